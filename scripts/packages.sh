@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: MulanPSL-2.0
+# shellcheck shell=bash disable=SC2034
+# Sourced: finds out which programs and libraries of the system are missing, and installs their packages.
+
+# kind, what to look for, Debian's package, that of Fedora and openEuler
+BUILD_NEEDS='
+command clang-19 clang-19 clang
+command llvm-strip-19 llvm-19 llvm
+command bpftool bpftool bpftool
+command curl curl curl
+command python3 python3 python3
+python pip python3-pip python3-pip
+certificates - ca-certificates ca-certificates
+header bpf/bpf_helpers.h libbpf-dev libbpf-devel
+library libbpf.so.1 libbpf1 libbpf
+library libelf.so.1 libelf1 elfutils-libelf
+library libz.so.1 zlib1g zlib
+'
+TEST_NEEDS='
+command clang-format-19 clang-format-19 clang-tools-extra
+command promtool prometheus golang-github-prometheus
+command prometheus-node-exporter prometheus-node-exporter golang-github-prometheus-node-exporter
+command wrk wrk wrk
+command ip iproute2 iproute
+command strace strace strace
+header stdio.h libc6-dev glibc-devel
+'
+
+# Full path of a shared library of this machine's own architecture.
+library_path() {
+	local folder
+	for folder in "/usr/lib/$(uname -m)-linux-gnu" "/lib/$(uname -m)-linux-gnu" /usr/lib64 /lib64; do
+		if [ -e "$folder/$1" ]; then
+			readlink -f "$folder/$1"
+			return
+		fi
+	done
+	return 1
+}
+
+is_there() {
+	case $1 in
+	# Outside Debian the programs of LLVM have no version in their names.
+	command) command -v "$2" >/dev/null || { [ -z "$APT" ] && command -v "${2%-19}" >/dev/null; } ;;
+	python) python3 -m "$2" --version >/dev/null 2>&1 ;;
+	certificates) [ -e /etc/ssl/certs/ca-certificates.crt ] || [ -e /etc/pki/tls/certs/ca-bundle.crt ] ;;
+	header) [ -e "/usr/include/$2" ] ;;
+	library) library_path "$2" >/dev/null ;;
+	esac
+}
+
+APT=$(command -v apt-get || true)
+DNF=$(command -v dnf || true)
+
+# Packages whose content is missing, one a line; the needs come on stdin.
+missing_packages() {
+	local kind what debian fedora
+	while read -r kind what debian fedora; do
+		if [ -z "$kind" ] || is_there "$kind" "$what"; then continue; fi
+		if [ -n "$APT" ]; then echo "$debian"; else echo "$fedora"; fi
+	done | sort -u
+}
+
+# Debian starts a service when its package is installed; the tests start their own, on their own ports.
+without_services() {
+	local policy=/usr/sbin/policy-rc.d status=0
+	if [ -e "$policy" ]; then
+		"$@"
+		return
+	fi
+	printf '#!/bin/sh\nexit 101\n' >"$policy"
+	chmod 755 "$policy"
+	"$@" || status=$?
+	rm -f "$policy"
+	return "$status"
+}
+
+apt_install() {
+	export DEBIAN_FRONTEND=noninteractive
+	# The lists of a fresh machine are empty or old; ask for new ones only then.
+	apt-get install -y -q --no-install-recommends "$@" </dev/null >&2 && return
+	apt-get update -q </dev/null >&2
+	apt-get install -y -q --no-install-recommends "$@" </dev/null >&2
+}
+
+# install_packages "$BUILD_NEEDS": names what is missing and installs it.
+install_packages() {
+	local missing
+	missing=$(missing_packages <<<"$1")
+	if [ -z "$missing" ]; then return; fi
+	# shellcheck disable=SC2086 # the list is split on purpose
+	set -- $missing
+	say "missing: $*"
+	if [ "$(id -u)" != 0 ]; then
+		die "Cannot install as a user; run as root: ${APT:-${DNF:-dnf}} install $*"
+	elif [ -n "$APT" ]; then
+		without_services apt_install "$@"
+	elif [ -n "$DNF" ]; then
+		dnf install -y --setopt=install_weak_deps=False "$@" </dev/null >&2
+	else
+		die "Cannot install: neither apt-get nor dnf is here"
+	fi
+}

@@ -1,0 +1,182 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MulanPSL-2.0
+# Everything under test, stage by stage; a stage that fails does not hide those after it. `scripts/test.sh NAME...`
+# runs only these stages. A stage of `deno test` counts its tests, any other counts as one. The last line is
+# "N passed, N failed[, N skipped]", and the exit code says the same.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+. scripts/toolchain.sh
+. scripts/packages.sh
+. scripts/fetch_deno.sh
+
+STAGES=(tools build generated spdx format lint check c-format unit kernel e2e newest-check newest-unit)
+# No stage comes near this; one that hangs must not take the others, or the whole run's 25 minutes, with it.
+STAGE_SECONDS=300
+ALL_SECONDS=1320
+REPORTS=$BUILD/test
+PASSED=0
+FAILED=0
+SKIPPED=0
+FAILED_STAGES=()
+
+# Layouts as they were checked out: the build writes them anew.
+generated_sum() {
+	cat src/gen/layouts.ts src/gen/all.ts 2>/dev/null | sha256sum
+}
+GENERATED=${GENERATED_AT_START:-$(generated_sum)}
+
+stage_tools() {
+	(
+		set -e
+		install_packages "$BUILD_NEEDS$TEST_NEEDS"
+		fetch_deno
+		fetch_newest_deno
+	)
+}
+
+stage_build() {
+	scripts/build.sh
+}
+
+stage_generated() {
+	"$DENO" run --no-lock --allow-read --allow-run=bpftool scripts/gen.ts --check || return
+	if [ "$(generated_sum)" != "$GENERATED" ]; then
+		say "src/gen was not up to date: the build has rewritten it, commit it"
+		return 1
+	fi
+}
+
+# Whether each source file says its licence in its first line, or after the line that names its interpreter.
+stage_spdx() {
+	local file wanted status=0
+	while read -r file; do
+		case $file in
+		bpf/* | *.bpf.c) wanted='SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause' ;;
+		*) wanted='SPDX-License-Identifier: MulanPSL-2.0' ;;
+		esac
+		if ! head -n 2 "$file" | sed '2{/^#!/d}' | grep -qF "$wanted"; then
+			say "$file: no line \"$wanted\""
+			status=1
+		fi
+	done < <(find bpf scripts src tests probes .ci main.ts -type f \
+		\( -name '*.ts' -o -name '*.sh' -o -name '*.[ch]' -o -path .ci/run \) | sort)
+	return "$status"
+}
+
+stage_format() {
+	"$DENO" fmt --check
+}
+
+stage_lint() {
+	"$DENO" lint
+}
+
+type_check() {
+	local files
+	mapfile -t files < <(find main.ts src scripts tests -name '*.ts' | sort)
+	"$1" check --frozen "${files[@]}"
+}
+
+stage_check() {
+	type_check "$DENO"
+}
+
+stage_c-format() {
+	"$CLANG_FORMAT" --dry-run -Werror bpf/*.[ch]
+}
+
+# tests NAME DENO FLAG-OR-PATH...: types are another stage's matter.
+tests() {
+	local name=$1 deno=$2
+	shift 2
+	"$deno" test --no-check --frozen --allow-all --junit-path="$REPORTS/$name.xml" "$@"
+}
+
+unit_tests() {
+	tests "$1" "$2" --ignore=tests/kernel,tests/e2e,tests/bench,tests/fixtures src scripts tests
+}
+
+stage_unit() {
+	unit_tests unit "$DENO"
+}
+
+stage_kernel() {
+	tests kernel "$DENO" tests/kernel
+}
+
+stage_e2e() {
+	tests e2e "$DENO" tests/e2e
+}
+
+stage_newest-check() {
+	type_check "$NEWEST_DENO"
+}
+
+stage_newest-unit() {
+	unit_tests newest-unit "$NEWEST_DENO"
+}
+
+# attribute NAME ELEMENT FILE: the sum of that attribute over all such elements.
+attribute() {
+	grep -o "<$2 [^>]*" "$3" | grep -o " $1=\"[0-9]*\"" | tr -dc '0-9\n' | awk '{ sum += $1 } END { print sum + 0 }'
+}
+
+# add_up STAGE STATUS
+add_up() {
+	local report=$REPORTS/$1.xml tests=1 failed=0 skipped=0
+	if [ -e "$report" ]; then
+		tests=$(attribute tests testsuites "$report")
+		failed=$(($(attribute failures testsuites "$report") + $(attribute errors testsuites "$report")))
+		skipped=$(attribute disabled testsuite "$report")
+	fi
+	# It failed as a whole: a file that does not load, a leak, a time-out.
+	if [ "$2" != 0 ] && [ "$failed" = 0 ]; then
+		failed=1
+		if [ "$tests" -le "$skipped" ]; then tests=$((skipped + 1)); fi
+	fi
+	PASSED=$((PASSED + tests - failed - skipped))
+	FAILED=$((FAILED + failed))
+	SKIPPED=$((SKIPPED + skipped))
+}
+
+run_stage() {
+	local name=$1 start=$SECONDS limit=$((ALL_SECONDS - SECONDS)) status=0 verdict=ok
+	say "== $name"
+	rm -f "$REPORTS/$name.xml"
+	if [ "$limit" -gt "$STAGE_SECONDS" ]; then limit=$STAGE_SECONDS; fi
+	# Nought would mean no limit.
+	if [ "$limit" -lt 1 ]; then limit=1; fi
+	timeout --kill-after=10 "$limit" scripts/test.sh --stage "$name" </dev/null || status=$?
+	if [ "$status" != 0 ]; then
+		verdict=FAILED
+		FAILED_STAGES+=("$name")
+	fi
+	if [ "$status" = 124 ]; then say "$name took longer than $limit s"; fi
+	add_up "$name" "$status"
+	say "== $name: $verdict, $((SECONDS - start)) s"
+}
+
+main() {
+	local name
+	if [ "${1:-}" = --stage ]; then
+		"stage_$2"
+		return
+	fi
+	for name in "$@"; do
+		[[ " ${STAGES[*]} " = *" $name "* ]] || die "Cannot run stage \"$name\"; there are: ${STAGES[*]}"
+	done
+	if [ $# = 0 ]; then set -- "${STAGES[@]}"; fi
+	mkdir -p "$REPORTS"
+	# Only the first process of the run has seen the tree as it was.
+	export GENERATED_AT_START=$GENERATED
+	for name in "$@"; do run_stage "$name"; done
+	if [ "$FAILED" != 0 ]; then say "failed: ${FAILED_STAGES[*]}"; fi
+	if [ "$SKIPPED" != 0 ]; then
+		echo "$PASSED passed, $FAILED failed, $SKIPPED skipped"
+	else
+		echo "$PASSED passed, $FAILED failed"
+	fi
+	[ "$FAILED" = 0 ]
+}
+
+main "$@"
