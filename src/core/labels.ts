@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MulanPSL-2.0
+/** Label text from the key of a BPF map. Runs once a row, when the row is new. */
+import type { Struct } from "./layout.ts";
+
+/** Reads one label out of a key; `Field` are the key's fields that it needs. */
+export interface LabelReader<Field extends string = string> {
+  readonly fields: readonly Field[];
+  read(key: KeyView): string;
+}
+
+/** A map key, by field names. */
+export class KeyView {
+  readonly #struct: Struct;
+  #view: DataView = new DataView(new ArrayBuffer(0));
+  #base = 0;
+
+  constructor(struct: Struct) {
+    this.#struct = struct;
+  }
+
+  /** Looks at the key that starts at `offset` of `bytes`. */
+  at(bytes: Uint8Array, offset: number): this {
+    if (this.#view.buffer !== bytes.buffer || this.#view.byteOffset !== bytes.byteOffset) {
+      this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    }
+    this.#base = offset;
+    return this;
+  }
+
+  number(field: string): number {
+    const { offset, size, kind } = this.#field(field);
+    const at = this.#base + offset;
+    const signed = kind === "signed";
+    switch (size) {
+      case 1:
+        return signed ? this.#view.getInt8(at) : this.#view.getUint8(at);
+      case 2:
+        return signed ? this.#view.getInt16(at, true) : this.#view.getUint16(at, true);
+      case 4:
+        return signed ? this.#view.getInt32(at, true) : this.#view.getUint32(at, true);
+      case 8:
+        return this.#view.getUint32(at, true) + this.#view.getUint32(at + 4, true) * 4294967296;
+      default:
+        throw new TypeError(`Field "${field}" has ${size} bytes, a number has 1, 2, 4 or 8`);
+    }
+  }
+
+  bytes(field: string): Uint8Array {
+    const { offset, size } = this.#field(field);
+    const start = this.#view.byteOffset + this.#base + offset;
+    return new Uint8Array(this.#view.buffer, start, size);
+  }
+
+  #field(field: string) {
+    const found = this.#struct.fields[field];
+    if (found === undefined) throw new TypeError(`Key has no field "${field}"`);
+    return found;
+  }
+}
+
+/** The number itself. */
+export function id<Field extends string>(field: Field): LabelReader<Field> {
+  return { fields: [field], read: (key) => String(key.number(field)) };
+}
+
+const AF_INET = 2;
+
+/** An IP address: 16 bytes, of which IPv4 (family 2) uses the first four. */
+export function address<Field extends string>(field: Field, family: Field): LabelReader<Field> {
+  return {
+    fields: [field, family],
+    read: (key) => {
+      const bytes = key.bytes(field);
+      return key.number(family) === AF_INET ? bytes.subarray(0, 4).join(".") : ipv6Text(bytes);
+    },
+  };
+}
+
+/** Text of an IPv6 address in the form of RFC 5952. */
+export function ipv6Text(bytes: Uint8Array): string {
+  const groups = Array.from({ length: 8 }, (_, i) => bytes[2 * i]! << 8 | bytes[2 * i + 1]!);
+  if (groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff) {
+    return `::ffff:${bytes.subarray(12, 16).join(".")}`;
+  }
+  const { start, length } = longestZeroRun(groups);
+  const hex = (part: number[]) => part.map((group) => group.toString(16)).join(":");
+  if (length < 2) return hex(groups);
+  return `${hex(groups.slice(0, start))}::${hex(groups.slice(start + length))}`;
+}
+
+function longestZeroRun(groups: readonly number[]): { start: number; length: number } {
+  let best = { start: 0, length: 0 };
+  let start = 0;
+  for (let i = 0; i <= groups.length; i++) {
+    if (i < groups.length && groups[i] === 0) continue;
+    if (i - start > best.length) best = { start, length: i - start };
+    start = i + 1;
+  }
+  return best;
+}

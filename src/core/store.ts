@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: MulanPSL-2.0
+/** All tables of the agent, with the limits that hold for them together (`imdb.*` in the configuration). */
+import { Table, type TableSpec } from "./table.ts";
+
+export interface StoreLimits {
+  readonly maxTables: number;
+  /** Rows of one table. */
+  readonly maxRows: number;
+  /** Keys, labels and metrics of one table. */
+  readonly maxFields: number;
+  /** A row that was not renewed for this long is gone. */
+  readonly timeoutMs: number;
+}
+
+export const METRIC_PREFIX = "gala_gopher_";
+
+/** `gala_gopher_<entity>_<metric>`. */
+export function familyName(spec: TableSpec, metric: string): string {
+  return `${METRIC_PREFIX}${spec.entity}_${metric}`;
+}
+
+export class Store {
+  readonly #tables = new Map<string, Table>();
+  #readers = 0;
+  #layoutVersion = 0;
+
+  constructor(
+    readonly limits: StoreLimits,
+    readonly constantLabels: Readonly<Record<string, string>>,
+  ) {}
+
+  get tables(): IterableIterator<Table> {
+    return this.#tables.values();
+  }
+
+  /** Changes when a table comes or goes. */
+  get layoutVersion(): number {
+    return this.#layoutVersion;
+  }
+
+  /** Changes with every written row. */
+  get version(): number {
+    let version = this.#layoutVersion;
+    for (const table of this.#tables.values()) version += table.version;
+    return version;
+  }
+
+  /** Adds a table. Throws a RangeError when a limit is passed and a TypeError when a name is taken. */
+  add(name: string, probe: string, spec: TableSpec): Table {
+    const taken = this.#tables.get(name);
+    if (taken !== undefined) {
+      throw new TypeError(
+        `Table "${name}" of probe "${probe}" is already one of probe "${taken.probe}"`,
+      );
+    }
+    if (this.#tables.size >= this.limits.maxTables) {
+      throw new RangeError(
+        `Table "${name}" is one more than imdb.max_tables_num = ${this.limits.maxTables}`,
+      );
+    }
+    const fields = spec.keys.length + spec.labels.length + Object.keys(spec.metrics).length;
+    if (fields > this.limits.maxFields) {
+      throw new RangeError(
+        `Table "${name}" has ${fields} fields, imdb.max_metrics_num is ${this.limits.maxFields}`,
+      );
+    }
+    this.#refuseClash(name, spec);
+    const table = new Table(name, probe, spec, {
+      maxRows: this.limits.maxRows,
+      constantLabels: this.constantLabels,
+    });
+    this.#tables.set(name, table);
+    this.#layoutVersion++;
+    return table;
+  }
+
+  remove(table: Table): void {
+    if (this.#tables.get(table.name) !== table) return;
+    this.#tables.delete(table.name);
+    // The sum in `version` must never return to an earlier value.
+    this.#layoutVersion += table.version + 1;
+  }
+
+  /** Removes what was not renewed in time; put off while a reader walks the tables. */
+  sweep(now: number): void {
+    if (this.#readers > 0) return;
+    for (const table of this.#tables.values()) table.sweep(now - this.limits.timeoutMs);
+  }
+
+  /** Keeps every slot where it is until the returned object is disposed. */
+  read(): Disposable {
+    this.#readers++;
+    let open = true;
+    return {
+      [Symbol.dispose]: () => {
+        if (open) this.#readers--;
+        open = false;
+      },
+    };
+  }
+
+  /** One family has one type, and two tables may share it only if their label names tell their rows apart. */
+  #refuseClash(name: string, spec: TableSpec): void {
+    const labels = [...spec.keys, ...spec.labels].sort().join();
+    for (const other of this.#tables.values()) {
+      if (other.spec.entity !== spec.entity) continue;
+      const sameLabels = [...other.spec.keys, ...other.spec.labels].sort().join() === labels;
+      for (const [metric, { type }] of Object.entries(spec.metrics)) {
+        const theirs = other.spec.metrics[metric];
+        if (theirs === undefined) continue;
+        if (sameLabels || theirs.type !== type) {
+          throw new TypeError(
+            `Metric "${
+              familyName(spec, metric)
+            }" of table "${name}" is already one of table "${other.name}"`,
+          );
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: MulanPSL-2.0
+/**
+ * The in-memory store of one table: rows found by their key, numbers in columns, label text made once a row.
+ *
+ * A row keeps its slot for life, so a reader may walk the slots in several steps; a slot is given back only by
+ * `sweep`, which the store holds off while a reader is at work. Memory: 8 bytes x metrics + label text, a row.
+ */
+
+export type MetricType = "counter" | "gauge";
+
+/** One metric of a table. Its value is a 64-bit float; NaN stands for "not known" and is not exported. */
+export interface MetricSpec {
+  readonly type: MetricType;
+  /** One sentence for HELP. */
+  readonly help: string;
+  /** `bytes`, `seconds`, `us`, `count` ...: the unit of the exported number. */
+  readonly unit: string;
+}
+
+/** What a table is, wherever its rows come from. */
+export interface TableSpec {
+  /** The thing a row describes; metric names are `gala_gopher_<entity>_<metric>`. */
+  readonly entity: string;
+  readonly version: string;
+  /** Labels that identify a row. Empty: the table has one row. */
+  readonly keys: readonly string[];
+  /** Labels that are shown but do not identify. */
+  readonly labels: readonly string[];
+  readonly metrics: Readonly<Record<string, MetricSpec>>;
+}
+
+export interface TableLimits {
+  /** Rows; a row beyond is dropped and counted. */
+  readonly maxRows: number;
+  /** Labels that every row carries, last. */
+  readonly constantLabels: Readonly<Record<string, string>>;
+}
+
+const INITIAL_ROWS = 16;
+const encoder = new TextEncoder();
+
+/** Renders `{a="b",c="d"}` with the escapes of the text format; a label with an empty value is left out. */
+export function renderLabels(names: readonly string[], values: readonly string[]): string {
+  let text = "";
+  for (let i = 0; i < names.length; i++) {
+    const value = values[i]!;
+    if (value === "") continue;
+    text += `${text === "" ? "{" : ","}${names[i]}="${escapeLabel(value)}"`;
+  }
+  return text === "" ? "" : `${text}}`;
+}
+
+const ESCAPED_REGEXP = /[\\"\n]/;
+
+function escapeLabel(value: string): string {
+  if (!ESCAPED_REGEXP.test(value)) return value;
+  return value.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
+}
+
+export class Table {
+  readonly metricNames: readonly string[];
+  /** Rows that did not fit. */
+  dropped = 0;
+  /** Rows that were not renewed in time. */
+  expired = 0;
+  /** Grows with every written row: a reader can tell whether anything is new. */
+  version = 0;
+
+  readonly #maxRows: number;
+  readonly #labelNames: readonly string[];
+  readonly #constantValues: readonly string[];
+  readonly #columnOf: ReadonlyMap<string, number>;
+  readonly #slotOf = new Map<string, number>();
+  readonly #free: number[] = [];
+  #columns: Float64Array[];
+  /** When the row was last renewed, in ms of the caller's monotonic clock; NaN marks a slot without row. */
+  #renewed: Float64Array;
+  #identity: string[] = [];
+  #shown: string[] = [];
+  #text: Uint8Array[] = [];
+  #used = 0;
+
+  constructor(
+    readonly name: string,
+    readonly probe: string,
+    readonly spec: TableSpec,
+    limits: TableLimits,
+  ) {
+    this.#maxRows = limits.maxRows;
+    const constants = Object.entries(limits.constantLabels);
+    this.#labelNames = [...spec.keys, ...spec.labels, ...constants.map(([label]) => label)];
+    this.#constantValues = constants.map(([, value]) => value);
+    this.metricNames = Object.keys(spec.metrics);
+    this.#columnOf = new Map(this.metricNames.map((metric, column) => [metric, column]));
+    const rows = Math.min(INITIAL_ROWS, limits.maxRows);
+    this.#columns = this.metricNames.map(() => new Float64Array(rows));
+    this.#renewed = new Float64Array(rows).fill(NaN);
+  }
+
+  /** Rows now held. */
+  get rows(): number {
+    return this.#slotOf.size;
+  }
+
+  /** Slots to walk: 0 to `slots` - 1, of which those are rows for which `isRow` is true. */
+  get slots(): number {
+    return this.#used;
+  }
+
+  isRow(slot: number): boolean {
+    return !Number.isNaN(this.#renewed[slot]!);
+  }
+
+  column(metric: string): number {
+    const column = this.#columnOf.get(metric);
+    if (column === undefined) throw new TypeError(`Table "${this.name}" has no metric "${metric}"`);
+    return column;
+  }
+
+  /**
+   * Slot of the row with these key and label values (in the order of the spec), made if it is new and renewed.
+   * -1: the table is full, and the row was counted as dropped.
+   */
+  row(values: readonly string[], now: number): number {
+    const identity = this.#identityOf(values);
+    let slot = this.#slotOf.get(identity);
+    if (slot === undefined) {
+      slot = this.#take();
+      if (slot < 0) return slot;
+      this.#slotOf.set(identity, slot);
+      this.#identity[slot] = identity;
+      this.#show(slot, values);
+      for (const column of this.#columns) column[slot] = NaN;
+    } else if (this.spec.labels.length > 0) {
+      this.#show(slot, values);
+    }
+    this.renew(slot, now);
+    return slot;
+  }
+
+  renew(slot: number, now: number): void {
+    this.#renewed[slot] = now;
+    this.version++;
+  }
+
+  renewedAt(slot: number): number {
+    return this.#renewed[slot]!;
+  }
+
+  set(slot: number, column: number, value: number): void {
+    this.#columns[column]![slot] = value;
+  }
+
+  add(slot: number, column: number, value: number): void {
+    this.#columns[column]![slot]! += value;
+  }
+
+  get(slot: number, column: number): number {
+    return this.#columns[column]![slot]!;
+  }
+
+  /** The column itself, for readers that walk it; longer than `slots`, and replaced when the table grows. */
+  values(column: number): Float64Array {
+    return this.#columns[column]!;
+  }
+
+  /** Rendered labels of a row as UTF-8: `{cpu="0",machine_id="..."}`. */
+  labelText(slot: number): Uint8Array {
+    return this.#text[slot]!;
+  }
+
+  /** Removes rows last renewed before `deadline`. Only while no reader walks the slots. */
+  sweep(deadline: number): void {
+    for (let slot = 0; slot < this.#used; slot++) {
+      if (this.#renewed[slot]! < deadline) {
+        this.remove(slot);
+        this.expired++;
+      }
+    }
+  }
+
+  /** Gives the row's slot back. Only while no reader walks the slots. */
+  remove(slot: number): void {
+    this.#slotOf.delete(this.#identity[slot]!);
+    this.#renewed[slot] = NaN;
+    this.#identity[slot] = "";
+    this.#shown[slot] = "";
+    this.#free.push(slot);
+    this.version++;
+  }
+
+  /** Key values joined by NUL, which no value may contain: two rows never share an identity. */
+  #identityOf(values: readonly string[]): string {
+    const keys = this.spec.keys.length;
+    if (values.length !== keys + this.spec.labels.length) {
+      throw new TypeError(
+        `Table "${this.name}" takes ${keys + this.spec.labels.length} labels, got ${values.length}`,
+      );
+    }
+    if (keys === 0) return "";
+    let identity = clean(values[0]!);
+    for (let i = 1; i < keys; i++) identity += `\0${clean(values[i]!)}`;
+    return identity;
+  }
+
+  #show(slot: number, values: readonly string[]): void {
+    const shown = values.join("\0");
+    if (this.#shown[slot] === shown) return;
+    this.#shown[slot] = shown;
+    const text = renderLabels(this.#labelNames, [...values, ...this.#constantValues]);
+    this.#text[slot] = encoder.encode(text);
+  }
+
+  #take(): number {
+    const free = this.#free.pop();
+    if (free !== undefined) return free;
+    if (this.#used === this.#renewed.length && !this.#grow()) {
+      this.dropped++;
+      return -1;
+    }
+    return this.#used++;
+  }
+
+  #grow(): boolean {
+    const rows = Math.min(this.#used * 2, this.#maxRows);
+    if (rows <= this.#used) return false;
+    const larger = (old: Float64Array) => {
+      const grown = new Float64Array(rows).fill(NaN);
+      grown.set(old);
+      return grown;
+    };
+    this.#columns = this.#columns.map(larger);
+    this.#renewed = larger(this.#renewed);
+    return true;
+  }
+}
+
+function clean(value: string): string {
+  return value.includes("\0") ? value.replaceAll("\0", "\uFFFD") : value;
+}
