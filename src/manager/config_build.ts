@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MulanPSL-2.0
+/** Checks that concern several keys, and the finished configuration with all defaults. */
+import { type Draft, type Given, keysOf } from "./config_check.ts";
+import type { Findings } from "./config_findings.ts";
+import {
+  type Config,
+  DEFAULT_PROBES,
+  PROBE_KEYS,
+  type ProbeConfig,
+  SECTIONS,
+  type Sections,
+} from "./schema.ts";
+
+/** Stands for the file where there is none. */
+export const BUILT_IN = "built-in defaults";
+
+/** What no key alone can tell. */
+export function checkTogether(draft: Draft, findings: Findings): void {
+  for (const section of ["web_server", "rest_api_server"]) checkTls(section, draft.given, findings);
+  const lines = new Map<string, number | undefined>();
+  for (const { name, place } of [...draft.probes ?? [], ...draft.extendProbes ?? []]) {
+    if (lines.has(name)) {
+      const problem = `duplicate probe "${name}", first in line ${lines.get(name)}`;
+      findings.add(problem, place, "each name once in probes and extend_probes together");
+    } else lines.set(name, place.line);
+  }
+}
+
+function checkTls(section: string, given: Given, findings: Findings): void {
+  const auth = given.get(`${section}.ssl_auth`);
+  if (auth?.value !== "on") return;
+  for (const name of ["private_key", "cert_file"]) {
+    if (given.get(`${section}.${name}`)?.value) continue;
+    findings.add(`${section}.ssl_auth is "on" without ${name}`, auth.place, "on with both files");
+  }
+  const authority = given.get(`${section}.ca_file`);
+  // Serving everybody where a client certificate is asked for would be worse than not to start.
+  if (authority?.value && keysOf(section).ca_file?.note === undefined) {
+    findings.add(
+      `${section}.ca_file: client certificates are not checked yet`,
+      authority.place,
+      '""',
+    );
+  }
+}
+
+export function buildConfig(draft: Draft, origin: string | undefined, findings: Findings): Config {
+  const { given, probes, extendProbes } = draft;
+  for (const [label, { value, place }] of given) {
+    const [section = "", name = ""] = label.split(".");
+    const key = keysOf(section)[name]!;
+    if (value === key.default) continue;
+    if (key.note !== undefined) findings.warn(place, `${label} has no effect: ${key.note}`);
+    else if (key.kind === "choice" && key.pending?.includes(String(value))) {
+      findings.warn(place, `${label} "${value}" has no effect yet`);
+    }
+  }
+  const sections = Object.entries(SECTIONS).map(([section, { keys }]) => {
+    const values = Object.entries(keys).map(([name, key]) => {
+      return [name, given.get(`${section}.${name}`)?.value ?? key.default];
+    });
+    return [section, Object.fromEntries(values)];
+  });
+  return {
+    // Made from the same table as the type, whose values were checked against it.
+    ...Object.fromEntries(sections) as Sections,
+    probes: probes ?? DEFAULT_PROBES.map(defaultProbe),
+    extend_probes: extendProbes ?? [],
+    origin,
+    warnings: findings.warnings,
+  };
+}
+
+function defaultProbe(name: string): ProbeConfig {
+  const values = Object.entries(PROBE_KEYS).map(([key, { default: value }]) => [key, value]);
+  return { ...Object.fromEntries(values), name, place: { file: BUILT_IN } };
+}

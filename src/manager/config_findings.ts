@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MulanPSL-2.0
+/** The tree that both file formats are turned into, and what is found while reading it. */
+import { ConfigError, type Place } from "../core/errors.ts";
+
+/** A superset of the libconfig tree: YAML has keys without a value. */
+export type Setting = SettingGroup | SettingList | SettingScalar;
+
+interface Position {
+  readonly line: number;
+  readonly column: number;
+}
+
+export interface SettingGroup extends Position {
+  readonly kind: "group";
+  readonly entries: ReadonlyMap<string, SettingEntry>;
+}
+
+export interface SettingEntry extends Position {
+  readonly node: Setting;
+}
+
+export interface SettingList extends Position {
+  readonly kind: "list";
+  readonly items: readonly Setting[];
+}
+
+export interface SettingScalar extends Position {
+  readonly kind: "scalar";
+  readonly value: string | number | boolean | null;
+}
+
+/** All that is wrong with a configuration, each with its place. */
+export class ConfigProblems extends AggregateError {
+  override readonly name = "ConfigProblems";
+  declare readonly errors: ConfigError[];
+
+  constructor(errors: readonly ConfigError[]) {
+    super(errors, errors.map((error) => error.message).join("\n"));
+  }
+}
+
+/** More would only scroll away the first ones. */
+const MAX_PROBLEMS = 50;
+
+/** Collects problems and warnings, so that one run shows all of them. */
+export class Findings {
+  readonly problems: ConfigError[] = [];
+  readonly warnings: string[] = [];
+  #unnamed = 0;
+
+  constructor(readonly file: string) {}
+
+  placeOf(position: Position): Place {
+    return { file: this.file, line: position.line, column: position.column };
+  }
+
+  add(problem: string, place: Place, allowed?: string): void {
+    if (this.problems.length < MAX_PROBLEMS) {
+      this.problems.push(new ConfigError(problem, place, allowed));
+    } else this.#unnamed++;
+  }
+
+  warn(place: Place, text: string): void {
+    const at = [place.file, place.line, place.column].filter((part) => part !== undefined);
+    this.warnings.push(`${at.join(":")}: ${text}`);
+  }
+
+  throwIfAny(): void {
+    if (this.problems.length === 0) return;
+    const rest = new ConfigError(`${this.#unnamed} more problems`, { file: this.file });
+    throw new ConfigProblems(this.#unnamed > 0 ? [...this.problems, rest] : this.problems);
+  }
+}

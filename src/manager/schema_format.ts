@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MulanPSL-2.0
+/** Forms of text that the configuration accepts. */
+import type { TextFormat } from "./schema_key.ts";
+
+export const ABSOLUTE_PATH: TextFormat = {
+  accepts: (text) => text.startsWith("/"),
+  allowed: "an absolute path",
+};
+
+export const OPTIONAL_PATH: TextFormat = {
+  accepts: (text) => text === "" || text.startsWith("/"),
+  allowed: 'an absolute path, or ""',
+};
+
+export const FILE_NAME: TextFormat = {
+  accepts: (text) => text.length <= 255 && !text.includes("/") && text !== "." && text !== "..",
+  allowed: 'a file name without "/" of up to 255 characters, or ""',
+};
+
+const NAME_REGEXP = /^[A-Za-z_][\w.-]{0,63}$/;
+
+export const NAME: TextFormat = {
+  accepts: (text) => NAME_REGEXP.test(text),
+  allowed: "a name of up to 64 letters, digits, _ . -, that starts with a letter or _",
+};
+
+export const NOT_EMPTY: TextFormat = {
+  accepts: (text) => text.trim() !== "",
+  allowed: "a text that is not empty",
+};
+
+// The names of Kafka topics, which it uses as file names.
+const TOPIC_REGEXP = /^[\w.-]{1,249}$/;
+
+export const TOPIC: TextFormat = {
+  accepts: (text) => TOPIC_REGEXP.test(text) && text !== "." && text !== "..",
+  allowed: "1 to 249 letters, digits, _ . -",
+};
+
+const IPV4_REGEXP = /^(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?!$)|$)){4}$/;
+const IPV6_REGEXP = /^[\da-f:.]*:[\da-f:.]*$/i;
+
+export const ADDRESS: TextFormat = {
+  accepts: (text) => IPV4_REGEXP.test(text) || isIpv6(text),
+  allowed: "an IPv4 or IPv6 address",
+};
+
+function isIpv6(text: string): boolean {
+  return IPV6_REGEXP.test(text) && URL.canParse(`http://[${text}]/`);
+}
+
+const BROKER_REGEXP = /^(\[[\da-f:.]+\]|[\w.-]+)(?::(\d{1,5}))?$/i;
+
+export const BROKERS: TextFormat = {
+  accepts: (text) => text === "" || text.split(",").every(isBroker),
+  allowed: 'host:port, several with "," between, or ""',
+};
+
+function isBroker(text: string): boolean {
+  const [, host, port] = BROKER_REGEXP.exec(text) ?? [];
+  if (host === undefined || (host.startsWith("[") && !isIpv6(host.slice(1, -1)))) return false;
+  return port === undefined || (Number(port) >= 1 && Number(port) <= 65535);
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: MulanPSL-2.0
+/** What one key of the configuration may hold: its kinds, the check of a value, the words for it. */
+
+interface Described {
+  /** One sentence. */
+  readonly help: string;
+  readonly unit?: string;
+  /** Set for a key that is read but changes nothing: why. */
+  readonly note?: string;
+  /** Environment variables that override it; the first one that is set counts. */
+  readonly env?: readonly string[];
+}
+
+export interface TextKey extends Described {
+  readonly kind: "text";
+  readonly default: string;
+  readonly required?: true;
+  readonly format?: TextFormat;
+}
+
+export interface TextFormat {
+  readonly accepts: (text: string) => boolean;
+  readonly allowed: string;
+}
+
+export interface NumberKey extends Described {
+  readonly kind: "integer" | "number";
+  readonly default: number;
+  readonly min: number;
+  readonly max: number;
+}
+
+export interface BooleanKey extends Described {
+  readonly kind: "boolean";
+  readonly default: boolean;
+}
+
+export interface ChoiceKey<Choice extends string = string> extends Described {
+  readonly kind: "choice";
+  readonly default: Choice;
+  readonly choices: readonly Choice[];
+  /** Spellings of the original that stand for a choice. */
+  readonly aliases?: Readonly<Record<string, Choice>>;
+  /** Choices that change nothing in this version. */
+  readonly pending?: readonly Choice[];
+}
+
+/** A value of a free map. */
+export interface AnyKey extends Described {
+  readonly kind: "any";
+  readonly default: string;
+}
+
+/** A group with names of the user's own. */
+export interface MapKey<Value extends Scalar = Scalar> extends Described {
+  readonly kind: "map";
+  readonly default: Readonly<Record<string, Value>>;
+  readonly values: SimpleKey;
+}
+
+export type Scalar = string | number | boolean;
+export type SimpleKey = TextKey | NumberKey | BooleanKey | ChoiceKey | AnyKey;
+export type Key = SimpleKey | MapKey;
+export type Keys = Readonly<Record<string, Key>>;
+
+/** The values of a table of keys, with the type of each. */
+export type ValuesOf<Table extends Keys> = {
+  readonly [Name in keyof Table]: Table[Name]["default"];
+};
+
+export const MAX_TEXT_CHARACTERS = 4096;
+
+// deno-lint-ignore no-control-regex -- control characters are what must not get into logs and paths
+const CONTROL_REGEXP = /[\0-\x08\x0b-\x1f\x7f]/;
+
+/** The value to use, or undefined if the key does not accept this one. */
+export function acceptValue(key: SimpleKey, value: unknown): Scalar | undefined {
+  switch (key.kind) {
+    case "boolean":
+      return typeof value === "boolean" ? value : undefined;
+    case "integer":
+    case "number":
+      if (typeof value !== "number" || !(value >= key.min && value <= key.max)) return undefined;
+      return key.kind === "number" || Number.isInteger(value) ? value : undefined;
+    case "choice":
+      if (typeof value !== "string") return undefined;
+      if (key.choices.includes(value)) return value;
+      return Object.entries(key.aliases ?? {}).find(([alias]) => alias === value)?.[1];
+    case "text":
+      return typeof value === "string" && isText(value) && (key.format?.accepts(value) ?? true)
+        ? value
+        : undefined;
+    case "any":
+      if (typeof value === "string") return isText(value) ? value : undefined;
+      return typeof value === "boolean" || Number.isFinite(value) ? value as Scalar : undefined;
+  }
+}
+
+function isText(value: string): boolean {
+  return value.length <= MAX_TEXT_CHARACTERS && !CONTROL_REGEXP.test(value);
+}
+
+/** What a key accepts, as a phrase for messages and for the comments of the default file. */
+export function describeAllowed(key: Key): string {
+  switch (key.kind) {
+    case "boolean":
+      return "true or false";
+    case "integer":
+      return `a whole number from ${key.min} to ${key.max}`;
+    case "number":
+      return `a number from ${key.min} to ${key.max}`;
+    case "choice":
+      return joinChoices(key.choices.map((choice) => choice === "" ? '""' : choice));
+    case "text":
+      return key.format?.allowed ?? `a text of up to ${MAX_TEXT_CHARACTERS} characters`;
+    case "any":
+      return "a text, a number, true or false";
+    case "map":
+      return `a group of names, each ${describeAllowed(key.values)}`;
+  }
+}
+
+export function joinChoices(words: readonly string[]): string {
+  return words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} or ${words.at(-1)}`;
+}
