@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: MulanPSL-2.0
+/**
+ * Files of the observed host below a root (`global.root`), read into one reused buffer.
+ *
+ * Files of procfs and sysfs stay open and are read again from their start: measured for /proc/stat 6.8 us so, 7.3 by
+ * pread through FFI, 11.6 with open and close, 14.4 as text; for a small file 2.0, 1.8, 5.1 and 5.8. What may not be
+ * read by this process counts as not there. Symbolic links are followed: the root says where to look, it is no jail.
+ */
+import { KernelError, Unsupported } from "../core/errors.ts";
+import type { HostFiles } from "../core/probe.ts";
+import { ERRNO, errnoName } from "./errno.ts";
+
+export interface RootFilesOptions {
+  /** Where the host's file tree is mounted; empty: this process's own. */
+  readonly root?: string;
+  /** Files that stay open; the one that was not read for longest makes room. */
+  readonly maxKept?: number;
+  /** A larger file is refused. */
+  readonly maxBytes?: number;
+}
+
+const FIRST_BYTES = 64 * 1024;
+/** For files in /proc/sys the kernel makes and clears a buffer of the size asked for: 64 KB cost 3 us more than 4 KB. */
+const FIRST_REQUEST = 4096;
+
+/** No such file; its device, process or network is gone; or it is not for us (hidepid, no privileges). */
+const ABSENT: ReadonlySet<number> = new Set([
+  ERRNO.ENOENT,
+  ERRNO.ENOTDIR,
+  ERRNO.ESRCH,
+  ERRNO.ENODEV,
+  ERRNO.ENXIO,
+  ERRNO.EACCES,
+  ERRNO.EPERM,
+]);
+const FORBIDDEN: ReadonlySet<number> = new Set([ERRNO.EACCES, ERRNO.EPERM]);
+
+/** Files of one process go with it, so they are not kept. */
+const KEPT_REGEXP = /^(?:sys|proc)\/(?!\d)/;
+/** A link to the network of whoever reads: below a root, this container's instead of the host's. */
+const OWN_NETWORK_REGEXP = /^proc\/net(?=\/|$)/;
+const OS_ERROR_REGEXP = /\(os error (\d+)\)/;
+
+export class RootFiles implements HostFiles, Disposable {
+  readonly #root: string;
+  readonly #maxKept: number;
+  readonly #maxBytes: number;
+  /** By path, the one read last at the end. */
+  readonly #kept = new Map<string, Deno.FsFile>();
+  #buffer: Uint8Array;
+
+  constructor({ root = "", maxKept = 64, maxBytes = 4 * 1024 * 1024 }: RootFilesOptions = {}) {
+    this.#root = root.replace(/\/+$/, "");
+    this.#maxKept = maxKept;
+    this.#maxBytes = maxBytes;
+    this.#buffer = new Uint8Array(Math.min(FIRST_BYTES, maxBytes));
+  }
+
+  /** Descriptors now held. */
+  get kept(): number {
+    return this.#kept.size;
+  }
+
+  read(path: string): Uint8Array {
+    const size = this.#load(path);
+    if (size >= 0) return this.#buffer.subarray(0, size);
+    throw new Unsupported(
+      `Cannot read "${this.#resolve(path)}": ${errnoName(-size)}`,
+      FORBIDDEN.has(-size)
+        ? "Run as root, or with CAP_DAC_READ_SEARCH and CAP_SYS_PTRACE"
+        : undefined,
+    );
+  }
+
+  readOptional(path: string): Uint8Array | undefined {
+    const size = this.#load(path);
+    return size >= 0 ? this.#buffer.subarray(0, size) : undefined;
+  }
+
+  list(path: string): string[] {
+    const full = this.#resolve(path);
+    const names: string[] = [];
+    try {
+      for (const { name } of Deno.readDirSync(full)) names.push(name);
+    } catch (error) {
+      const errno = errnoOf(error);
+      if (!ABSENT.has(errno)) throw new KernelError("list", full, errno, errnoName(errno));
+    }
+    return names;
+  }
+
+  [Symbol.dispose](): void {
+    for (const file of this.#kept.values()) file.close();
+    this.#kept.clear();
+  }
+
+  /** Fills the buffer; the size, or the negative errno of a file that is absent. */
+  #load(path: string): number {
+    const kept = this.#kept.get(path);
+    if (kept !== undefined) {
+      this.#kept.delete(path);
+      const size = this.#fill(kept);
+      if (size > 0) {
+        this.#kept.set(path, kept);
+        return size;
+      }
+      // Its device went and came back, or it does not support a second reading: once more from a fresh descriptor.
+      kept.close();
+    }
+    const size = this.#open(path);
+    if (size >= 0 || ABSENT.has(-size)) return size;
+    const detail = -size === ERRNO.EFBIG ? `more than ${this.#maxBytes} bytes` : undefined;
+    throw new KernelError("read", this.#resolve(path), -size, errnoName(-size), detail);
+  }
+
+  #open(path: string): number {
+    let file: Deno.FsFile;
+    try {
+      file = Deno.openSync(this.#resolve(path));
+    } catch (error) {
+      return -errnoOf(error);
+    }
+    const size = this.#fill(file);
+    // Files with blocks on a disk (a root made of plain files) may be replaced, which a kept descriptor would not see.
+    if (size > 0 && this.#maxKept > 0 && KEPT_REGEXP.test(path) && file.statSync().blocks === 0) {
+      this.#keep(path, file);
+    } else {
+      file.close();
+    }
+    return size;
+  }
+
+  #keep(path: string, file: Deno.FsFile): void {
+    if (this.#kept.size >= this.#maxKept) {
+      for (const [oldest, unused] of this.#kept) {
+        unused.close();
+        this.#kept.delete(oldest);
+        break;
+      }
+    }
+    this.#kept.set(path, file);
+  }
+
+  /** Reads from the start to the end: the kernel gives a long file in several parts. Size or negative errno. */
+  #fill(file: Deno.FsFile): number {
+    try {
+      file.seekSync(0, Deno.SeekMode.Start);
+      let size = 0;
+      let request = FIRST_REQUEST;
+      for (;;) {
+        if (size === this.#buffer.length && !this.#grow()) return -ERRNO.EFBIG;
+        const read = file.readSync(this.#buffer.subarray(size, size + request));
+        if (read === null || read === 0) return size;
+        size += read;
+        if (read === request) request *= 4;
+      }
+    } catch (error) {
+      return -errnoOf(error);
+    }
+  }
+
+  #grow(): boolean {
+    // One byte more than allowed, so that a file of just that size is seen to end.
+    const larger = Math.min(this.#buffer.length * 2, this.#maxBytes + 1);
+    if (larger <= this.#buffer.length) return false;
+    const buffer = new Uint8Array(larger);
+    buffer.set(this.#buffer);
+    this.#buffer = buffer;
+    return true;
+  }
+
+  #resolve(path: string): string {
+    if (
+      path === "" || path.startsWith("/") || path.includes("\0") || path.split("/").includes("..")
+    ) {
+      throw new TypeError(`Path "${path}" is not one below the root, such as "proc/stat"`);
+    }
+    if (this.#root === "") return `/${path}`;
+    return `${this.#root}/${path.replace(OWN_NETWORK_REGEXP, "proc/1/net")}`;
+  }
+}
+
+/** The errno in an error of the runtime, which has `code` for some errors only. */
+function errnoOf(error: unknown): number {
+  const found = error instanceof Error ? OS_ERROR_REGEXP.exec(error.message) : null;
+  if (found === null) throw error;
+  return Number(found[1]);
+}

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: MulanPSL-2.0
+import assert from "node:assert/strict";
+import { KernelError, Unsupported } from "../core/errors.ts";
+import { RootFiles } from "./host_files.ts";
+
+const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+const FIXTURES = new URL("../../tests/fixtures/", import.meta.url).pathname;
+
+function tempRoot(): Disposable & { readonly path: string } {
+  const path = Deno.makeTempDirSync();
+  return { path, [Symbol.dispose]: () => Deno.removeSync(path, { recursive: true }) };
+}
+
+const openFiles = () => [...Deno.readDirSync("/proc/self/fd")].length;
+
+Deno.test("read gives what the file has now, from a descriptor that stays open", () => {
+  using files = new RootFiles();
+  const uptime = () => Number(text(files.read("proc/uptime")).split(" ")[0]);
+  const plain = () => Number(Deno.readTextFileSync("/proc/uptime").split(" ")[0]);
+  const [before, first, second, after] = [plain(), uptime(), uptime(), plain()];
+  assert.ok(before <= first && first <= second && second <= after);
+  assert.equal(files.kept, 1);
+});
+
+Deno.test("read gives files longer than one reading of the kernel whole", () => {
+  // Symbols come in many pages and do not change while no module is loaded.
+  const path = "proc/kallsyms";
+  const expected = Deno.readFileSync(`/${path}`);
+  using files = new RootFiles({ maxBytes: expected.length });
+  assert.ok(expected.length > 64 * 1024);
+  for (let round = 0; round < 2; round++) {
+    const bytes = files.read(path);
+    assert.equal(bytes.length, expected.length);
+    assert.ok(bytes.every((byte, i) => byte === expected[i]));
+  }
+});
+
+Deno.test("read refuses a file larger than the bound, by one byte and by far", () => {
+  using root = tempRoot();
+  Deno.writeTextFileSync(`${root.path}/exact`, "x".repeat(1000));
+  Deno.writeTextFileSync(`${root.path}/over`, "x".repeat(1001));
+  using files = new RootFiles({ root: root.path, maxBytes: 1000 });
+  assert.equal(files.read("exact").length, 1000);
+  const tooLarge = (error: unknown) => error instanceof KernelError && error.code === "EFBIG";
+  assert.throws(() => files.read("over"), tooLarge);
+  assert.throws(() => files.readOptional("over"), tooLarge);
+  using host = new RootFiles({ maxBytes: 1000 });
+  assert.throws(() => host.read("dev/zero"), tooLarge);
+  assert.equal(files.read("exact").length, 1000);
+});
+
+Deno.test("read says Unsupported where there is no file, readOptional and list say nothing is there", () => {
+  using files = new RootFiles();
+  for (const path of ["proc/no_such_file", "proc/stat/x", "proc/4194305/stat"]) {
+    assert.throws(
+      () => files.read(path),
+      (error) => error instanceof Unsupported && error.message.includes(`"/${path}"`),
+    );
+    assert.equal(files.readOptional(path), undefined);
+    assert.deepEqual(files.list(path), []);
+  }
+});
+
+Deno.test("read says KernelError for what cannot be read, such as a folder", () => {
+  using files = new RootFiles();
+  const isFolder = (error: unknown) => error instanceof KernelError && error.code === "EISDIR";
+  assert.throws(() => files.read("proc"), isFolder);
+  assert.throws(() => files.readOptional("proc"), isFolder);
+});
+
+Deno.test("read refuses names that leave the root", () => {
+  using root = tempRoot();
+  using files = new RootFiles({ root: root.path });
+  for (
+    const path of [
+      "",
+      "/etc/hostname",
+      "..",
+      "../etc/hostname",
+      "proc/../../etc/hostname",
+      "proc/stat\0x",
+    ]
+  ) {
+    assert.throws(() => files.read(path), TypeError, path);
+    assert.throws(() => files.readOptional(path), TypeError, path);
+    assert.throws(() => files.list(path), TypeError, path);
+  }
+  Deno.writeTextFileSync(`${root.path}/a..b`, "fine");
+  assert.equal(text(files.read("a..b")), "fine");
+});
+
+Deno.test("read takes the first process's network below a root, and its own without", () => {
+  using host = new RootFiles({ root: `${FIXTURES}proc-4.19/` });
+  assert.match(text(host.read("proc/net/dev")), /docker0/);
+  assert.deepEqual(host.list("proc/net").sort(), ["dev", "snmp", "softnet_stat"]);
+  using own = new RootFiles({ root: "/" });
+  assert.match(text(own.read("proc/net/dev")), /^Inter-/);
+});
+
+Deno.test("read sees a plain file that was replaced, changed or removed", () => {
+  using root = tempRoot();
+  using files = new RootFiles({ root: root.path });
+  const path = `${root.path}/proc/stat`;
+  Deno.mkdirSync(`${root.path}/proc`);
+  Deno.writeTextFileSync(path, "first");
+  assert.equal(text(files.read("proc/stat")), "first");
+  Deno.writeTextFileSync(`${path}.new`, "second one");
+  Deno.renameSync(`${path}.new`, path);
+  assert.equal(text(files.read("proc/stat")), "second one");
+  Deno.writeTextFileSync(path, "3");
+  assert.equal(text(files.read("proc/stat")), "3");
+  Deno.removeSync(path);
+  assert.equal(files.readOptional("proc/stat"), undefined);
+  assert.equal(files.kept, 0);
+});
+
+Deno.test("read notices that the process behind a kept file has ended", async () => {
+  using files = new RootFiles();
+  const child = new Deno.Command("sleep", { args: ["60"] }).spawn();
+  // Not below proc/PID, so that it is kept.
+  const path = `proc/self/root/proc/${child.pid}/stat`;
+  assert.match(text(files.read(path)), /\(sleep\)/);
+  assert.equal(files.kept, 1);
+  child.kill("SIGKILL");
+  await child.status;
+  assert.equal(files.readOptional(path), undefined);
+  assert.equal(files.kept, 0);
+});
+
+Deno.test("read keeps no file of a process, and not more files than allowed", () => {
+  const before = openFiles();
+  {
+    using files = new RootFiles({ maxKept: 3 });
+    files.read("proc/1/stat");
+    files.read("proc/1/net/dev");
+    assert.equal(files.kept, 0);
+    for (const path of ["stat", "meminfo", "uptime", "loadavg", "meminfo", "softirqs"]) {
+      files.read(`proc/${path}`);
+      assert.ok(files.kept <= 3);
+    }
+    assert.equal(files.kept, 3);
+    assert.equal(openFiles(), before + 3);
+  }
+  assert.equal(openFiles(), before);
+});
+
+Deno.test("list names what a folder holds", () => {
+  using files = new RootFiles();
+  assert.ok(files.list("sys/class/net").includes("lo"));
+  assert.ok(files.list("proc").includes(String(Deno.pid)));
+});

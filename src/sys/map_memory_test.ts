@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: MulanPSL-2.0
+import assert from "node:assert/strict";
+import type { MapLayout } from "../core/layout.ts";
+import { mapBytes, roundUp8 } from "./map_memory.ts";
+
+function layout(type: MapLayout["type"], maxEntries: number): MapLayout {
+  return { type, maxEntries, key: { size: 4, fields: {} }, value: { size: 20, fields: {} } };
+}
+
+Deno.test("mapBytes counts a copy of the value per possible CPU", () => {
+  assert.equal(mapBytes(layout("array", 10), 64), 240);
+  assert.equal(mapBytes(layout("percpu_array", 10), 64), 10 * (24 * 64 + 8));
+  const one = mapBytes(layout("percpu_hash", 1000), 1);
+  assert.equal(mapBytes(layout("percpu_hash", 1000), 64) - one, 63 * 24 * 1000);
+  assert.equal(mapBytes(layout("hash", 1000), 1), mapBytes(layout("hash", 1000), 64));
+});
+
+Deno.test("mapBytes counts a ring's data once, with its three pages", () => {
+  assert.equal(mapBytes(layout("ringbuf", 65536), 8), 65536 + 3 * 4096);
+});
+
+Deno.test("roundUp8 rounds up to the next multiple of 8", () => {
+  assert.deepEqual([0, 1, 8, 9, 20].map(roundUp8), [0, 8, 8, 16, 24]);
+});

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MulanPSL-2.0
+/** Runs a probe that reads files: adds its tables to the store and writes their rows on each tick. */
+import type {
+  HostFiles,
+  NativeProbe,
+  RowWriter,
+  RunningProbe,
+  Settings,
+  Tables,
+  Writers,
+} from "../core/probe.ts";
+import type { Store } from "../core/store.ts";
+import type { Table } from "../core/table.ts";
+
+export interface NativeHost {
+  readonly store: Store;
+  readonly files: HostFiles;
+  readonly settings: Settings;
+  /** Names of tables that are switched off: the probe runs, these rows go nowhere. */
+  readonly tablesOff?: ReadonlySet<string>;
+}
+
+export interface RunningNative extends RunningProbe {
+  /** Reads once; what the probe throws goes on to the caller. */
+  tick(now: number): void;
+  stop(): void;
+}
+
+/** Throws Unsupported when the host lacks what the probe reads, and what the store throws for its tables. */
+export function startNative<T extends Tables>(
+  probe: NativeProbe<T>,
+  { store, files, settings, tablesOff = new Set() }: NativeHost,
+): RunningNative {
+  const read = probe.open(files, settings);
+  const writers = new Map<string, TableWriter>();
+  const stop = () => {
+    for (const { table } of writers.values()) store.remove(table);
+    writers.clear();
+  };
+  const tables: Record<string, RowWriter> = {};
+  try {
+    for (const [name, spec] of Object.entries(probe.tables)) {
+      if (tablesOff.has(name)) {
+        tables[name] = NOWHERE;
+        continue;
+      }
+      const writer = new TableWriter(store.add(name, probe.name, spec));
+      writers.set(name, writer);
+      tables[name] = writer;
+    }
+  } catch (error) {
+    stop();
+    throw error;
+  }
+  // Of the last reading that succeeded. NaN before the first: what is per second is then not known.
+  let last = NaN;
+  const tick = (now: number) => {
+    for (const writer of writers.values()) writer.begin(now);
+    read(tables as Writers<T>, (now - last) / 1000);
+    last = now;
+  };
+  return { tick, stop };
+}
+
+class TableWriter implements RowWriter {
+  readonly #metrics: number;
+  #slot = -1;
+  #now = 0;
+
+  constructor(readonly table: Table) {
+    this.#metrics = table.metricNames.length;
+  }
+
+  begin(now: number): void {
+    this.#now = now;
+    this.#slot = -1;
+  }
+
+  row(...values: readonly string[]): this {
+    const { table } = this;
+    const slot = table.row(values, this.#now);
+    this.#slot = slot;
+    if (slot >= 0) {
+      // A row that is renewed must not show an old number for one that is not known any more.
+      for (let column = 0; column < this.#metrics; column++) table.set(slot, column, NaN);
+    }
+    return this;
+  }
+
+  set(metric: string, value: number): this {
+    if (this.#slot >= 0) this.table.set(this.#slot, this.table.column(metric), value);
+    return this;
+  }
+}
+
+const NOWHERE: RowWriter = {
+  row: () => NOWHERE,
+  set: () => NOWHERE,
+};

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: MulanPSL-2.0
+/** One BPF object in the kernel: its programs, links and maps live exactly as long as this object, nothing is pinned. */
+import { KernelError, Unsupported } from "../core/errors.ts";
+import type { MapLayout } from "../core/layout.ts";
+import type { HookVerdict, ProgramCost } from "../core/probe.ts";
+import { CostReader } from "./bpf_cost.ts";
+import { demandBpf } from "./bpf_ability.ts";
+import { ERRNO } from "./errno.ts";
+import { IterReader } from "./iter_reader.ts";
+import type { Libbpf } from "./libbpf.ts";
+import { mapBytes } from "./map_memory.ts";
+import {
+  findMap,
+  type LoadedObject,
+  loadObject,
+  type ObjectImage,
+  type Program,
+} from "./object_loader.ts";
+import { RingReader } from "./ring_reader.ts";
+import { MapReader } from "./table_reader.ts";
+import { needsTracefs, Tracefs } from "./tracefs.ts";
+import { attachRefusal, type Refused } from "./verdict.ts";
+
+export class BpfObject {
+  readonly name: string;
+  /** How each wanted program is hooked up, or why not. */
+  readonly hooks: HookVerdict[] = [];
+  /** What was done to the host for it, for the log. */
+  readonly notes: string[] = [];
+  /** Kernel memory of all maps when they are full. */
+  readonly mapBytes: number;
+  readonly #libbpf: Libbpf;
+  readonly #image: ObjectImage;
+  readonly #programs: readonly Program[];
+  readonly #links = new Map<string, NonNullable<Deno.PointerValue>>();
+  readonly #errors = new Map<string, KernelError | Unsupported>();
+  readonly #cost: CostReader;
+  readonly #readers = new DisposableStack();
+  #handle: Deno.PointerValue;
+
+  private constructor(libbpf: Libbpf, image: ObjectImage, loaded: LoadedObject) {
+    this.name = image.name;
+    this.#libbpf = libbpf;
+    this.#image = image;
+    this.#handle = loaded.handle;
+    this.#programs = loaded.programs;
+    this.#cost = new CostReader(libbpf);
+    this.mapBytes = Object.keys(image.layout.maps)
+      .reduce((bytes, map) => bytes + mapBytes(this.#layoutOf(map), libbpf.cpus), 0);
+    for (const refused of loaded.refused) this.#refuse(refused);
+  }
+
+  /**
+   * Loads off the event loop, then attaches program by program. A program that is refused becomes a verdict. Throws
+   * Unsupported when this host can run no eBPF at all, KernelError when not even the maps can be made.
+   */
+  static async load(libbpf: Libbpf, image: ObjectImage): Promise<BpfObject> {
+    demandBpf(image.btfPath);
+    try {
+      const object = new BpfObject(libbpf, image, await loadObject(libbpf, image));
+      try {
+        object.#attachAll();
+      } catch (error) {
+        object[Symbol.dispose]();
+        throw error;
+      }
+      return object;
+    } catch (error) {
+      if (error instanceof KernelError && error.errno === ERRNO.EPERM) {
+        throw new Unsupported(
+          `Kernel refuses eBPF: ${error.message}`,
+          "run as root in the initial user namespace, without lockdown",
+          { cause: error },
+        );
+      }
+      throw error;
+    } finally {
+      libbpf.libc.malloc_trim(0n); // libbpf's parsing leaves megabytes of free heap
+    }
+  }
+
+  /** Throws Unsupported or KernelError for the first program that is neither attached nor in `optional`. */
+  demand(optional: readonly string[] = []): void {
+    for (const { program, state, reason, mend } of this.hooks) {
+      if (state === "attached" || optional.includes(program)) continue;
+      const cause = this.#errors.get(program);
+      if (state === "failed" && cause !== undefined) throw cause;
+      throw new Unsupported(reason ?? state, mend, { cause });
+    }
+  }
+
+  /** A reader of the map; made anew by each call. */
+  table(map: string): MapReader {
+    const layout = this.#layoutOf(map);
+    return new MapReader(this.#libbpf, this.mapFd(map), map, layout);
+  }
+
+  /** A reader of the ring; closed with this object. */
+  ring(map: string): RingReader {
+    const { type, maxEntries } = this.#layoutOf(map);
+    if (type !== "ringbuf") throw new TypeError(`Map "${map}" is a ${type}, not a ringbuf`);
+    return this.#readers.use(new RingReader(this.#libbpf, this.mapFd(map), map, maxEntries));
+  }
+
+  /** A reader of the attached iterator program; `record` names the struct that it writes, if it writes. */
+  iterator(program: string, record?: string): IterReader {
+    const link = this.#links.get(program);
+    if (link === undefined) throw new TypeError(`Program "${program}" is not attached`);
+    const struct = record === undefined ? undefined : this.#image.layout.records[record];
+    if (record !== undefined && struct === undefined) {
+      throw new TypeError(`Object "${this.name}" has no record "${record}"`);
+    }
+    const fd = this.#libbpf.bpf.bpf_link__fd(link);
+    return new IterReader(this.#libbpf, fd, program, struct?.size ?? 0);
+  }
+
+  mapFd(map: string): number {
+    return this.#libbpf.bpf.bpf_map__fd(findMap(this.#libbpf, this.#open(), map));
+  }
+
+  /** Runs and nanoseconds of each program since loading; zero while BPF statistics are off. */
+  cost(): ProgramCost[] {
+    this.#open();
+    return this.#programs.map(({ name, handle }) =>
+      this.#cost.read(name, this.#libbpf.bpf.bpf_program__fd(handle))
+    );
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#handle === null) return;
+    this.#readers.dispose();
+    for (const link of this.#links.values()) this.#libbpf.bpf.bpf_link__destroy(link);
+    this.#links.clear();
+    this.#libbpf.bpf.bpf_object__close(this.#handle);
+    this.#handle = null;
+  }
+
+  #open(): NonNullable<Deno.PointerValue> {
+    if (this.#handle === null) throw new TypeError(`Object "${this.name}" is closed`);
+    return this.#handle;
+  }
+
+  #layoutOf(map: string): MapLayout {
+    const layout = this.#image.layout.maps[map];
+    if (layout === undefined) throw new TypeError(`Object "${this.name}" has no map "${map}"`);
+    return { ...layout, maxEntries: this.#image.maxEntries?.[map] ?? layout.maxEntries };
+  }
+
+  #attachAll(): void {
+    const [tracepoints, others] = partition(this.#programs, ({ hook }) => needsTracefs(hook));
+    for (const program of others) this.#attach(program);
+    if (tracepoints.length === 0) return;
+    try {
+      using tracefs = new Tracefs(this.#libbpf);
+      for (const program of tracepoints) this.#attach(program);
+      if (tracefs.note !== undefined) this.notes.push(tracefs.note);
+    } catch (error) {
+      if (!(error instanceof Unsupported)) throw error;
+      const { message: reason, mend } = error;
+      for (const { name: program, hook } of tracepoints) {
+        this.#errors.set(program, error);
+        this.hooks.push({ program, hook, state: "unsupported", reason, ...(mend && { mend }) });
+      }
+    }
+  }
+
+  #attach({ name: program, hook, handle }: Program): void {
+    const link = this.#libbpf.bpf.bpf_program__attach(handle);
+    if (link === null) {
+      this.#refuse(attachRefusal({ program, hook, errno: this.#libbpf.errno() }));
+      return;
+    }
+    this.#links.set(program, link);
+    this.hooks.push({ program, hook, state: "attached" });
+  }
+
+  #refuse({ verdict, error }: Refused): void {
+    this.#errors.set(verdict.program, error);
+    this.hooks.push(verdict);
+  }
+}
+
+function partition<T>(items: readonly T[], test: (item: T) => boolean): [T[], T[]] {
+  return [items.filter(test), items.filter((item) => !test(item))];
+}

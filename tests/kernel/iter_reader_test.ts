@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MulanPSL-2.0
+import assert from "node:assert/strict";
+import { BpfObject } from "../../src/sys/object.ts";
+import { openInstalled, testImage } from "./test_object.ts";
+
+const CONNECTIONS = 1009;
+
+Deno.test("IterReader finds this process among all tasks", async () => {
+  using libbpf = openInstalled();
+  using object = await BpfObject.load(libbpf, await testImage("sample", { off: ["sample_call"] }));
+  const tasks = object.iterator("sample_tasks", "task_record");
+  let name = "";
+  const records = tasks.read((bytes, offset) => {
+    if (tasks.words[offset / 4] !== Deno.pid) return;
+    const comm = bytes.subarray(offset + 8, offset + 24);
+    name = new TextDecoder().decode(comm.subarray(0, comm.indexOf(0)));
+  });
+  assert.equal(`${name}\n`, Deno.readTextFileSync("/proc/self/comm"));
+  assert.ok(records > 1);
+});
+
+Deno.test("IterReader finds each of 1,009 open connections, each time", async () => {
+  using libbpf = openInstalled();
+  using object = await BpfObject.load(libbpf, await testImage("sample", { off: ["sample_call"] }));
+  const sockets = object.iterator("sample_sockets", "tcp_record");
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const open: Deno.Conn[] = [];
+  try {
+    for (let i = 0; i < CONNECTIONS; i++) {
+      const [client, server] = await Promise.all([
+        Deno.connect({ hostname: "127.0.0.1", port: listener.addr.port }),
+        listener.accept(),
+      ]);
+      open.push(client, server);
+    }
+    for (let round = 0; round < 2; round++) {
+      let found = 0;
+      sockets.read((bytes, offset) => {
+        const port = bytes[offset + 4]! | bytes[offset + 5]! << 8;
+        const established = sockets.words[offset / 4] === 1;
+        if (established && port === listener.addr.port) found++;
+      });
+      assert.equal(found, CONNECTIONS);
+    }
+  } finally {
+    for (const connection of open) connection.close();
+  }
+});
+
+Deno.test("IterReader drains an iterator that writes nothing, which ran for each task", async () => {
+  using libbpf = openInstalled();
+  using object = await BpfObject.load(libbpf, await testImage("sample", { off: ["sample_call"] }));
+  assert.equal(object.iterator("sample_silent").read(), 0);
+  const tasks = object.iterator("sample_tasks", "task_record").read();
+  let visited = 0;
+  object.table("tiny").read(({ numbers }) => visited += numbers[0]!);
+  assert.ok(Math.abs(visited - tasks) < 50, `${visited} of ${tasks} tasks`);
+});
+
+Deno.test("IterReader refuses records that do not have the said size", async () => {
+  using libbpf = openInstalled();
+  using object = await BpfObject.load(libbpf, await testImage("sample", { off: ["sample_call"] }));
+  assert.throws(() => object.iterator("sample_tasks").read(), /is said to write none/);
+  assert.throws(() => object.iterator("sample_tasks", "no_such"), /has no record "no_such"/);
+  assert.throws(() => object.iterator("sample_call"), /"sample_call" is not attached/);
+});

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MulanPSL-2.0
+/** Compiles the BPF programs of the kernel tests, lays them out, and opens libbpf as installed here. */
+import type { ObjectLayout } from "../../src/core/layout.ts";
+import { readLayout } from "../../scripts/gen.ts";
+import { installedLibrary, type Libbpf, openLibbpf } from "../../src/sys/libbpf.ts";
+import type { ObjectImage } from "../../src/sys/object_loader.ts";
+
+const ROOT = new URL("../../", import.meta.url);
+const FOLDER = new URL("build/test-bpf/", ROOT);
+const FLAGS = "-g -O2 -target bpf -D__TARGET_ARCH_x86 -Wall -Werror";
+const images = new Map<string, Promise<{ bytes: Uint8Array; layout: ObjectLayout }>>();
+
+export function openInstalled(): Libbpf {
+  return openLibbpf(installedLibrary);
+}
+
+/** tests/kernel/<name>.bpf.c, ready to be loaded. */
+export async function testImage(
+  name: string,
+  options: Partial<ObjectImage> = {},
+): Promise<ObjectImage> {
+  let image = images.get(name);
+  if (image === undefined) images.set(name, image = compile(name));
+  return { name, ...await image, ...options };
+}
+
+async function compile(name: string): Promise<{ bytes: Uint8Array; layout: ObjectLayout }> {
+  await Deno.mkdir(FOLDER, { recursive: true });
+  // Test files may be compiled by several processes at a time.
+  const file = `${name}.${Deno.pid}.bpf.o`;
+  const path = new URL(file, FOLDER);
+  const { success, stderr } = await new Deno.Command("clang-19", {
+    args: [...FLAGS.split(" "), `-I${ROOT.pathname}bpf`, "-c", `tests/kernel/${name}.bpf.c`, "-o"]
+      .concat(path.pathname),
+    cwd: ROOT,
+  }).output();
+  if (!success) throw new Error(new TextDecoder().decode(stderr));
+  try {
+    return { bytes: await Deno.readFile(path), layout: await readLayout(FOLDER, file) };
+  } finally {
+    await Deno.remove(path);
+  }
+}
