@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: MulanPSL-2.0
+import assert from "node:assert/strict";
+import { cutProbe, fuzzProbe } from "../../tests/fuzz_probe.ts";
+import { fixture, runOnHost, runProbe, TICK_SECONDS } from "../../tests/run_probe.ts";
+import { Unsupported } from "../core/errors.ts";
+import systemNet from "./system_net.ts";
+
+const ORIGIN = "/proc/dev/snmp";
+const HEADING = "Inter-| Receive | Transmit\n face |bytes packets |bytes packets\n";
+
+const devText = (...lines: string[]) => ({ "proc/net/dev": `${HEADING}${lines.join("\n")}\n` });
+
+Deno.test("nic reports every device but the loopback, with its state", () => {
+  assert.deepEqual(runProbe(systemNet, fixture("proc-4.19"))["nic"], [
+    {
+      dev_name: "eth0",
+      status: "up",
+      rx_bytes: 6000000007,
+      rx_packets: 40009,
+      rx_errs: 3,
+      rx_dropped: 5,
+      tx_bytes: 900000011,
+      tx_packets: 30011,
+      tx_errs: 7,
+      tx_dropped: 13,
+    },
+    {
+      dev_name: "docker0",
+      status: "down",
+      rx_bytes: 0,
+      rx_packets: 0,
+      rx_errs: 0,
+      rx_dropped: 0,
+      tx_bytes: 0,
+      tx_packets: 0,
+      tx_errs: 0,
+      tx_dropped: 0,
+    },
+  ]);
+});
+
+Deno.test("nic takes names with digits and dots, numbers up to 2^64, and leaves out only lo", () => {
+  const rows = runProbe(systemNet, fixture("proc-5.10"))["nic"]!;
+  assert.deepEqual(rows.map((row) => [row["dev_name"], row["status"]]), [
+    ["enp125s0f0", "up"],
+    ["bond0.100", "lowerlayerdown"],
+    ["lo1", ""],
+  ]);
+  assert.equal(rows[0]!["rx_bytes"], 2 ** 64);
+  assert.equal(rows[0]!["rx_packets"], 123456789012);
+});
+
+Deno.test("nic reads lines without a blank behind the colon", () => {
+  const [row] = runProbe(systemNet, devText("eth0:12 34 0 0 0 0 0 0 56 78 0 0 0 0 0 0"))["nic"]!;
+  assert.deepEqual([row!["rx_bytes"], row!["tx_packets"]], [12, 78]);
+});
+
+Deno.test("nic measures speed over the last period, and not before there is one", () => {
+  const reading = (rx: number, tx: number) =>
+    devText(`  eth0: ${rx} 0 0 0 0 0 0 0 ${tx} 0 0 0 0 0 0 0`);
+  const speeds = (...readings: [number, number][]) => {
+    const [row] = runProbe(systemNet, readings.map(([rx, tx]) => reading(rx, tx)))["nic"]!;
+    return [row!["rxspeed_KB"], row!["txspeed_KB"]];
+  };
+  assert.deepEqual(speeds([1000, 1000]), [undefined, undefined]);
+  const second = 1024 * TICK_SECONDS;
+  assert.deepEqual(speeds([0, 0], [7 * second, second / 2]), [7, 0.5]);
+  assert.deepEqual(speeds([0, 0], [second, second], [second, 0]), [0, undefined]);
+});
+
+Deno.test("nic starts anew with a device that went and came back", () => {
+  const line = (bytes: number) => `eth0: ${bytes} 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0`;
+  const other = "eth1: 1 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0";
+  const rows = runProbe(systemNet, [
+    devText(line(5), other),
+    devText(other),
+    devText(line(9), other),
+  ])["nic"]!;
+  const row = rows.find((row) => row["dev_name"] === "eth0")!;
+  assert.deepEqual([row["rx_bytes"], row["rxspeed_KB"]], [9, undefined]);
+});
+
+Deno.test("nic takes no name that the kernel would not give", () => {
+  const counts = "1 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0";
+  const names = ["..", "a/b", "../../etc", "sixteencharacter", "a b", ""];
+  const rows = runProbe(systemNet, devText(...names.map((name) => `${name}: ${counts}`)))["nic"]!;
+  assert.deepEqual(rows, []);
+});
+
+Deno.test("system_tcp and net_tcp report one reading under both names", () => {
+  const rows = runProbe(systemNet, fixture("proc-4.19"));
+  assert.deepEqual(rows["system_tcp"], [{
+    origin: ORIGIN,
+    curr_estab: 23,
+    in_segs: 6000000029,
+    out_segs: 5000000021,
+    retrans_segs: 37,
+    in_errs: 2,
+  }]);
+  assert.deepEqual(rows["net_tcp"], [{
+    origin: ORIGIN,
+    tcp_curr_estab: 23,
+    tcp_in_segs: 6000000029,
+    tcp_out_segs: 5000000021,
+    tcp_retrans_segs: 37,
+    tcp_in_errs: 2,
+  }]);
+});
+
+Deno.test("system_udp and net_udp report UDP, not UDP-Lite", () => {
+  const rows = runProbe(systemNet, fixture("proc-4.19"));
+  assert.deepEqual(rows["system_udp"], [{
+    origin: ORIGIN,
+    indata_grams: 10007,
+    outdata_grams: 10009,
+  }]);
+  assert.deepEqual(rows["net_udp"], [
+    { origin: ORIGIN, udp_indata_grams: 10007, udp_outdata_grams: 10009 },
+  ]);
+});
+
+Deno.test("system_tcp finds its columns by the heading", () => {
+  const snmp = "Tcp: New InErrs CurrEstab\nTcp: 99 3 7\nUdp: OutDatagrams\nUdp: 11\n";
+  const rows = runProbe(systemNet, { ...devText(), "proc/net/snmp": snmp });
+  assert.deepEqual(rows["system_tcp"], [{ origin: ORIGIN, curr_estab: 7, in_errs: 3 }]);
+  assert.deepEqual(rows["system_udp"], [{ origin: ORIGIN, outdata_grams: 11 }]);
+});
+
+Deno.test("system_tcp takes no numbers that stand under another protocol's name", () => {
+  const snmp = "Tcp: CurrEstab InErrs\nUdp: 7 3\n";
+  const rows = runProbe(systemNet, { ...devText(), "proc/net/snmp": snmp });
+  assert.deepEqual([rows["system_tcp"], rows["system_udp"]], [[], []]);
+});
+
+Deno.test("system_net goes on without /proc/net/snmp, and is unsupported without /proc/net/dev", () => {
+  const { "proc/net/snmp": _snmp, ...rest } = fixture("proc-6.12");
+  const rows = runProbe(systemNet, rest);
+  assert.deepEqual([rows["nic"]!.length, rows["system_tcp"]!.length], [1, 0]);
+  assert.throws(() => runProbe(systemNet, {}), Unsupported);
+});
+
+Deno.test("system_net reports only what is certain of a file that is cut short", () => {
+  cutProbe(systemNet, ["proc/net/dev", "proc/net/snmp"]);
+});
+
+Deno.test("system_net survives spoilt files", () => {
+  fuzzProbe(systemNet, ["proc/net/dev", "proc/net/snmp"], (table, row) => {
+    if (table === "nic") assert.match(String(row["dev_name"]), /^[^/:\s]{1,15}$/);
+  });
+});
+
+Deno.test("system_net agrees with this host's /proc/net/dev and /proc/net/snmp", () => {
+  const before = hostNumbers();
+  const host = runOnHost(systemNet);
+  const after = hostNumbers();
+  const ours = new Map<string, number>();
+  for (const row of host["nic"]!) {
+    for (const metric of ["rx_bytes", "rx_packets", "tx_bytes", "tx_packets"]) {
+      ours.set(`${row["dev_name"]} ${metric}`, Number(row[metric]));
+    }
+    const state = Deno.readTextFileSync(`/sys/class/net/${row["dev_name"]}/operstate`).trim();
+    assert.equal(row["status"], state);
+  }
+  ours.set("in_segs", Number(host["system_tcp"]![0]!["in_segs"]));
+  ours.set("out_segs", Number(host["net_tcp"]![0]!["tcp_out_segs"]));
+  assert.deepEqual([...ours.keys()].sort(), [...before.keys()].sort());
+  for (const [name, value] of ours) {
+    assert.ok(value >= before.get(name)! && value <= after.get(name)!, `${name}: ${value}`);
+  }
+});
+
+/** The same numbers, by splitting text. */
+function hostNumbers(): Map<string, number> {
+  const numbers = new Map<string, number>();
+  for (const line of Deno.readTextFileSync("/proc/net/dev").split("\n").slice(2, -1)) {
+    const [name, counts] = line.split(":");
+    if (name!.trim() === "lo") continue;
+    const columns = counts!.trim().split(/\s+/).map(Number);
+    const wanted = { rx_bytes: 0, rx_packets: 1, tx_bytes: 8, tx_packets: 9 };
+    for (const [metric, column] of Object.entries(wanted)) {
+      numbers.set(`${name!.trim()} ${metric}`, columns[column]!);
+    }
+  }
+  const tcp = Deno.readTextFileSync("/proc/net/snmp").split("\n").filter((line) =>
+    line.startsWith("Tcp: ")
+  )
+    .map((line) => line.split(" "));
+  numbers.set("in_segs", Number(tcp[1]![tcp[0]!.indexOf("InSegs")]));
+  numbers.set("out_segs", Number(tcp[1]![tcp[0]!.indexOf("OutSegs")]));
+  return numbers;
+}

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MulanPSL-2.0
+/** Runs a native probe on given file texts, through the real runner and store, and gives back the rows it wrote. */
+import { Unsupported } from "../src/core/errors.ts";
+import type { HostFiles, NativeProbe, Settings, Tables } from "../src/core/probe.ts";
+import { Store } from "../src/core/store.ts";
+import type { Table } from "../src/core/table.ts";
+import { RootFiles } from "../src/sys/host_files.ts";
+import { startNative } from "../src/sys/native_runner.ts";
+
+/** Files of a host by path: `{ "proc/stat": "cpu ..." }`. */
+export type FileTexts = Readonly<Record<string, string | Uint8Array>>;
+
+/** Keys, labels and the known metrics, in the declared order. */
+export type Row = Record<string, string | number>;
+export type Rows = Record<string, Row[]>;
+
+/** Time between two readings. */
+export const TICK_SECONDS = 5;
+
+/** A host from `tests/fixtures`; the paths are those that a probe asks for. */
+export function fixture(name: string): Record<string, string> {
+  const root = new URL(`./fixtures/${name}/`, import.meta.url);
+  const texts: Record<string, string> = {};
+  const walk = (folder: string) => {
+    for (const entry of Deno.readDirSync(new URL(folder, root))) {
+      const path = `${folder}${entry.name}`;
+      if (entry.isDirectory) walk(`${path}/`);
+      else {texts[path.replace("proc/1/net/", "proc/net/")] = Deno.readTextFileSync(
+          new URL(path, root),
+        );}
+    }
+  };
+  walk("./");
+  return Object.fromEntries(Object.entries(texts).map(([path, text]) => [path.slice(2), text]));
+}
+
+/** Settings of a probe that the configuration does not name. */
+export const DEFAULTS: Settings = {
+  number: (_name, fallback) => fallback,
+  text: (_name, fallback) => fallback,
+  flag: (_name, fallback) => fallback,
+};
+
+export function newStore(maxRows = 10_000): Store {
+  return new Store({ maxTables: 64, maxRows, maxFields: 64, timeoutMs: 60_000 }, {});
+}
+
+/** Rows after the last of several readings: either of one text several times, or of one text each. */
+export function runProbe<T extends Tables>(
+  probe: NativeProbe<T>,
+  files: FileTexts | readonly FileTexts[],
+  ticks = Array.isArray(files) ? files.length : 1,
+): Rows {
+  const readings: readonly FileTexts[] = Array.isArray(files) ? files : [files];
+  const host = new TextFiles(readings[0]!);
+  const store = newStore();
+  const running = startNative(probe, { store, files: host, settings: DEFAULTS });
+  for (let tick = 0; tick < ticks; tick++) {
+    host.texts = readings[Math.min(tick, readings.length - 1)]!;
+    running.tick(1000 * TICK_SECONDS * (tick + 1));
+  }
+  return storeRows(store);
+}
+
+/** Rows of one reading of this host. */
+export function runOnHost<T extends Tables>(probe: NativeProbe<T>): Rows {
+  using files = new RootFiles();
+  const store = newStore();
+  startNative(probe, { store, files, settings: DEFAULTS }).tick(0);
+  return storeRows(store);
+}
+
+function storeRows(store: Store): Rows {
+  const rows: Rows = {};
+  for (const table of store.tables) rows[table.name] = tableRows(table);
+  return rows;
+}
+
+function tableRows(table: Table): Row[] {
+  const rows: Row[] = [];
+  for (let slot = 0; slot < table.slots; slot++) {
+    if (!table.isRow(slot)) continue;
+    const shown = parseLabels(new TextDecoder().decode(table.labelText(slot)));
+    const row: Row = {};
+    for (const label of [...table.spec.keys, ...table.spec.labels]) row[label] = shown[label] ?? "";
+    for (const metric of table.metricNames) {
+      const value = table.get(slot, table.column(metric));
+      if (!Number.isNaN(value)) row[metric] = value;
+    }
+    rows.push(row);
+  }
+  return rows;
+}
+
+const LABEL_REGEXP = /(\w+)="((?:[^"\\]|\\.)*)"/gs;
+
+function parseLabels(text: string): Record<string, string> {
+  const labels: Record<string, string> = {};
+  for (const [, name, value] of text.matchAll(LABEL_REGEXP)) {
+    labels[name!] = value!.replace(/\\(.)/g, (_, char) => char === "n" ? "\n" : char);
+  }
+  return labels;
+}
+
+/** Holds what the contract says and no more: what was read is spoilt by the next call. */
+class TextFiles implements HostFiles {
+  #given = new Uint8Array(0);
+
+  constructor(public texts: FileTexts) {}
+
+  read(path: string): Uint8Array {
+    const bytes = this.readOptional(path);
+    if (bytes === undefined) throw new Unsupported(`Cannot read "/${path}": ENOENT`);
+    return bytes;
+  }
+
+  readOptional(path: string): Uint8Array | undefined {
+    this.#given.fill(0xff);
+    const text = this.texts[path];
+    if (text === undefined) return undefined;
+    this.#given = typeof text === "string" ? new TextEncoder().encode(text) : text.slice();
+    return this.#given;
+  }
+
+  list(path: string): string[] {
+    this.#given.fill(0xff);
+    const below = Object.keys(this.texts).filter((name) => name.startsWith(`${path}/`));
+    return [...new Set(below.map((name) => name.slice(path.length + 1).split("/")[0]!))];
+  }
+}
