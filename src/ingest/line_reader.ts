@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: MulanPSL-2.0
+/**
+ * Reads what an external probe prints: rows (`|table|field|...|`) into tables, event and log lines to handlers.
+ *
+ * A bad line never harms the good ones around it: it is counted, shown in `refusals`, and changes no table.
+ * Strict as the original's master version, but for missing fields at the end, which older probes rely on.
+ */
+import type { Table } from "../core/table.ts";
+import { BAD_NUMBER, readNumber } from "./line_number.ts";
+import { LineSplitter, MAX_LINE_BYTES } from "./line_splitter.ts";
+import type { ExternalTable } from "./meta.ts";
+import { type RefusalReason, Refusals } from "./refusals.ts";
+
+const BAR = 124;
+const TAB = 9;
+const SPACE = 32;
+const DELETE = 127;
+const NON_ASCII = 128;
+
+const IGNORED = 0;
+const LABEL = 1;
+const METRIC = 2;
+
+/** Below this, adding characters one by one beats a call of the decoder (measured: 30 against 300 ns). */
+const SHORT_BYTES = 64;
+
+const NULL_TEXT = "(null)";
+
+export interface LineReaderHandlers {
+  /** An event or log record in the original's format, still to be read. */
+  record(kind: "event" | "log", line: string): void;
+  /** A line that is no record: the probe's own log. */
+  text(bytes: Uint8Array): void;
+}
+
+/** A table of the store, and where its fields stand in a line. */
+export interface IngestTable {
+  readonly table: Table;
+  readonly columns: ExternalTable["columns"];
+}
+
+/** IngestTable in the form that the hot path wants. */
+interface Target {
+  readonly name: Uint8Array;
+  readonly table: Table;
+  /** IGNORED, LABEL or METRIC for each field of a line. */
+  readonly kinds: Uint8Array;
+  readonly indexes: Uint16Array;
+  /** A line must have at least this many fields: up to its last key. */
+  readonly needed: number;
+  readonly fieldNames: readonly string[];
+  readonly labels: string[];
+  readonly numbers: Float64Array;
+}
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const RECORD_KINDS = { event: encoder.encode("event"), log: encoder.encode("log") };
+
+export class LineReader {
+  readonly refusals = new Refusals();
+  /** Lines that came, good and bad. */
+  lines = 0;
+  /** Rows written, event and log records, and lines of text. */
+  rows = 0;
+  records = 0;
+  texts = 0;
+
+  readonly #splitter: LineSplitter;
+  readonly #handlers: LineReaderHandlers;
+  readonly #targets: readonly Target[];
+  /** The last line's table: most probes print one table's rows in a run. */
+  #target: Target | undefined;
+  /** Where the fields of the current line end, from the line's start. */
+  readonly #ends = new Uint16Array(MAX_LINE_BYTES + 1);
+  #ascii = true;
+  #now = 0;
+
+  constructor(tables: readonly IngestTable[], handlers: LineReaderHandlers) {
+    this.#handlers = handlers;
+    this.#targets = tables.map(targetOf);
+    const refuseAs = (reason: RefusalReason) => (bytes: Uint8Array, start: number, end: number) => {
+      this.lines++;
+      this.refusals.refuse(reason, bytes, start, end);
+    };
+    this.#splitter = new LineSplitter({
+      line: (bytes, start, end) => this.#line(bytes, start, end),
+      tooLong: refuseAs("too_long"),
+      unfinished: refuseAs("unfinished"),
+    });
+  }
+
+  /** Takes the next bytes of the output; `now` is monotonic, in ms. */
+  feed(chunk: Uint8Array, now: number): void {
+    this.#now = now;
+    this.#splitter.feed(chunk);
+  }
+
+  /** The output has ended. */
+  end(): void {
+    this.#splitter.end();
+  }
+
+  #line(bytes: Uint8Array, start: number, end: number): void {
+    if (start === end) return;
+    this.lines++;
+    const fields = this.#scan(bytes, start, end);
+    if (fields < 0) return;
+    if (bytes[start] !== BAR) {
+      this.texts++;
+      this.#handlers.text(bytes.subarray(start, end));
+      return;
+    }
+    const nameStart = start + 1;
+    const nameEnd = start + this.#ends[1]!;
+    const target = this.#find(bytes, nameStart, nameEnd);
+    if (target !== undefined) {
+      this.#row(target, fields, bytes, start, end);
+      return;
+    }
+    for (const kind of ["event", "log"] as const) {
+      if (!equals(RECORD_KINDS[kind], bytes, nameStart, nameEnd)) continue;
+      this.records++;
+      this.#handlers.record(kind, decoder.decode(bytes.subarray(start, end)));
+      return;
+    }
+    this.refusals.refuse("unknown_table", bytes, start, end);
+  }
+
+  /**
+   * Notes where fields end and looks at every byte once. Returns the number of fields after the table's name,
+   * without the empty one behind a closing bar; -1 for a line that is binary, which is refused.
+   */
+  #scan(bytes: Uint8Array, start: number, end: number): number {
+    const ends = this.#ends;
+    let count = 0;
+    let high = 0;
+    let control = -1;
+    for (let at = start; at < end; at++) {
+      const byte = bytes[at]!;
+      if (byte === BAR) ends[count++] = at - start;
+      else if (byte < SPACE ? byte !== TAB : byte === DELETE) control = control === 0 ? 0 : byte;
+      high |= byte;
+    }
+    // The colours of a log line are no reason to lose it; a NUL is one everywhere.
+    if (control === 0 || (control > 0 && bytes[start] === BAR)) {
+      this.refusals.refuse(control === 0 ? "nul" : "control_character", bytes, start, end);
+      return -1;
+    }
+    this.#ascii = high < NON_ASCII;
+    if (!this.#ascii && !isUtf8(bytes.subarray(start, end))) {
+      this.refusals.refuse("not_utf8", bytes, start, end);
+      return -1;
+    }
+    if (bytes[start] !== BAR) return 0;
+    if (bytes[end - 1] !== BAR || count === 1) ends[count++] = end - start;
+    return count - 2;
+  }
+
+  #find(bytes: Uint8Array, start: number, end: number): Target | undefined {
+    if (this.#target !== undefined && equals(this.#target.name, bytes, start, end)) {
+      return this.#target;
+    }
+    const found = this.#targets.find(({ name }) => equals(name, bytes, start, end));
+    if (found !== undefined) this.#target = found;
+    return found;
+  }
+
+  #row(target: Target, count: number, bytes: Uint8Array, start: number, end: number): void {
+    const problem = this.#readFields(target, count, bytes, start);
+    if (problem !== undefined) {
+      this.refusals.refuse(problem.reason, bytes, start, end, problem.field);
+      return;
+    }
+    const { table, numbers } = target;
+    const slot = table.row(target.labels, this.#now);
+    if (slot < 0) return;
+    for (let i = 0; i < numbers.length; i++) table.set(slot, i, numbers[i]!);
+    this.rows++;
+  }
+
+  /** Fills the target's labels and numbers, or says what is wrong with the line. */
+  #readFields(target: Target, count: number, bytes: Uint8Array, start: number) {
+    const { kinds, indexes, numbers, labels } = target;
+    const ends = this.#ends;
+    if (count < target.needed) {
+      return { reason: "missing_key", field: target.fieldNames[target.needed - 1]! } as const;
+    }
+    // Field 0 ends at ends[2]: before it stand the first bar and the bar behind the table's name.
+    for (let i = kinds.length; i < count; i++) {
+      if (ends[i + 2]! - ends[i + 1]! > 1) return { reason: "too_many_fields" } as const;
+    }
+    const empty = count === 0 || ends[2]! - ends[1]! <= 1;
+    if (empty) return { reason: "empty_first_field", field: target.fieldNames[0]! } as const;
+    for (let i = 0; i < kinds.length; i++) {
+      const kind = kinds[i]!;
+      if (kind === IGNORED) continue;
+      const index = indexes[i]!;
+      const from = start + ends[i + 1]! + 1;
+      const to = i < count ? start + ends[i + 2]! : from;
+      if (kind === METRIC) {
+        const value = i < count ? readNumber(bytes, from, to) : NaN;
+        if (value === BAD_NUMBER) {
+          return { reason: "bad_number", field: target.fieldNames[i]! } as const;
+        }
+        numbers[index] = value;
+      } else {
+        const text = i < count ? this.#text(bytes, from, to) : "";
+        if (i === 0 && text === "") {
+          return { reason: "empty_first_field", field: target.fieldNames[0]! } as const;
+        }
+        labels[index] = text;
+      }
+    }
+    return undefined;
+  }
+
+  #text(bytes: Uint8Array, start: number, end: number): string {
+    let text = "";
+    if (this.#ascii && end - start <= SHORT_BYTES) {
+      for (let at = start; at < end; at++) text += String.fromCharCode(bytes[at]!);
+    } else {
+      text = decoder.decode(bytes.subarray(start, end));
+    }
+    return text === NULL_TEXT ? "" : text;
+  }
+}
+
+function targetOf({ table, columns }: IngestTable): Target {
+  return {
+    name: encoder.encode(table.name),
+    table,
+    kinds: Uint8Array.from(
+      columns,
+      ({ kind }) => kind === "ignored" ? IGNORED : kind === "metric" ? METRIC : LABEL,
+    ),
+    indexes: Uint16Array.from(columns, (column) => column.kind === "ignored" ? 0 : column.index),
+    needed: columns.findLastIndex(({ kind }) => kind === "key") + 1,
+    fieldNames: columns.map(({ name }) => name),
+    labels: [...table.spec.keys, ...table.spec.labels].fill(""),
+    numbers: new Float64Array(table.metricNames.length),
+  };
+}
+
+function equals(name: Uint8Array, bytes: Uint8Array, start: number, end: number): boolean {
+  if (end - start !== name.length) return false;
+  for (let i = 0; i < name.length; i++) if (name[i] !== bytes[start + i]) return false;
+  return true;
+}
+
+function isUtf8(bytes: Uint8Array): boolean {
+  try {
+    decoder.decode(bytes);
+    return true;
+  } catch (error) {
+    if (error instanceof TypeError) return false;
+    throw error;
+  }
+}
