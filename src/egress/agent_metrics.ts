@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: MulanPSL-2.0
+/**
+ * The agent's own metrics. prom-client holds them (style: the only file that knows it); it is loaded at the first
+ * scrape, because that takes 15 to 50 ms. All values are totals that others keep: a scrape copies them and resets nothing.
+ */
+import type { Counter, Gauge, Registry } from "prom-client";
+import { type AgentStats, PROBE_STATES } from "../core/agent_stats.ts";
+import type { LooseFamily } from "./exposition.ts";
+import type { HttpStats } from "./http_server.ts";
+import type { LagStats } from "./loop_lag.ts";
+import type { SnapshotStats } from "./snapshot.ts";
+
+export interface AgentSources {
+  readonly stats: () => AgentStats;
+  readonly http: () => HttpStats;
+  readonly snapshot: () => SnapshotStats;
+  readonly lag: () => LagStats;
+}
+
+/** One scrape's numbers. */
+interface Numbers {
+  readonly agent: AgentStats;
+  readonly http: HttpStats;
+  readonly snapshot: SnapshotStats;
+  readonly lag: LagStats;
+}
+
+type Put = (value: number, ...labels: readonly string[]) => void;
+
+interface Definition {
+  readonly name: string;
+  readonly help: string;
+  readonly labels: readonly string[];
+  readonly collect: (numbers: Numbers, put: Put) => void;
+}
+
+const PREFIX = "gala_gopher_agent_";
+
+/** A name that ends in `_total` is a counter. */
+function define(
+  name: string,
+  help: string,
+  labels: readonly string[],
+  collect: Definition["collect"],
+): Definition {
+  return { name: PREFIX + name, help, labels, collect };
+}
+
+const PROBE_METRICS: readonly Definition[] = [
+  define("probe_state", "1 for the state the probe is in, 0 for the others.", [
+    "probe",
+    "kind",
+    "state",
+  ], ({ agent }, put) => {
+    for (const { name, kind, state } of agent.probes) {
+      for (const possible of PROBE_STATES) put(state === possible ? 1 : 0, name, kind, possible);
+    }
+  }),
+  ofProbe("probe_last_tick_seconds", "Duration of the last reading.", (p) => p.lastTickSeconds),
+  ofProbe("probe_tick_seconds_total", "Duration of all readings.", (p) => p.tickSeconds),
+  ofProbe("probe_ticks_total", "Readings.", (p) => p.ticks),
+  ofProbe("probe_late_ticks_total", "Readings skipped, the last was not over.", (p) => p.lateTicks),
+  ofProbe("probe_failures_total", "Failed starts and readings.", (p) => p.failures),
+  ofProbe("probe_restarts_total", "Restarts after a failure.", (p) => p.restarts),
+  define("probe_lost_total", "Rows or lines lost or refused.", ["probe", "reason"], (n, put) => {
+    for (const { name, losses } of n.agent.probes) {
+      for (const [reason, count] of Object.entries(losses)) put(count, name, reason);
+    }
+  }),
+  ofTable("table_rows", "Rows now held.", (table) => table.rows),
+  ofTable("table_dropped_rows_total", "Rows that did not fit.", (table) => table.dropped),
+  ofTable("table_expired_rows_total", "Rows not renewed in time.", (table) => table.expired),
+  ofProgram("bpf_program_runs_total", "Runs of a BPF program.", (program) => program.runs),
+  ofProgram(
+    "bpf_program_seconds_total",
+    "Time in a BPF program.",
+    (program) => program.nanoseconds / 1e9,
+  ),
+];
+
+const PROCESS_METRICS: readonly Definition[] = [
+  define("build_info", "Versions, the value is 1.", ["version", "deno", "libbpf"], (n, put) => {
+    const { version, deno, libbpf } = n.agent.build;
+    put(1, version, deno, libbpf);
+  }),
+  single("process_cpu_seconds_total", "CPU time.", (n) => n.agent.process.cpuSeconds),
+  single("process_resident_memory_bytes", "Memory.", (n) => n.agent.process.residentBytes),
+  single(
+    "process_anonymous_memory_bytes",
+    "Memory without file behind it.",
+    (n) => n.agent.process.anonymousBytes,
+  ),
+  single("process_open_fds", "Open file descriptors.", (n) => n.agent.process.openFds),
+  single("process_start_time_seconds", "Start, Unix time.", (n) => n.agent.process.startSeconds),
+  single(
+    "event_loop_lag_seconds_total",
+    "Delay of a timer four times a second.",
+    (n) => n.lag.totalSeconds,
+  ),
+  single(
+    "event_loop_lag_max_seconds",
+    "Longest of these delays in the last minute.",
+    (n) => n.lag.maxSeconds,
+  ),
+];
+
+const EGRESS_METRICS: readonly Definition[] = [
+  define("http_requests_total", "Answered requests.", ["path", "code"], ({ http }, put) => {
+    for (const { path, code, count } of http.answers) put(count, path, String(code));
+  }),
+  single("http_connections", "Open connections.", (n) => n.http.connections.open),
+  define("http_connections_cut_total", "Connections ended early.", ["reason"], (n, put) => {
+    const { evicted, refused, timedOut } = n.http.connections;
+    put(evicted, "evicted");
+    put(refused, "refused");
+    put(timedOut, "timeout");
+  }),
+  single("exposition_pages_total", "Pages encoded.", (n) => n.snapshot.pages),
+  single("exposition_encode_seconds_total", "Time of it.", (n) => n.snapshot.encodeSeconds),
+  single(
+    "exposition_compress_seconds_total",
+    "Time pages took to compress.",
+    (n) => n.snapshot.gzipSeconds,
+  ),
+  single("exposition_bytes", "Size of the page before this.", (n) => n.snapshot.bytes),
+  single("exposition_series", "Series of the page before this.", (n) => n.snapshot.series),
+];
+
+function single(name: string, help: string, read: (numbers: Numbers) => number): Definition {
+  return define(name, help, [], (numbers, put) => put(read(numbers)));
+}
+
+function ofProbe(
+  name: string,
+  help: string,
+  read: (probe: AgentStats["probes"][number]) => number,
+): Definition {
+  return define(name, help, ["probe"], ({ agent }, put) => {
+    for (const probe of agent.probes) put(read(probe), probe.name);
+  });
+}
+
+function ofTable(
+  name: string,
+  help: string,
+  read: (table: AgentStats["probes"][number]["tables"][number]) => number,
+): Definition {
+  return define(name, help, ["probe", "table"], ({ agent }, put) => {
+    for (const probe of agent.probes) {
+      for (const table of probe.tables) put(read(table), probe.name, table.name);
+    }
+  });
+}
+
+function ofProgram(
+  name: string,
+  help: string,
+  read: (program: AgentStats["probes"][number]["programs"][number]) => number,
+): Definition {
+  return define(name, help, ["probe", "program"], ({ agent }, put) => {
+    for (const probe of agent.probes) {
+      for (const program of probe.programs) put(read(program), probe.name, program.program);
+    }
+  });
+}
+
+type Load = Promise<{ registry: Registry; setNumbers: (numbers: Numbers) => void }>;
+
+/** Makes the function that a Snapshot asks for the agent's own families. */
+export function agentMetrics(sources: AgentSources): () => Promise<readonly LooseFamily[]> {
+  let loaded: Load | undefined;
+  return async () => {
+    loaded ??= load();
+    const { registry, setNumbers } = await loaded;
+    setNumbers({
+      agent: sources.stats(),
+      http: sources.http(),
+      snapshot: sources.snapshot(),
+      lag: sources.lag(),
+    });
+    return await familiesOf(registry);
+  };
+}
+
+async function load(): Load {
+  const prom = await import("prom-client");
+  const registry = new prom.Registry();
+  const setters: ((numbers: Numbers) => void)[] = [];
+  for (const definition of [...PROBE_METRICS, ...PROCESS_METRICS, ...EGRESS_METRICS]) {
+    const { name, help, labels, collect } = definition;
+    const settings = { name, help, labelNames: labels, registers: [registry] };
+    const metric = name.endsWith("_total") ? new prom.Counter(settings) : new prom.Gauge(settings);
+    setters.push((numbers) => {
+      metric.reset();
+      collect(numbers, (value, ...values) => putInto(metric, labels, values, value));
+    });
+  }
+  return { registry, setNumbers: (numbers) => setters.forEach((set) => set(numbers)) };
+}
+
+/** After a reset `inc` sets: prom-client has no other way to give a counter a total that somebody else keeps. */
+function putInto(
+  metric: Counter | Gauge,
+  labels: readonly string[],
+  values: readonly string[],
+  value: number,
+): void {
+  const labelled = Object.fromEntries(labels.map((label, i) => [label, values[i]!]));
+  // A number that is not known is left out of the page.
+  if ("set" in metric) metric.set(labelled, value);
+  else if (Number.isFinite(value)) metric.inc(labelled, value);
+}
+
+async function familiesOf(registry: Registry): Promise<LooseFamily[]> {
+  const metrics = await registry.getMetricsAsJSON();
+  return metrics.map(({ name, help, type, values }) => ({
+    name,
+    help,
+    type: String(type) === "counter" ? "counter" : "gauge",
+    samples: values.map(({ labels, value }) => ({ labels: textLabels(labels), value })),
+  }));
+}
+
+function textLabels(
+  labels: Readonly<Record<string, string | number | undefined>>,
+): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(labels).map(([label, value]) => [label, String(value ?? "")]),
+  );
+}

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: MulanPSL-2.0
+/** The Prometheus page: all tables of the store as text, encoded in slices that leave the event loop free. */
+import { setImmediate } from "node:timers/promises";
+import { familyName, type Store } from "../core/store.ts";
+import { type MetricType, renderLabels, type Table } from "../core/table.ts";
+import { ByteWriter } from "./byte_writer.ts";
+
+/** Prometheus text 0.0.4, or OpenMetrics 1.0.0. */
+export type ExpositionForm = "text" | "openmetrics";
+
+export const CONTENT_TYPES: Readonly<Record<ExpositionForm, string>> = {
+  text: "text/plain; version=0.0.4; charset=utf-8",
+  openmetrics: "application/openmetrics-text; version=1.0.0; charset=utf-8",
+};
+
+/** A family that does not come from a table. */
+export interface LooseFamily {
+  readonly name: string;
+  readonly type: MetricType;
+  readonly help: string;
+  readonly samples: readonly {
+    readonly labels: Readonly<Record<string, string>>;
+    readonly value: number;
+  }[];
+}
+
+/** Other work waits about this long for the encoder, and then for as long again to be told so. */
+const SLICE_MS = 2;
+/** Rows between two looks at the clock: about 0.1 ms. */
+const ROWS_PER_LOOK = 256;
+
+interface Source {
+  readonly table: Table;
+  readonly column: number;
+}
+
+interface Family {
+  readonly name: string;
+  readonly nameBytes: Uint8Array;
+  readonly type: MetricType;
+  readonly help: string;
+  readonly sources: Source[];
+}
+
+interface Plan {
+  readonly layoutVersion: number;
+  readonly families: readonly Family[];
+  readonly headers: Record<ExpositionForm, readonly Uint8Array[]>;
+}
+
+const encoder = new TextEncoder();
+const EOF = encoder.encode("# EOF\n");
+
+export class Exposition {
+  readonly #store: Store;
+  #plan: Plan = { layoutVersion: -1, families: [], headers: { text: [], openmetrics: [] } };
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  /** Appends the whole page to `out` and returns its number of series. */
+  async encode(
+    form: ExpositionForm,
+    out: ByteWriter,
+    loose: readonly LooseFamily[] = [],
+  ): Promise<number> {
+    using _ = this.#store.read();
+    const { families, headers } = this.#currentPlan();
+    let sliceEnd = performance.now() + SLICE_MS;
+    let series = 0;
+    for (let i = 0; i < families.length; i++) {
+      const family = families[i]!;
+      const start = out.length;
+      out.append(headers[form][i]!);
+      const first = series;
+      for (const { table, column } of family.sources) {
+        for (let slot = 0; slot < table.slots; slot += ROWS_PER_LOOK) {
+          series += writeRows(out, family.nameBytes, table, column, slot);
+          if (performance.now() < sliceEnd) continue;
+          await setImmediate();
+          sliceEnd = performance.now() + SLICE_MS;
+        }
+      }
+      if (series === first) out.length = start;
+    }
+    series += writeLoose(out, form, loose);
+    if (form === "openmetrics") out.append(EOF);
+    return series;
+  }
+
+  #currentPlan(): Plan {
+    const { layoutVersion } = this.#store;
+    if (this.#plan.layoutVersion !== layoutVersion) {
+      this.#plan = makePlan([...this.#store.tables], layoutVersion);
+    }
+    return this.#plan;
+  }
+}
+
+/** All metrics by family, so that a family is contiguous even when several tables contribute to it. */
+function makePlan(tables: readonly Table[], layoutVersion: number): Plan {
+  const byName = new Map<string, Family>();
+  for (const table of tables) {
+    for (const [metric, { type, help }] of Object.entries(table.spec.metrics)) {
+      const name = familyName(table.spec, metric);
+      let family = byName.get(name);
+      if (family === undefined) {
+        family = { name, nameBytes: encoder.encode(name), type, help, sources: [] };
+        byName.set(name, family);
+      }
+      family.sources.push({ table, column: table.column(metric) });
+    }
+  }
+  const families = [...byName.values()];
+  const headers = (form: ExpositionForm) =>
+    families.map((family) => encoder.encode(headerOf(form, family, byName)));
+  return {
+    layoutVersion,
+    families,
+    headers: { text: headers("text"), openmetrics: headers("openmetrics") },
+  };
+}
+
+/**
+ * HELP and TYPE. OpenMetrics names a counter's family without the `_total` that its samples must have; a counter
+ * without that suffix, or one whose family would collide with another, is announced as of unknown type.
+ */
+function headerOf(
+  form: ExpositionForm,
+  { name, type, help }: { name: string; type: MetricType; help: string },
+  taken: { has(name: string): boolean },
+): string {
+  const escaped = help.replaceAll("\\", "\\\\").replaceAll("\n", "\\n");
+  if (form === "text") return `# HELP ${name} ${escaped}\n# TYPE ${name} ${type}\n`;
+  let announced: string = name;
+  let kind: string = type;
+  if (type === "counter") {
+    const base = name.slice(0, -"_total".length);
+    if (name.endsWith("_total") && !taken.has(base)) announced = base;
+    else kind = "unknown";
+  }
+  return `# HELP ${announced} ${escaped.replaceAll('"', '\\"')}\n# TYPE ${announced} ${kind}\n`;
+}
+
+/** Writes up to ROWS_PER_LOOK rows of one metric and returns how many had a value. */
+function writeRows(
+  out: ByteWriter,
+  name: Uint8Array,
+  table: Table,
+  column: number,
+  from: number,
+): number {
+  const values = table.values(column);
+  const end = Math.min(from + ROWS_PER_LOOK, table.slots);
+  let written = 0;
+  for (let slot = from; slot < end; slot++) {
+    const value = values[slot]!;
+    if (Number.isNaN(value) || !table.isRow(slot)) continue;
+    out.sample(name, table.labelText(slot), value);
+    written++;
+  }
+  return written;
+}
+
+function writeLoose(
+  out: ByteWriter,
+  form: ExpositionForm,
+  families: readonly LooseFamily[],
+): number {
+  const names = new Set(families.map(({ name }) => name));
+  let series = 0;
+  for (const family of families) {
+    const samples = family.samples.filter(({ value }) => !Number.isNaN(value));
+    if (samples.length === 0) continue;
+    out.text(headerOf(form, family, names));
+    const name = encoder.encode(family.name);
+    for (const { labels, value } of samples) {
+      const text = renderLabels(Object.keys(labels), Object.values(labels));
+      out.sample(name, encoder.encode(text), value);
+    }
+    series += samples.length;
+  }
+  return series;
+}
