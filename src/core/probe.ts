@@ -152,8 +152,10 @@ type Declared<P extends ProbeBase, Own extends keyof P> =
 
 export function nativeProbe<const T extends Tables>(
   declaration: Declared<NativeProbe<T>, never>,
-): NativeProbe<T> {
-  return { partOf: [], on: true, ...declaration, kind: "native" };
+): NativeProbe {
+  const probe: NativeProbe<T> = { partOf: [], on: true, ...declaration, kind: "native" };
+  // Its tables are checked against its `open` here; from now on it is one of many, known by names.
+  return probe as unknown as NativeProbe;
 }
 
 /** A number in the field `field` of the map's value, times `scale`. */

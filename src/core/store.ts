@@ -14,6 +14,8 @@ export interface StoreLimits {
 
 export const METRIC_PREFIX = "gala_gopher_";
 
+const AGENT_ENTITY_REGEXP = /^agent(_|$)/;
+
 /** `gala_gopher_<entity>_<metric>`. */
 export function familyName(spec: TableSpec, metric: string): string {
   return `${METRIC_PREFIX}${spec.entity}_${metric}`;
@@ -56,6 +58,11 @@ export class Store {
     if (this.#tables.size >= this.limits.maxTables) {
       throw new RangeError(
         `Table "${name}" is one more than imdb.max_tables_num = ${this.limits.maxTables}`,
+      );
+    }
+    if (AGENT_ENTITY_REGEXP.test(spec.entity)) {
+      throw new TypeError(
+        `Entity "${spec.entity}" of table "${name}" is kept for the agent's own metrics`,
       );
     }
     const fields = spec.keys.length + spec.labels.length + Object.keys(spec.metrics).length;
@@ -106,9 +113,8 @@ export class Store {
       if (other.spec.entity !== spec.entity) continue;
       const sameLabels = [...other.spec.keys, ...other.spec.labels].sort().join() === labels;
       for (const [metric, { type }] of Object.entries(spec.metrics)) {
-        const theirs = other.spec.metrics[metric];
-        if (theirs === undefined) continue;
-        if (sameLabels || theirs.type !== type) {
+        if (!Object.hasOwn(other.spec.metrics, metric)) continue;
+        if (sameLabels || other.spec.metrics[metric]!.type !== type) {
           throw new TypeError(
             `Metric "${
               familyName(spec, metric)

@@ -75,6 +75,8 @@ export class Table {
   #columns: Float64Array[];
   /** When the row was last renewed, in ms of the caller's monotonic clock; NaN marks a slot without row. */
   #renewed: Float64Array;
+  /** Counts how often the slot was given back: tells its present row from an earlier one. */
+  readonly #generations: number[] = [];
   #identity: string[] = [];
   #shown: string[] = [];
   #text: Uint8Array[] = [];
@@ -87,7 +89,8 @@ export class Table {
     limits: TableLimits,
   ) {
     this.#maxRows = limits.maxRows;
-    const constants = Object.entries(limits.constantLabels);
+    const own = new Set([...spec.keys, ...spec.labels]);
+    const constants = Object.entries(limits.constantLabels).filter(([label]) => !own.has(label));
     this.#labelNames = [...spec.keys, ...spec.labels, ...constants.map(([label]) => label)];
     this.#constantValues = constants.map(([, value]) => value);
     this.metricNames = Object.keys(spec.metrics);
@@ -147,6 +150,11 @@ export class Table {
     return this.#renewed[slot]!;
   }
 
+  /** Changes when the slot is given to another row. */
+  generation(slot: number): number {
+    return this.#generations[slot] ?? 0;
+  }
+
   set(slot: number, column: number, value: number): void {
     this.#columns[column]![slot] = value;
   }
@@ -183,6 +191,7 @@ export class Table {
   remove(slot: number): void {
     this.#slotOf.delete(this.#identity[slot]!);
     this.#renewed[slot] = NaN;
+    this.#generations[slot] = this.generation(slot) + 1;
     this.#identity[slot] = "";
     this.#shown[slot] = "";
     this.#free.push(slot);

@@ -183,7 +183,8 @@ export function agentMetrics(sources: AgentSources): () => Promise<readonly Loos
 }
 
 async function load(): Load {
-  const prom = await import("prom-client");
+  // A CommonJS package: its bundled form has no named exports.
+  const { default: prom } = await import("prom-client");
   const registry = new prom.Registry();
   const setters: ((numbers: Numbers) => void)[] = [];
   for (const definition of [...PROBE_METRICS, ...PROCESS_METRICS, ...EGRESS_METRICS]) {

@@ -1,3 +1,101 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Written by scripts/gen.ts from the BTF of bpf/*.bpf.c: do not edit. */
 import type { ObjectLayout } from "../core/layout.ts";
+
+export const tcp = {
+  object: "tcp.bpf.o",
+  maps: {
+    listen_ports: {
+      type: "array",
+      maxEntries: 65536,
+      key: {
+        size: 4,
+        fields: {
+          value: { offset: 0, size: 4, kind: "unsigned" },
+        },
+      },
+      value: {
+        size: 1,
+        fields: {
+          value: { offset: 0, size: 1, kind: "unsigned" },
+        },
+      },
+    },
+    losses: {
+      type: "percpu_array",
+      maxEntries: 1,
+      key: {
+        size: 4,
+        fields: {
+          value: { offset: 0, size: 4, kind: "unsigned" },
+        },
+      },
+      value: {
+        size: 16,
+        fields: {
+          table_full: { offset: 0, size: 8, kind: "unsigned" },
+          ring_drop: { offset: 8, size: 8, kind: "unsigned" },
+        },
+      },
+    },
+    sock_memories: {
+      type: "other",
+      maxEntries: 0,
+      key: {
+        size: 4,
+        fields: {
+          value: { offset: 0, size: 4, kind: "signed" },
+        },
+      },
+      value: {
+        size: 32,
+        fields: {
+          rx_bytes: { offset: 0, size: 8, kind: "unsigned" },
+          tx_bytes: { offset: 8, size: 8, kind: "unsigned" },
+          segs_in: { offset: 16, size: 4, kind: "unsigned" },
+          segs_out: { offset: 20, size: 4, kind: "unsigned" },
+          tgid: { offset: 24, size: 4, kind: "unsigned" },
+          owner: { offset: 28, size: 1, kind: "unsigned" },
+          role: { offset: 29, size: 1, kind: "unsigned" },
+        },
+      },
+    },
+    tcp_link: {
+      type: "hash",
+      maxEntries: 16384,
+      key: {
+        size: 44,
+        fields: {
+          tgid: { offset: 0, size: 4, kind: "unsigned" },
+          role: { offset: 4, size: 2, kind: "unsigned" },
+          family: { offset: 6, size: 2, kind: "unsigned" },
+          client_port: { offset: 8, size: 2, kind: "unsigned" },
+          server_port: { offset: 10, size: 2, kind: "unsigned" },
+          client_ip: { offset: 12, size: 16, kind: "bytes" },
+          server_ip: { offset: 28, size: 16, kind: "bytes" },
+        },
+      },
+      value: {
+        size: 48,
+        fields: {
+          rx_bytes: { offset: 0, size: 8, kind: "unsigned" },
+          tx_bytes: { offset: 8, size: 8, kind: "unsigned" },
+          segs_in: { offset: 16, size: 8, kind: "unsigned" },
+          segs_out: { offset: 24, size: 8, kind: "unsigned" },
+          srtt_us: { offset: 32, size: 4, kind: "unsigned" },
+          rcv_rtt_us: { offset: 36, size: 4, kind: "unsigned" },
+          reading: { offset: 40, size: 8, kind: "unsigned" },
+        },
+      },
+    },
+  },
+  records: {},
+  constants: {
+    keep_client_port: { offset: 0, size: 1, kind: "unsigned" },
+  },
+  programs: {
+    tcp_living: "iter/tcp",
+    tcp_owners: "iter/task_file",
+    tcp_state: "tp_btf/inet_sock_set_state",
+  },
+} as const satisfies ObjectLayout;

@@ -67,7 +67,7 @@ const MAX_ERROR_BYTES = 400;
 /** Reads the tables and starts the child. Throws ConfigError (meta) or Unsupported; then nothing is left behind. */
 export async function startExternal(options: ExternalOptions): Promise<ExternalProbe> {
   const { name, store } = options;
-  const tables = addTables(name, store, await readMetas(options.metaFiles, store));
+  const tables = addTables(name, store, await readMetas(options.metaFiles));
   try {
     return new Supervised(options, tables);
   } catch (error) {
@@ -76,18 +76,12 @@ export async function startExternal(options: ExternalOptions): Promise<ExternalP
   }
 }
 
-async function readMetas(files: readonly string[], store: Store): Promise<ExternalTable[]> {
+async function readMetas(files: readonly string[]): Promise<ExternalTable[]> {
   const tables: ExternalTable[] = [];
   for (const file of files) {
     for (const table of parseMeta(await readText(file), file)) {
       if (tables.some((other) => other.name === table.name)) {
         throw new ConfigError(`table "${table.name}" is in another file too`, { file });
-      }
-      const names = [...table.spec.keys, ...table.spec.labels];
-      const clash = names.find((label) => Object.hasOwn(store.constantLabels, label));
-      if (clash !== undefined) {
-        const problem = `field "${clash}" of table "${table.name}"`;
-        throw new ConfigError(problem, { file }, `another name: every row has a label "${clash}"`);
       }
       tables.push(table);
     }

@@ -4,6 +4,7 @@
  * tests/kernel/libbpf_headers_test.ts asserts each of them with a C compiler.
  */
 export const ABI = {
+  MADV_DONTNEED: 4,
   "sizeof(struct bpf_object_open_opts)": 80,
   "offsetof(struct bpf_object_open_opts, object_name)": 8,
   "offsetof(struct bpf_object_open_opts, btf_custom_path)": 48,

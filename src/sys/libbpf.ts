@@ -52,6 +52,12 @@ export const LIBC_SYMBOLS = {
     parameters: ["pointer", "usize", "i32"],
     result: "i32",
   },
+  getpeername: {
+    c: "int (int, struct sockaddr *, unsigned int *)",
+    parameters: ["i32", "buffer", "buffer"],
+    result: "i32",
+  },
+  shutdown: { c: "int (int, int)", parameters: ["i32", "i32"], result: "i32" },
   malloc_trim: { c: "int (size_t)", parameters: ["usize"], result: "i32" },
   mount: {
     c: "int (const char *, const char *, const char *, unsigned long, const void *)",
@@ -73,6 +79,7 @@ export const LIBBPF_SYMBOLS = {
     parameters: ["pointer"],
     result: "pointer",
   },
+  libbpf_version_string: { c: "const char *(void)", parameters: [], result: "pointer" },
   libbpf_num_possible_cpus: { c: "int (void)", parameters: [], result: "i32" },
   bpf_object__open_mem: {
     c: "struct bpf_object *(const void *, size_t, const struct bpf_object_open_opts *)",
@@ -195,6 +202,8 @@ export class Libbpf {
   /** Possible, not online, CPUs: the number of copies in a per-CPU value. */
   readonly cpus: number;
   readonly pageSize: number;
+  /** `v1.1`. */
+  readonly version: string;
   readonly #errno: Deno.UnsafePointerView;
   readonly #open: { close(): void }[] = [];
 
@@ -209,6 +218,7 @@ export class Libbpf {
       this.cpus = this.bpf.libbpf_num_possible_cpus();
       if (this.cpus < 1) throw this.failure("count", "possible CPUs", -this.cpus);
       this.pageSize = this.libc.getpagesize();
+      this.version = Deno.UnsafePointerView.getCString(this.bpf.libbpf_version_string()!);
     } catch (error) {
       this[Symbol.dispose]();
       throw error;

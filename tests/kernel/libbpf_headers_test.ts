@@ -14,6 +14,7 @@ const HEADERS = `#define _GNU_SOURCE
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 #include <stddef.h>
 #include <linux/bpf.h>

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: MulanPSL-2.0
+/** The running agent: native probes and the server first, so that a scrape is answered at once; then all else. */
+import type { BuildInfo, ProbeStatus } from "../core/agent_stats.ts";
+import { Unsupported } from "../core/errors.ts";
+import type { ProbeKind } from "../core/probe.ts";
+import { Store } from "../core/store.ts";
+import { agentMetrics } from "../egress/agent_metrics.ts";
+import { type MetricsServer, metricsServer } from "../egress/http_server.ts";
+import { LoopLag } from "../egress/loop_lag.ts";
+import { Snapshot } from "../egress/snapshot.ts";
+import { probes } from "../gen/all.ts";
+import { Watchdog } from "../ingest/watchdog.ts";
+import { createLog, fileSink, type Logger, type LogSink, stderrSink } from "../manager/log.ts";
+import { Manager } from "../manager/manager.ts";
+import type { Config } from "../manager/schema.ts";
+import { BpfStatistics } from "../sys/bpf_cost.ts";
+import { breakOff } from "../sys/break_off.ts";
+import { RootFiles } from "../sys/host_files.ts";
+import { type Libbpf, openLibbpf } from "../sys/libbpf.ts";
+import { processStats } from "../sys/process_stats.ts";
+import { giveBackMemory } from "../sys/resident_memory.ts";
+import { buildVersion, embeddedLibrary } from "./embedded.ts";
+import { hostLabels } from "./identity.ts";
+import { builtInProbes, type Configured, externalProbes } from "./starters.ts";
+
+const now = () => performance.now();
+/** By then everything is loaded. */
+const GIVE_BACK_AFTER_MS = 3000;
+const GIVE_BACK_EVERY_MS = 300_000;
+
+export class Agent {
+  readonly #config: Config;
+  readonly #log: Logger;
+  readonly #sink: LogSink;
+  readonly #store: Store;
+  readonly #files: RootFiles;
+  readonly #watchdog: Watchdog;
+  readonly #manager: Manager;
+  readonly #lag = new LoopLag();
+  readonly #configured: readonly Configured[];
+  readonly #timers: number[] = [];
+  #server: MetricsServer | undefined;
+  #libbpf: Libbpf | undefined;
+  #statistics: BpfStatistics | undefined;
+
+  /** Throws ConfigError for what only the probes can tell to be wrong. Starts nothing. */
+  constructor(config: Config, { quiet = false } = {}) {
+    const { global, imdb, ingress, logs } = config;
+    this.#config = config;
+    this.#sink = quiet || global.log_file_name === ""
+      ? stderrSink()
+      : fileSink(`${logs.debug_dir}/${global.log_file_name}`, global.log_max_size * 1e6);
+    this.#log = createLog({
+      level: quiet ? "warn" : global.log_level,
+      sink: this.#sink,
+      clock: Date.now,
+    });
+    this.#store = new Store({
+      maxTables: imdb.max_tables_num,
+      maxRows: imdb.max_records_num,
+      maxFields: imdb.max_metrics_num,
+      timeoutMs: imdb.record_timeout * 1000,
+    }, hostLabels(global.root));
+    this.#files = new RootFiles({ root: global.root });
+    this.#watchdog = new Watchdog((text) => this.#log("warn", text));
+    this.#manager = new Manager({
+      store: this.#store,
+      log: this.#log,
+      now,
+      intervalMs: ingress.interval * 1000,
+    });
+    const context = {
+      config,
+      store: this.#store,
+      files: this.#files,
+      watchdog: this.#watchdog,
+      log: this.#log,
+      now,
+      libbpf: () => this.#openLibbpf(),
+    };
+    this.#configured = [...builtInProbes(probes, context), ...externalProbes(context)];
+    for (const { startable } of this.#configured) this.#manager.add(startable);
+  }
+
+  /** Resolves when every probe runs or is known not to. Throws AddressInUse, or what TLS files are refused for. */
+  async start(): Promise<void> {
+    for (const warning of this.#config.warnings) this.#log("warn", warning);
+    await this.#startKinds("native");
+    if (this.#config.metric.out_channel === "web_server") this.#server = this.#serve();
+    await Promise.all([this.#startKinds("external"), this.#startEbpf()]);
+    this.#manager.run();
+    this.#timers.push(setTimeout(() => this.#giveBack(), GIVE_BACK_AFTER_MS));
+    this.#timers.push(setInterval(() => this.#giveBack(), GIVE_BACK_EVERY_MS));
+  }
+
+  /** Starts every probe, also those that are switched off, tells how each fares, and ends them all. */
+  async tryAll(): Promise<ProbeStatus[]> {
+    try {
+      for (const kind of ["native", "external", "ebpf"] as const) {
+        await this.#startKinds(kind, true);
+      }
+      return this.#manager.status();
+    } finally {
+      await this.stop("all were tried");
+    }
+  }
+
+  /** Ends everything that the agent started; within 2 s. */
+  async stop(reason: string): Promise<void> {
+    this.#log("info", `Stops: ${reason}`);
+    for (const timer of this.#timers) clearInterval(timer);
+    await Promise.all([this.#manager.stop(), this.#server?.close(500)]);
+    await this.#watchdog[Symbol.asyncDispose]();
+    this[Symbol.dispose]();
+  }
+
+  /** For an agent that was not started, or is stopped. */
+  [Symbol.dispose](): void {
+    this.#statistics?.[Symbol.dispose]();
+    this.#libbpf?.[Symbol.dispose]();
+
+    this.#files[Symbol.dispose]();
+    this.#lag[Symbol.dispose]();
+    this.#sink[Symbol.dispose]();
+  }
+
+  get #build(): BuildInfo {
+    const libbpf = this.#libbpf?.version ?? "not loaded";
+    return { version: buildVersion(), deno: Deno.version.deno, libbpf };
+  }
+
+  async #startKinds(kind: ProbeKind, off = false): Promise<void> {
+    const wanted = this.#configured.filter(({ on, startable }) =>
+      (on || off) && startable.kind === kind
+    );
+    await Promise.all(wanted.map(({ startable }) => this.#manager.get(startable.name)!.start()));
+  }
+
+  async #startEbpf(): Promise<void> {
+    if (this.#config.global.bpf_stats) this.#startStatistics();
+    await this.#startKinds("ebpf");
+  }
+
+  #startStatistics(): void {
+    try {
+      this.#statistics = new BpfStatistics(this.#openLibbpf());
+    } catch (error) {
+      this.#log("info", `No BPF statistics: ${error instanceof Error ? error.message : error}`);
+    }
+  }
+
+  #openLibbpf(): Libbpf {
+    this.#libbpf ??= openLibbpf(embeddedLibrary);
+    return this.#libbpf;
+  }
+
+  #serve(): MetricsServer {
+    const { web_server: web } = this.#config;
+    const snapshot: Snapshot = new Snapshot({
+      store: this.#store,
+      loose: () => own(),
+    });
+    const server = metricsServer({
+      hostname: web.bind_addr,
+      port: web.port,
+      ...(web.ssl_auth === "on" ? { tls: readTls(web.cert_file, web.private_key) } : {}),
+      breakOff: (remote) => {
+        if (this.#libbpf !== undefined) breakOff(this.#libbpf.libc, remote);
+      },
+      snapshot,
+      build: this.#build,
+      probes: () => this.#manager.status(),
+      failed: (error) =>
+        this.#log("error", `HTTP: ${error instanceof Error ? error.stack : error}`),
+    });
+    const own = agentMetrics({
+      stats: () => ({
+        build: this.#build,
+        process: processStats(),
+        probes: this.#manager.status(),
+      }),
+      http: () => server.stats(),
+      snapshot: () => snapshot.stats,
+      lag: () => this.#lag.stats,
+    });
+    this.#log("info", `Serves metrics on ${web.bind_addr} port ${server.port}`);
+    return server;
+  }
+
+  #giveBack(): void {
+    if (this.#libbpf !== undefined) giveBackMemory(this.#libbpf);
+  }
+}
+
+function readTls(cert: string, key: string) {
+  try {
+    return { cert: Deno.readTextFileSync(cert), key: Deno.readTextFileSync(key) };
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Unsupported(`Cannot read the web server's certificate or key: ${reason}`);
+  }
+}

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MulanPSL-2.0
+/** The command line: which command, its options, and what each way to end means as an exit code. */
+import { parseArgs } from "node:util";
+import { AddressInUse } from "../egress/http_listener.ts";
+import { loadConfig } from "../manager/config.ts";
+import { ConfigProblems } from "../manager/config_findings.ts";
+import { ConfigError } from "../core/errors.ts";
+import { portHolder } from "../sys/port_holder.ts";
+import { Agent } from "./agent.ts";
+import { doctor } from "./doctor.ts";
+import { buildVersion } from "./embedded.ts";
+import { describeTables } from "./meta.ts";
+
+export const EXIT = { stopped: 0, internal: 1, usage: 2, addressInUse: 3 } as const;
+
+const HELP =
+  `gala-gopher observes this host with eBPF, /proc and external probes, and serves the metrics.
+
+  gala-gopher [-c PATH]                  run; PATH is a file or a folder with gala-gopher.yaml or gala-gopher.conf
+  gala-gopher check [-c PATH]            say what is wrong in the configuration
+  gala-gopher doctor [-c PATH] [--json]  say which probes run on this host, and why others do not
+  gala-gopher meta [--json]              list all tables with their metrics
+  gala-gopher --version | --help
+
+Without -c: /etc/gala-gopher if it has a configuration, else built-in defaults. An empty file means the defaults.
+Exit codes: 0 stopped by a signal, or all is well; 1 internal failure; 2 bad configuration or usage; 3 port in use.
+`;
+
+const COMMANDS: Readonly<Record<string, (options: Options) => Promise<number>>> = {
+  run,
+  check: (options) => {
+    const config = load(options);
+    new Agent(config)[Symbol.dispose]();
+    for (const warning of config.warnings) print(warning);
+    print(`${config.origin ?? "built-in defaults"}: no mistakes`);
+    return Promise.resolve(EXIT.stopped);
+  },
+  doctor: async (options) => {
+    print(await doctor(load(options), options.json));
+    return EXIT.stopped;
+  },
+  meta: (options) => {
+    print(describeTables(options.json));
+    return Promise.resolve(EXIT.stopped);
+  },
+};
+
+interface Options {
+  readonly config: string | undefined;
+  readonly json: boolean;
+}
+
+/** Runs the command line and gives the exit code. */
+export async function runCommandLine(args: readonly string[]): Promise<number> {
+  try {
+    return await dispatch(args);
+  } catch (error) {
+    return explain(error);
+  }
+}
+
+function dispatch(args: readonly string[]): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: {
+      config: { type: "string", short: "c" },
+      config_path: { type: "string" }, // the original's name
+      json: { type: "boolean", default: false },
+      help: { type: "boolean", short: "h", default: false },
+      version: { type: "boolean", short: "v", default: false },
+    },
+  });
+  if (values.help) print(HELP);
+  else if (values.version) print(`gala-gopher ${buildVersion()}`);
+  if (values.help || values.version) return Promise.resolve(EXIT.stopped);
+  const [name = "run", ...rest] = positionals;
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (command === undefined || rest.length > 0) {
+    const names = Object.keys(COMMANDS).filter((known) => known !== "run").join(", ");
+    throw new UsageError(`unknown command "${[...positionals].join(" ")}"; there are: ${names}`);
+  }
+  return command({ config: values.config ?? values.config_path, json: values.json });
+}
+
+class UsageError extends Error {}
+
+function load({ config }: Options) {
+  return loadConfig(config, Deno.env.toObject());
+}
+
+/** Runs until SIGINT or SIGTERM. */
+async function run(options: Options): Promise<number> {
+  const agent = new Agent(load(options));
+  const { promise: asked, resolve: ask } = Promise.withResolvers<Deno.Signal>();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    Deno.addSignalListener(signal, () => ask(signal));
+  }
+  Deno.addSignalListener("SIGHUP", () => {}); // a closed terminal does not end it, as in the original
+  try {
+    const failed = agent.start().then(() => asked);
+    await agent.stop(await Promise.race([asked, failed]));
+  } catch (error) {
+    await agent.stop("the start failed");
+    throw error;
+  }
+  return EXIT.stopped;
+}
+
+function explain(error: unknown): number {
+  if (error instanceof ConfigProblems || error instanceof ConfigError) {
+    complain(error.message);
+    return EXIT.usage;
+  }
+  if (error instanceof AddressInUse) {
+    const holder = portHolder(error.port);
+    const who = holder === undefined ? "" : ` by process ${holder.pid} (${holder.command})`;
+    complain(`${error.message}${who}`);
+    return EXIT.addressInUse;
+  }
+  if (error instanceof UsageError || isParseError(error)) {
+    complain(`${error.message}\nSee gala-gopher --help`);
+    return EXIT.usage;
+  }
+  complain(error instanceof Error ? error.stack ?? error.message : String(error));
+  return EXIT.internal;
+}
+
+/** What parseArgs throws for an unknown option. */
+function isParseError(error: unknown): error is Error {
+  return error instanceof TypeError && "code" in error &&
+    String(error.code).startsWith("ERR_PARSE_ARGS");
+}
+
+function print(text: string): void {
+  console.log(text.replace(/\n$/, ""));
+}
+
+function complain(text: string): void {
+  console.error(text);
+}

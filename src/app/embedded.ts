@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MulanPSL-2.0
+/** Files that the executable carries: libraries, BPF objects, its version. From source they are in build/. */
+
+const BASE = Deno.build.standalone
+  ? new URL("../", import.meta.url) // the bundle lies flat in js/
+  : new URL("../../build/", import.meta.url);
+
+function embedded(path: string): Uint8Array<ArrayBuffer> {
+  return Deno.readFileSync(new URL(path, BASE));
+}
+
+/** A library by its soname. */
+export function embeddedLibrary(soname: string): Uint8Array<ArrayBuffer> {
+  return embedded(`lib/${soname}`);
+}
+
+/** A BPF object by its file name. */
+export function embeddedObject(name: string): Uint8Array<ArrayBuffer> {
+  return embedded(`bpf/${name}`);
+}
+
+/** Version and commit of this build; `dev` when run from source. */
+export function buildVersion(): string {
+  if (!Deno.build.standalone) return "dev";
+  return new TextDecoder().decode(embedded("version.txt")).trim();
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MulanPSL-2.0
+/** `gala-gopher meta`: every table of the program's own probes, for people and as JSON. */
+import { probes } from "../gen/all.ts";
+import { familyName } from "../core/store.ts";
+
+interface TableDescription {
+  readonly probe: string;
+  readonly table: string;
+  readonly entity: string;
+  readonly version: string;
+  readonly keys: readonly string[];
+  readonly labels: readonly string[];
+  readonly metrics: readonly { name: string; type: string; unit: string; help: string }[];
+}
+
+export function tableDescriptions(): TableDescription[] {
+  return probes.flatMap((probe) =>
+    Object.entries(probe.tables).map(([table, spec]) => ({
+      probe: probe.name,
+      table,
+      entity: spec.entity,
+      version: spec.version,
+      keys: spec.keys,
+      labels: spec.labels,
+      metrics: Object.entries(spec.metrics)
+        .map(([name, { type, unit, help }]) => ({ name, type, unit, help })),
+    }))
+  );
+}
+
+export function describeTables(json: boolean): string {
+  const tables = tableDescriptions();
+  if (json) return JSON.stringify(tables, null, 2);
+  return tables.map((description) => {
+    const { probe, table, keys, labels, metrics } = description;
+    const lines = metrics.map(({ name, type, unit, help }) =>
+      `  ${familyName({ ...description, metrics: {} }, name)}  ${type}, ${unit}. ${help}`
+    );
+    return `${table} (probe ${probe}), labels: ${[...keys, ...labels].join(", ")}\n${
+      lines.join("\n")
+    }`;
+  }).join("\n\n");
+}

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MulanPSL-2.0
+/** The agent's own log: a line a fact, to stderr or to a file that rotates; a repeated line is held back for a minute. */
+
+export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
+export type LogLevel = typeof LOG_LEVELS[number];
+
+export type Logger = (level: LogLevel, text: string) => void;
+
+/** Where finished lines go. */
+export interface LogSink extends Disposable {
+  write(line: Uint8Array): void;
+}
+
+export interface LogOptions {
+  readonly level: LogLevel;
+  readonly sink: LogSink;
+  /** Unix time in ms. */
+  readonly clock: () => number;
+}
+
+const HOLD_BACK_MS = 60_000;
+/** Texts that are remembered; beyond, the oldest is forgotten, and at worst repeated. */
+const MAX_REMEMBERED = 512;
+const MAX_LINE_CHARACTERS = 4096;
+// deno-lint-ignore no-control-regex -- a line must stay a line, and a terminal unharmed
+const CONTROL_REGEXP = /[\x00-\x1f\x7f]/g;
+
+interface Heard {
+  readonly at: number;
+  repeats: number;
+}
+
+export function createLog({ level, sink, clock }: LogOptions): Logger {
+  const lowest = LOG_LEVELS.indexOf(level);
+  const heard = new Map<string, Heard>();
+  const encoder = new TextEncoder();
+  return (lineLevel, text) => {
+    if (LOG_LEVELS.indexOf(lineLevel) < lowest) return;
+    const now = clock();
+    const before = heard.get(text);
+    if (before !== undefined && now - before.at < HOLD_BACK_MS) {
+      before.repeats++;
+      return;
+    }
+    heard.delete(text);
+    if (heard.size >= MAX_REMEMBERED) heard.delete(heard.keys().next().value!);
+    heard.set(text, { at: now, repeats: 0 });
+    const again = before?.repeats ? ` (and ${before.repeats} times since it was last said)` : "";
+    const line = text.slice(0, MAX_LINE_CHARACTERS).replace(CONTROL_REGEXP, " ");
+    sink.write(encoder.encode(`${new Date(now).toISOString()} ${lineLevel} ${line}${again}\n`));
+  };
+}
+
+/** Standard error, for the journal. A reader that is gone must not end the agent. */
+export function stderrSink(): LogSink {
+  return {
+    write: (line) => {
+      try {
+        Deno.stderr.writeSync(line);
+      } catch (error) {
+        if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+      }
+    },
+    [Symbol.dispose]: () => {},
+  };
+}
+
+/** A file of at most `maxBytes`; a full one becomes `<path>.1`. Throws what the system says if it cannot be opened. */
+export function fileSink(path: string, maxBytes: number): LogSink {
+  let file = openLog(path);
+  let size = file.statSync().size;
+  return {
+    write: (line) => {
+      if (size + line.length > maxBytes && size > 0) {
+        file.close();
+        Deno.renameSync(path, `${path}.1`);
+        file = openLog(path);
+        size = 0;
+      }
+      size += line.length;
+      file.writeSync(line);
+    },
+    [Symbol.dispose]: () => file.close(),
+  };
+}
+
+function openLog(path: string): Deno.FsFile {
+  Deno.mkdirSync(path.slice(0, path.lastIndexOf("/")) || "/", { recursive: true, mode: 0o700 });
+  return Deno.openSync(path, { create: true, append: true, mode: 0o640 });
+}

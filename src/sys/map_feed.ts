@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: MulanPSL-2.0
+/**
+ * Carries the rows of one BPF map into the tables over it. Labels are decoded once a key; keys that decode to the same
+ * labels share a row, which shows their sum. A key whose rows expired is deleted from the map too.
+ */
+import { ByteIndex } from "../core/byte_index.ts";
+import { KeyView } from "../core/labels.ts";
+import type { MapTable } from "../core/probe.ts";
+import type { Table } from "../core/table.ts";
+import type { MapReader, Row } from "./table_reader.ts";
+
+export interface Target {
+  readonly spec: MapTable;
+  readonly table: Table;
+}
+
+/** One table's side of the feed. Arrays are by the number of the key. */
+interface Side extends Target {
+  readonly columns: readonly number[];
+  /** Positions in `Row.numbers`. */
+  readonly sources: readonly number[];
+  readonly scales: readonly number[];
+  readonly slots: number[];
+  readonly generations: number[];
+  /** By slot: the reading that wrote it last. */
+  readonly written: number[];
+}
+
+export class MapFeed {
+  readonly #reader: MapReader;
+  readonly #sides: readonly Side[];
+  readonly #index: ByteIndex;
+  readonly #view: KeyView;
+  /** Position of the field that tells life, or -1. */
+  readonly #alive: number;
+  /** By the number of the key: its last value, and the last reading that had the key. */
+  readonly #lastAlive: number[] = [];
+  readonly #lastSeen: number[] = [];
+  #reading = 0;
+
+  /** `alive`: the numeric field that changes while the row's thing lives; without, being in the map is life. */
+  constructor(reader: MapReader, targets: readonly Target[], alive?: string) {
+    this.#reader = reader;
+    this.#sides = targets.map((target) => sideOf(target, reader));
+    this.#index = new ByteIndex(reader.keySize);
+    this.#view = new KeyView(reader.layout.key);
+    this.#alive = alive === undefined ? -1 : reader.indexOf(alive);
+  }
+
+  /** Reads the map once. Throws KernelError. */
+  read(now: number): void {
+    this.#reading++;
+    this.#reader.read((row) => this.#take(row, now));
+    this.#forget();
+  }
+
+  #take(row: Row, now: number): void {
+    let number = this.#index.find(row.keys, row.keyOffset);
+    if (number < 0) {
+      number = this.#index.add(row.keys, row.keyOffset);
+      this.#lastAlive[number] = NaN;
+      for (const side of this.#sides) side.slots[number] = -1;
+    }
+    this.#lastSeen[number] = this.#reading;
+    const alive = this.#alive < 0 ? this.#reading : row.numbers[this.#alive]!;
+    const renew = alive !== this.#lastAlive[number];
+    this.#lastAlive[number] = alive;
+    for (const side of this.#sides) {
+      const slot = this.#slot(side, number, renew, row, now);
+      if (slot >= 0) this.#write(side, slot, row.numbers);
+    }
+  }
+
+  /** The key's row, made or renewed if it lives; -1 if there is none. */
+  #slot(side: Side, number: number, renew: boolean, row: Row, now: number): number {
+    const { table, slots, generations } = side;
+    const slot = slots[number]!;
+    if (slot >= 0 && generations[number] === table.generation(slot)) {
+      if (renew) table.renew(slot, now);
+      return slot;
+    }
+    if (!renew) return -1;
+    const key = this.#view.at(row.keys, row.keyOffset);
+    const made = table.row(side.spec.labelReaders.map((label) => label.read(key)), now);
+    slots[number] = made;
+    if (made >= 0) generations[number] = table.generation(made);
+    return made;
+  }
+
+  #write({ table, columns, sources, scales, written }: Side, slot: number, numbers: Float64Array) {
+    const again = written[slot] === this.#reading;
+    written[slot] = this.#reading;
+    for (let i = 0; i < columns.length; i++) {
+      const value = numbers[sources[i]!]! * scales[i]!;
+      if (again) table.add(slot, columns[i]!, value);
+      else table.set(slot, columns[i]!, value);
+    }
+  }
+
+  /**
+   * Drops keys that left the map, and deletes from the map those without a row: expired, or never let in by a full
+   * table. What such a key gained between the reading and its deletion is lost; it had been idle for the time-out.
+   */
+  #forget(): void {
+    const gone: number[] = [];
+    for (let number = 0; number < this.#lastSeen.length; number++) {
+      const seen = this.#lastSeen[number]!;
+      if (seen < 0) continue;
+      if (seen === this.#reading) {
+        if (this.#sides.some((side) => this.#hasRow(side, number))) continue;
+        this.#reader.delete(this.#index.key(number).slice());
+      }
+      gone.push(number);
+      this.#lastSeen[number] = -1;
+    }
+    this.#index.remove(gone);
+  }
+
+  #hasRow({ table, slots, generations }: Side, number: number): boolean {
+    const slot = slots[number]!;
+    return slot >= 0 && generations[number] === table.generation(slot);
+  }
+}
+
+function sideOf(target: Target, reader: MapReader): Side {
+  const metrics = Object.entries(target.spec.metrics);
+  return {
+    ...target,
+    columns: metrics.map(([metric]) => target.table.column(metric)),
+    sources: metrics.map(([, { field }]) => reader.indexOf(field)),
+    scales: metrics.map(([, { scale }]) => scale),
+    slots: [],
+    generations: [],
+    written: [],
+  };
+}
