@@ -44,6 +44,7 @@ struct sock_memory {
 	u32 tgid;
 	u8 owner;
 	u8 role;
+	u16 local_port; /* the kernel clears its own before the last state */
 };
 
 const volatile bool keep_client_port = false; /* set before load */
@@ -108,7 +109,7 @@ static __always_inline void fill_addresses(struct tcp_link_key *key, struct sock
 static __always_inline void fill_key(struct tcp_link_key *key, struct sock_common *skc,
 				     const struct sock_memory *memory)
 {
-	u16 local = BPF_CORE_READ(skc, skc_num);
+	u16 local = memory->local_port;
 	u16 remote = bpf_ntohs(BPF_CORE_READ(skc, skc_dport));
 	bool server = memory->role == ROLE_SERVER;
 
@@ -215,8 +216,9 @@ int tcp_living(struct bpf_iter__tcp *ctx)
 	memory = memory_of(tp);
 	if (!memory || memory->owner != OWNER_SEEN)
 		return 0; /* nobody has accepted it yet */
+	memory->local_port = skc->skc_num;
 	if (memory->role == ROLE_UNKNOWN)
-		memory->role = role_by_port(skc->skc_num);
+		memory->role = role_by_port(memory->local_port);
 	count(tp, skc, memory);
 	return 0;
 }
@@ -263,13 +265,15 @@ int BPF_PROG(tcp_state, struct sock *sk, int oldstate, int newstate)
 	if (!memory)
 		return 0;
 	remember(memory, newstate, sk->__sk_common.skc_num);
+	if (sk->__sk_common.skc_num)
+		memory->local_port = sk->__sk_common.skc_num;
 	if (oldstate == TCP_SYN_RECV && newstate == TCP_ESTABLISHED)
 		memory->role = ROLE_SERVER;
 	if (newstate != TCP_CLOSE || oldstate == TCP_LISTEN || oldstate == TCP_SYN_SENT ||
 	    oldstate == TCP_CLOSE)
 		return 0;
 	if (memory->role == ROLE_UNKNOWN)
-		memory->role = role_by_port(sk->__sk_common.skc_num);
+		memory->role = role_by_port(memory->local_port);
 	tp = bpf_skc_to_tcp_sock(sk);
 	if (tp)
 		count(tp, &tp->inet_conn.icsk_inet.sk.__sk_common, memory);

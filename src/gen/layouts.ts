@@ -57,6 +57,7 @@ export const tcp = {
           tgid: { offset: 24, size: 4, kind: "unsigned" },
           owner: { offset: 28, size: 1, kind: "unsigned" },
           role: { offset: 29, size: 1, kind: "unsigned" },
+          local_port: { offset: 30, size: 2, kind: "unsigned" },
         },
       },
     },
