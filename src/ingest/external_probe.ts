@@ -69,7 +69,9 @@ export async function startExternal(options: ExternalOptions): Promise<ExternalP
   const { name, store } = options;
   const tables = addTables(name, store, await readMetas(options.metaFiles));
   try {
-    return new Supervised(options, tables);
+    const probe = new Supervised(options, tables);
+    await options.watchdog.told; // from here on it does not outlive the agent
+    return probe;
   } catch (error) {
     for (const { table } of tables) store.remove(table);
     throw error;

@@ -8,7 +8,7 @@
  * - A parent-death signal must be asked for by the child between fork and exec, where Deno runs no code of ours;
  *   `setpriv --pdeathsig` is not on every host. It also reaches only the process itself, not what it started.
  * - A closed stdin or a broken stdout ends a program only when it reads or prints, and `sleep 3600` does neither.
- * What stays: an agent killed in the microseconds between a start and the write of its number.
+ * What stays: an agent killed in the milliseconds between a start and the write of its number.
  */
 
 const SHELL = "/bin/sh";
@@ -39,6 +39,7 @@ export class Watchdog {
   #writer: WritableStreamDefaultWriter<Uint8Array> | undefined;
   #restarts = 0;
   #gone: Promise<void> = Promise.resolve();
+  #told: Promise<void> = Promise.resolve();
 
   /** Starts nothing before there is a group to guard. */
   constructor(warn: (text: string) => void) {
@@ -105,8 +106,14 @@ export class Watchdog {
     if (this.#groups.size > 0) this.#start();
   }
 
+  /** Resolves when the shell has been told of all groups so far. */
+  get told(): Promise<void> {
+    return this.#told;
+  }
+
   #tell(line: string): void {
-    this.#writer?.write(encoder.encode(line)).catch(ignoreBrokenPipe);
+    const written = this.#writer?.write(encoder.encode(line)).catch(ignoreBrokenPipe);
+    if (written !== undefined) this.#told = written;
   }
 }
 

@@ -18,6 +18,7 @@ const AGENT = `
   const reader = stubborn.stdout.getReader();
   await reader.read();
   watchdog.release(released.pid);
+  await watchdog.told;
   console.log(JSON.stringify([watchdog.pid, released.pid, plain.pid, stubborn.pid]));
 `;
 
