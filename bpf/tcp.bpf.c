@@ -78,6 +78,22 @@ struct {
 
 enum { IPPROTO_TCP = 6 };
 
+enum { SOCK_DONE = 1 }; /* bit of skc_flags: the peer's FIN was received */
+
+struct sock_common___flags {
+	unsigned long skc_flags;
+} __attribute__((preserve_access_index));
+
+/* The kernel's bytes_received counts the peer's FIN as a byte. */
+static __always_inline u64 received(struct tcp_sock *tp)
+{
+	struct sock_common___flags *skc = (void *)tp;
+	u64 bytes = BPF_CORE_READ(tp, bytes_received);
+	bool fin = BPF_CORE_READ(skc, skc_flags) >> SOCK_DONE & 1;
+
+	return fin && bytes ? bytes - 1 : bytes;
+}
+
 static __always_inline struct sock_memory *memory_of(void *sk)
 {
 	return bpf_sk_storage_get(&sock_memories, sk, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
@@ -142,7 +158,7 @@ static __always_inline void count(struct tcp_sock *tp, struct sock_common *skc,
 {
 	static const struct tcp_link_val zero;
 	struct tcp_link_key key = {};
-	u64 rx_bytes = BPF_CORE_READ(tp, bytes_received);
+	u64 rx_bytes = received(tp);
 	/* Not bytes_acked, which counts SYN and FIN too. */
 	u64 tx_bytes = BPF_CORE_READ(tp, bytes_sent) - BPF_CORE_READ(tp, bytes_retrans);
 	u32 segs_in = BPF_CORE_READ(tp, segs_in);

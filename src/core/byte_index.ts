@@ -55,7 +55,7 @@ export class ByteIndex {
     const rest = this.#table.filter((number) => number !== EMPTY && !gone.has(number));
     this.#table.fill(EMPTY);
     for (const number of rest) this.#table[this.#place(this.#keys, number * this.#size)] = number;
-    this.#free.push(...gone);
+    for (const number of gone) this.#free.push(number);
     this.#count = rest.length;
   }
 

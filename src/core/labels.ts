@@ -20,7 +20,10 @@ export class KeyView {
 
   /** Looks at the key that starts at `offset` of `bytes`. */
   at(bytes: Uint8Array, offset: number): this {
-    if (this.#view.buffer !== bytes.buffer || this.#view.byteOffset !== bytes.byteOffset) {
+    const { buffer, byteOffset, byteLength } = this.#view;
+    if (
+      buffer !== bytes.buffer || byteOffset !== bytes.byteOffset || byteLength !== bytes.byteLength
+    ) {
       this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     }
     this.#base = offset;
@@ -39,7 +42,9 @@ export class KeyView {
       case 4:
         return signed ? this.#view.getInt32(at, true) : this.#view.getUint32(at, true);
       case 8:
-        return this.#view.getUint32(at, true) + this.#view.getUint32(at + 4, true) * 4294967296;
+        return Number(
+          signed ? this.#view.getBigInt64(at, true) : this.#view.getBigUint64(at, true),
+        );
       default:
         throw new TypeError(`Field "${field}" has ${size} bytes, a number has 1, 2, 4 or 8`);
     }

@@ -23,7 +23,7 @@ const HOLD_BACK_MS = 60_000;
 const MAX_REMEMBERED = 512;
 const MAX_LINE_CHARACTERS = 4096;
 // deno-lint-ignore no-control-regex -- a line must stay a line, and a terminal unharmed
-const CONTROL_REGEXP = /[\x00-\x1f\x7f]/g;
+const CONTROL_REGEXP = /[\x00-\x1f\x7f-\x9f]/g;
 
 interface Heard {
   readonly at: number;
@@ -65,26 +65,38 @@ export function stderrSink(): LogSink {
   };
 }
 
-/** A file of at most `maxBytes`; a full one becomes `<path>.1`. Throws what the system says if it cannot be opened. */
+/**
+ * A file of at most `maxBytes`; a full one becomes `<path>.1`. Throws what the system says if it cannot be opened at
+ * first; later a line that cannot be written is lost, for a full disk must not end the agent.
+ */
 export function fileSink(path: string, maxBytes: number): LogSink {
   let file = openLog(path);
   let size = file.statSync().size;
+  const rotate = () => {
+    try {
+      Deno.renameSync(path, `${path}.1`);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+    const next = openLog(path);
+    file.close();
+    file = next;
+    size = 0;
+  };
   return {
     write: (line) => {
-      if (size + line.length > maxBytes && size > 0) {
-        file.close();
-        Deno.renameSync(path, `${path}.1`);
-        file = openLog(path);
-        size = 0;
+      try {
+        if (size + line.length > maxBytes && size > 0) rotate();
+        size += file.writeSync(line);
+      } catch {
+        return;
       }
-      size += line.length;
-      file.writeSync(line);
     },
     [Symbol.dispose]: () => file.close(),
   };
 }
 
 function openLog(path: string): Deno.FsFile {
-  Deno.mkdirSync(path.slice(0, path.lastIndexOf("/")) || "/", { recursive: true, mode: 0o700 });
+  Deno.mkdirSync(path.slice(0, path.lastIndexOf("/") + 1) || ".", { recursive: true, mode: 0o700 });
   return Deno.openSync(path, { create: true, append: true, mode: 0o640 });
 }

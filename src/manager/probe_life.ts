@@ -72,6 +72,7 @@ export class ProbeLife {
   start(): Promise<void> {
     return this.#change(async () => {
       if (this.#running !== undefined) return;
+      clearTimeout(this.#restartTimer);
       this.#inARow = 0;
       await this.#begin();
     });
@@ -123,11 +124,22 @@ export class ProbeLife {
       tickSeconds: this.#tickMs / 1000,
       failures: this.#failures,
       restarts: this.#restarts,
-      losses: running?.losses?.() ?? {},
-      hooks: running?.hooks?.() ?? [],
-      programs: running?.cost?.() ?? [],
-      facts: running?.facts?.() ?? {},
+      losses: this.#ask(() => running?.losses?.(), {}),
+      hooks: this.#ask(() => running?.hooks?.(), []),
+      programs: this.#ask(() => running?.cost?.(), []),
+      facts: this.#ask(() => running?.facts?.(), {}),
     };
+  }
+
+  /** What a probe cannot tell must not cost the others their status. */
+  #ask<Answer>(question: () => Answer | undefined, otherwise: Answer): Answer {
+    try {
+      return question() ?? otherwise;
+    } catch (error) {
+      const reason = reasonOf(error);
+      this.#options.log("warn", `Probe "${this.name}" cannot tell all of its status: ${reason}`);
+      return otherwise;
+    }
   }
 
   /** Starts and stops follow one another, in the order in which they were asked for. */
@@ -173,7 +185,6 @@ export class ProbeLife {
     this.#lastTickMs = now - started;
     this.#tickMs += this.#lastTickMs;
     if (this.#state === "running") this.#reason = undefined;
-    if (now - this.#startedAt > FORGIVEN_MS) this.#inARow = 0;
   }
 
   #reportHung(ms: number): void {
@@ -186,6 +197,8 @@ export class ProbeLife {
     if (life !== this.#life) return;
     this.#life++;
     this.#failures++;
+    const worked = this.#state === "running" ? this.#options.now() - this.#startedAt : 0;
+    if (worked > FORGIVEN_MS) this.#inARow = 0;
     const reason = reasonOf(error);
     const bug = error instanceof Error && !KNOWN_ERRORS.has(error.name) ? error.stack : undefined;
     this.#options.log("error", `Probe "${this.name}" failed: ${bug ?? reason}`);

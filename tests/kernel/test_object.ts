@@ -8,7 +8,12 @@ import type { ObjectImage } from "../../src/sys/object_loader.ts";
 const ROOT = new URL("../../", import.meta.url);
 const FOLDER = new URL("build/test-bpf/", ROOT);
 const FLAGS = "-g -O2 -target bpf -D__TARGET_ARCH_x86 -Wall -Werror";
-const images = new Map<string, Promise<{ bytes: Uint8Array; layout: ObjectLayout }>>();
+const images = new Map<string, Promise<Compiled>>();
+
+interface Compiled {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly layout: ObjectLayout;
+}
 
 export function openInstalled(): Libbpf {
   return openLibbpf(installedLibrary);
@@ -20,17 +25,22 @@ export async function testImage(
   options: Partial<ObjectImage> = {},
 ): Promise<ObjectImage> {
   let image = images.get(name);
-  if (image === undefined) images.set(name, image = compile(name));
+  if (image === undefined) images.set(name, image = compile("tests/kernel", name));
   return { name, ...await image, ...options };
 }
 
-async function compile(name: string): Promise<{ bytes: Uint8Array; layout: ObjectLayout }> {
+/** bpf/<name>.bpf.c as it stands now, whether built or not. */
+export async function probeBytes(name: string): Promise<Uint8Array<ArrayBuffer>> {
+  return (await compile("bpf", name)).bytes;
+}
+
+async function compile(folder: string, name: string): Promise<Compiled> {
   await Deno.mkdir(FOLDER, { recursive: true });
   // Test files may be compiled by several processes at a time.
   const file = `${name}.${Deno.pid}.bpf.o`;
   const path = new URL(file, FOLDER);
   const { success, stderr } = await new Deno.Command("clang-19", {
-    args: [...FLAGS.split(" "), `-I${ROOT.pathname}bpf`, "-c", `tests/kernel/${name}.bpf.c`, "-o"]
+    args: [...FLAGS.split(" "), `-I${ROOT.pathname}bpf`, "-c", `${folder}/${name}.bpf.c`, "-o"]
       .concat(path.pathname),
     cwd: ROOT,
   }).output();

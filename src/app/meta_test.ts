@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: MulanPSL-2.0
+import assert from "node:assert/strict";
+import { probes } from "../gen/all.ts";
+import { describeTables, tableDescriptions } from "./meta.ts";
+
+Deno.test("tableDescriptions has every table of every probe, with all its metrics", () => {
+  const expected = probes.flatMap((probe) => Object.keys(probe.tables)).sort();
+  assert.deepEqual(tableDescriptions().map(({ table }) => table).sort(), expected);
+  const tcp = tableDescriptions().find(({ table }) => table === "tcp_tx_rx")!;
+  assert.deepEqual([tcp.probe, tcp.entity], ["tcp", "tcp_link"]);
+  assert.deepEqual(tcp.metrics[0], {
+    name: "rx_bytes",
+    type: "counter",
+    unit: "bytes",
+    help: "Payload received in order.",
+  });
+});
+
+Deno.test("describeTables writes the same as JSON, and names families for people", () => {
+  assert.deepEqual(JSON.parse(describeTables(true)), tableDescriptions());
+  const text = describeTables(false);
+  assert.match(text, /^tcp_tx_rx \(probe tcp\), labels: tgid, role, client_ip, /m);
+  assert.match(text, /^ {2}gala_gopher_tcp_link_rx_bytes {2}counter, bytes\. Payload received/m);
+});

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MulanPSL-2.0
+import assert from "node:assert/strict";
+import { installedLibrary, openLibbpf } from "./libbpf.ts";
+import { cleanFileMappings, giveBackMemory } from "./resident_memory.ts";
+
+interface Made {
+  rss?: number;
+  anonymous?: number;
+  dirty?: number;
+}
+
+function mapping(head: string, { rss = 4096, anonymous = 0, dirty = 0 }: Made = {}): string {
+  return `${head}
+Size:               8192 kB
+KernelPageSize:        4 kB
+Rss:                ${rss} kB
+Pss:                ${rss} kB
+Pss_Dirty:          ${dirty} kB
+Private_Clean:      ${rss} kB
+Private_Dirty:      ${dirty} kB
+Anonymous:          ${anonymous} kB
+AnonHugePages:         0 kB
+VmFlags: rd ex mr mw me
+`;
+}
+
+const TEXT = "00400000-00c00000 r-xp 00001000 fe:00 1234                       /opt/gala-gopher";
+const RODATA =
+  "7f0000000000-7f0000800000 r--p 00000000 fe:00 1234                 /opt/gala-gopher";
+
+Deno.test("cleanFileMappings chooses large read-only mappings of files", () => {
+  assert.deepEqual(cleanFileMappings(mapping(TEXT) + mapping(RODATA, { rss: 512 })), [
+    { start: 0x400000n, bytes: 0x800000n },
+    { start: 0x7f0000000000n, bytes: 0x800000n },
+  ]);
+});
+
+Deno.test("cleanFileMappings leaves relocated, dirty, writable, anonymous and small mappings alone", () => {
+  const others = [
+    mapping(RODATA, { anonymous: 4 }), // relro: read-only by now, but with our own pages
+    mapping(RODATA, { anonymous: 4096, dirty: 4096 }),
+    mapping(RODATA, { dirty: 4 }),
+    mapping(TEXT.replace("r-xp", "rw-p")),
+    mapping(TEXT.replace("r-xp", "-w-s")),
+    mapping("7f1000000000-7f1000800000 r-xp 00000000 00:00 0"),
+    mapping("7ffd00000000-7ffd00800000 r-xp 00000000 00:00 0                    [vdso]"),
+    mapping(TEXT, { rss: 511 }),
+  ];
+  for (const text of others) assert.deepEqual(cleanFileMappings(text), [], text);
+  assert.equal(cleanFileMappings(others.join("") + mapping(TEXT) + others.join("")).length, 1);
+});
+
+Deno.test("cleanFileMappings chooses nothing where it is not told what is in the pages", () => {
+  assert.deepEqual(cleanFileMappings(""), []);
+  assert.deepEqual(cleanFileMappings("garbage\n"), []);
+  assert.deepEqual(cleanFileMappings(`${TEXT}\nRss: 4096 kB\n`), []);
+  assert.deepEqual(cleanFileMappings(`${TEXT}\nAnonymous: 0 kB\nPrivate_Dirty: 0 kB\n`), []);
+});
+
+Deno.test("giveBackMemory leaves the process able to go on", () => {
+  using libbpf = openLibbpf(installedLibrary);
+  giveBackMemory(libbpf);
+  assert.equal(JSON.parse('{"still":[1,2,3]}').still.length, 3);
+  assert.ok(Deno.readTextFileSync("/proc/self/smaps").length > 0);
+});

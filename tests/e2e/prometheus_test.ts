@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: MulanPSL-2.0
+/** A real Prometheus server reads the compiled program, and promtool judges its page. */
+import assert from "node:assert/strict";
+import {
+  type Agent,
+  EXAMPLE,
+  freePort,
+  memTotalKb,
+  until,
+  withAgent,
+  withFolder,
+} from "./run_agent.ts";
+
+interface Sample {
+  metric: Record<string, string>;
+  value: [number, string];
+}
+
+type Query = (expression: string) => Promise<Sample[]>;
+
+async function startServer(folder: string, target: number, port: number) {
+  const config = {
+    global: { scrape_interval: "1s", scrape_timeout: "1s" },
+    scrape_configs: [
+      { job_name: "gala", static_configs: [{ targets: [`127.0.0.1:${target}`] }] },
+    ],
+  };
+  await Deno.writeTextFile(`${folder}/prometheus.yml`, JSON.stringify(config));
+  return new Deno.Command("prometheus", {
+    args: [
+      `--config.file=${folder}/prometheus.yml`,
+      `--storage.tsdb.path=${folder}/data`,
+      `--web.listen-address=127.0.0.1:${port}`,
+    ],
+    stdin: "null",
+    stdout: "null",
+    stderr: "null",
+  }).spawn();
+}
+
+async function ask(port: number, expression: string): Promise<Sample[]> {
+  const parameters = new URLSearchParams({ query: expression });
+  const response = await fetch(`http://127.0.0.1:${port}/api/v1/query?${parameters}`);
+  const text = await response.text();
+  if (!response.ok) return []; // it is still starting
+  const answer = JSON.parse(text) as { status: string; data: { result: Sample[] } };
+  assert.equal(answer.status, "success", text);
+  return answer.data.result;
+}
+
+function withPrometheus(agent: Agent, work: (query: Query) => Promise<void>): Promise<void> {
+  return withFolder(async (folder) => {
+    const port = freePort();
+    const server = await startServer(folder, agent.port, port);
+    let ended = false;
+    const status = server.status.finally(() => ended = true);
+    try {
+      await work(async (expression) => {
+        assert.ok(!ended, "prometheus ended");
+        try {
+          return await ask(port, expression);
+        } catch (error) {
+          if (error instanceof TypeError) return []; // it does not listen yet
+          throw error;
+        }
+      });
+    } finally {
+      if (!ended) server.kill("SIGKILL");
+      await status;
+    }
+  });
+}
+
+Deno.test("a Prometheus server has the agent up, with the values of /proc", async () => {
+  const settings = { ingress: { interval: 1 } };
+  await withAgent({ settings }, async (agent) => {
+    await withPrometheus(agent, async (query) => {
+      await until("target up", async () => {
+        const [up] = await query("up");
+        return up?.value[1] === "1" || undefined;
+      });
+      const [memory, ...more] = await query("gala_gopher_mem_total_kB");
+      assert.deepEqual(more, []);
+      assert.equal(Number(memory!.value[1]), memTotalKb());
+      assert.equal(memory!.metric.hostname, Deno.hostname());
+      const cpus = Deno.readTextFileSync("/proc/stat").match(/^cpu\d+ /gm)!.length;
+      const [count] = await query("count(gala_gopher_cpu_user_total_second)");
+      assert.equal(Number(count!.value[1]), cpus);
+      // Its own connection to the agent, as eBPF saw it, once a scrape has been answered.
+      const rx = `sum(gala_gopher_tcp_link_tx_bytes{role="0",server_port="${agent.port}"}) > 0`;
+      await until("bytes sent to Prometheus", async () => (await query(rx))[0]);
+      const lost = await query("scrape_samples_scraped - scrape_samples_post_metric_relabeling");
+      assert.equal(Number(lost[0]!.value[1]), 0);
+    });
+  });
+});
+
+async function promtool(page: string): Promise<{ code: number; text: string }> {
+  const child = new Deno.Command("promtool", {
+    args: ["check", "metrics"],
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const writer = child.stdin.getWriter();
+  await writer.write(new TextEncoder().encode(page));
+  await writer.close();
+  const { code, stdout, stderr } = await child.output();
+  const decoder = new TextDecoder();
+  return { code, text: decoder.decode(stdout) + decoder.decode(stderr) };
+}
+
+/** What promtool says of names that are the original's, and stay. */
+const OF_NAMES = new RegExp(
+  [
+    "non-histogram and non-summary metrics should not have",
+    'counter metrics should have "_total" suffix',
+    'non-counter metrics should not have "_total" suffix',
+    "metric names should not contain abbreviated units",
+    "metric names should be written in 'snake_case' not 'camelCase'",
+    "use base unit",
+    "metric name should not include type",
+  ].join("|"),
+);
+
+Deno.test("promtool parses the page and complains of nothing but the original's names", async () => {
+  const settings = { extend_probes: [{ name: "example", command: EXAMPLE }] };
+  await withAgent({ settings }, async (agent) => {
+    const page = await until("rows of all probes", async () => {
+      const text = await agent.page();
+      const all = ["cpu_rcu", "tcp_link_tx_bytes", "example_memory_usage", "agent_build_info"];
+      return all.every((name) => text.includes(`\ngala_gopher_${name}{`)) ? text : undefined;
+    });
+    const { code, text } = await promtool(page);
+    // 3 is "there are complaints"; 1 would be "cannot be parsed".
+    assert.ok(code === 0 || code === 3, text);
+    const complaints = text.split("\n").filter((line) => line !== "");
+    assert.ok(complaints.length > 0, "the original's names are not there");
+    for (const line of complaints) {
+      assert.match(line, /^gala_gopher_(?!agent_)\w+ /);
+      assert.match(line, OF_NAMES);
+    }
+    const broken = await promtool(`${page}gala_gopher_broken{a="b} 1\n`);
+    assert.equal(broken.code, 1, broken.text);
+  });
+});
