@@ -46,7 +46,8 @@ function renderExtendProbes(): string {
 function renderEntry(keys: Keys, example: Readonly<Record<string, Scalar>>): string {
   const lines = Object.entries(keys).map(([name, key], index) => {
     const value = renderValue(example[name] ?? key.default);
-    return `${comment(explain(key), "    ")}${index === 0 ? "  - " : "    "}${name}: ${value}\n`;
+    const [above, before] = index === 0 ? ["  ", "  - "] : ["    ", "    "];
+    return `${comment(explain(key), above)}${before}${name}: ${value}\n`;
   });
   return lines.join("");
 }
