@@ -39,7 +39,7 @@ export class Agent {
   readonly #manager: Manager;
   readonly #lag = new LoopLag();
   readonly #configured: readonly Configured[];
-  readonly #timers: number[] = [];
+  readonly #timers: ReturnType<typeof setTimeout>[] = [];
   #server: MetricsServer | undefined;
   #ownMetrics: ReturnType<typeof agentMetrics> | undefined;
   #libbpf: Libbpf | undefined;
