@@ -210,15 +210,15 @@ class Mirror {
   }
 
   #put(value: number, values: readonly string[]): void {
-    // A number that is not known is left out of the page.
-    if (!Number.isFinite(value)) return;
+    // A number that is not known is left out of the page; a counter takes none such, a gauge would show 0.
+    if (!Number.isFinite(value) && !("set" in this.metric)) return;
     const key = values.join("\0");
     let known = this.#known.get(key);
     if (known === undefined) {
       const labels = Object.fromEntries(this.labelNames.map((label, i) => [label, values[i]!]));
       known = { value: 0, round: 0, labels };
       this.#known.set(key, known);
-    } else if (known.value === value) {
+    } else if (Object.is(known.value, value)) {
       known.round = this.#round;
       return;
     }
