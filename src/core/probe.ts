@@ -2,7 +2,7 @@
 /** What a probe declares. Declarations are data and pure functions; `sys`, `ingest` and `manager` bring them to life. */
 import type { ObjectLayout } from "./layout.ts";
 import type { LabelReader } from "./labels.ts";
-import type { MetricSpec, MetricType, TableSpec } from "./table.ts";
+import type { HistogramSpec, MetricSpec, NumberSpec, NumberType, TableSpec } from "./table.ts";
 
 export type ProbeKind = "native" | "ebpf" | "external";
 
@@ -48,8 +48,13 @@ interface ProbeBase {
 export type Tables = Readonly<Record<string, TableSpec>>;
 
 export type Writers<T extends Tables> = {
-  readonly [Name in keyof T]: RowWriter<Extract<keyof T[Name]["metrics"], string>>;
+  readonly [Name in keyof T]: RowWriter<NumberNames<T[Name]["metrics"]>>;
 };
+
+/** Metrics of one number, which a native probe can set. */
+type NumberNames<M extends Readonly<Record<string, MetricSpec>>> = {
+  [Metric in keyof M]: M[Metric] extends HistogramSpec ? never : Extract<Metric, string>;
+}[keyof M];
 
 /** A probe that reads files of the host on each tick. */
 export interface NativeProbe<T extends Tables = Tables> extends ProbeBase {
@@ -60,11 +65,21 @@ export interface NativeProbe<T extends Tables = Tables> extends ProbeBase {
 }
 
 /** A metric whose number stands in a field of a BPF map's value. */
-export interface FieldMetric extends MetricSpec {
+export interface FieldNumber extends NumberSpec {
   readonly field: string;
   /** The exported number is the field times this. */
   readonly scale: number;
 }
+
+/** A histogram whose counts stand in an array of a BPF map's value: one for each bound, and one for what is above. */
+export interface FieldHistogram extends HistogramSpec {
+  readonly field: string;
+  /** Field with the sum of all values, if there is one; exported times `scale`. */
+  readonly sum?: string;
+  readonly scale: number;
+}
+
+export type FieldMetric = FieldNumber | FieldHistogram;
 
 /** A table whose rows are the entries of one BPF map. */
 export interface MapTable extends TableSpec {
@@ -137,12 +152,12 @@ export function table<const M extends Readonly<Record<string, MetricSpec>>>(
 }
 
 /** A total that only grows. */
-export function counter(help: string, unit: string): MetricSpec {
+export function counter(help: string, unit: string): NumberSpec {
   return { type: "counter", help, unit };
 }
 
 /** A number that goes up and down. */
-export function gauge(help: string, unit: string): MetricSpec {
+export function gauge(help: string, unit: string): NumberSpec {
   return { type: "gauge", help, unit };
 }
 
@@ -160,13 +175,40 @@ export function nativeProbe<const T extends Tables>(
 
 /** A number in the field `field` of the map's value, times `scale`. */
 export function ofField<Field extends string>(
-  type: MetricType,
+  type: NumberType,
   field: Field,
   help: string,
   unit: string,
   scale = 1,
-): FieldMetric & { readonly field: Field } {
+): FieldNumber & { readonly field: Field } {
   return { type, field, help, unit, scale };
+}
+
+/**
+ * A histogram in the array `field` of the map's value, with a sum in the field `sum`. `bounds` are in the unit that is
+ * exported; the sum is exported times `scale`.
+ */
+export function ofBuckets<Field extends string>(
+  { field, sum, scale = 1 }: { field: Field; sum?: Field; scale?: number },
+  bounds: readonly number[],
+  help: string,
+  unit: string,
+): FieldHistogram & { readonly field: Field; readonly sum?: Field } {
+  return {
+    type: "histogram",
+    field,
+    ...(sum === undefined ? {} : { sum }),
+    scale,
+    bounds,
+    help,
+    unit,
+  };
+}
+
+/** Bounds of `slots` buckets of log2_slot() in bpf/probe.h, of which the last has none: 1, 2, 4 ... times `scale`. */
+export function log2Bounds(slots: number, scale = 1): number[] {
+  // 15 digits hide what multiplying by 1e-9 adds: 1.0240000000000002e-6.
+  return Array.from({ length: slots - 1 }, (_, i) => Number((2 ** i * scale).toPrecision(15)));
 }
 
 type Fields<L extends ObjectLayout, M extends keyof L["maps"], Part extends "key" | "value"> =
@@ -182,7 +224,10 @@ interface MapTableDeclaration<L extends ObjectLayout, M extends Extract<keyof L[
   readonly labels?: Readonly<Record<string, LabelReader<Fields<L, M, "key">>>>;
   readonly version?: string;
   readonly metrics: Readonly<
-    Record<string, FieldMetric & { readonly field: Fields<L, M, "value"> }>
+    Record<
+      string,
+      FieldMetric & { readonly field: Fields<L, M, "value">; readonly sum?: Fields<L, M, "value"> }
+    >
   >;
 }
 

@@ -63,12 +63,12 @@ export function startNative<T extends Tables>(
 }
 
 class TableWriter implements RowWriter {
-  readonly #metrics: number;
+  readonly #columns: number;
   #slot = -1;
   #now = 0;
 
   constructor(readonly table: Table) {
-    this.#metrics = table.metricNames.length;
+    this.#columns = table.columns;
   }
 
   begin(now: number): void {
@@ -82,7 +82,7 @@ class TableWriter implements RowWriter {
     this.#slot = slot;
     if (slot >= 0) {
       // A row that is renewed must not show an old number for one that is not known any more.
-      for (let column = 0; column < this.#metrics; column++) table.set(slot, column, NaN);
+      for (let column = 0; column < this.#columns; column++) table.set(slot, column, NaN);
     }
     return this;
   }
