@@ -24,6 +24,7 @@ command wrk wrk wrk
 command ip iproute2 iproute
 command strace strace strace
 header stdio.h libc6-dev glibc-devel
+command redis-server redis-server redis
 '
 
 # Full path of a shared library of this machine's own architecture.
