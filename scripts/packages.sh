@@ -25,6 +25,10 @@ command ip iproute2 iproute
 command strace strace strace
 header stdio.h libc6-dev glibc-devel
 command redis-server redis-server redis
+command nginx nginx-light nginx
+command haproxy haproxy haproxy
+command named bind9 bind
+command dnsmasq dnsmasq-base dnsmasq
 '
 
 # Full path of a shared library of this machine's own architecture.
