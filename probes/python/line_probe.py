@@ -95,28 +95,38 @@ def clean(field):
 
 def run(target, args, collect):
     """Calls collect, which prints rows or raises, every interval for ever; target says what is observed."""
+    run_all(args, {target: collect})
+
+
+def run_all(args, collectors):
+    """For several targets, one after the other: each has the whole time-out, and its own complaints."""
     signal.signal(signal.SIGALRM, on_alarm)
     watch_stdin()
     parent = os.getppid()
-    complaints = Complaints(target)
+    complaints = {target: Complaints(target) for target in collectors}
     tick = time.monotonic()
     while os.getppid() == parent:
-        try:
-            # One limit for all of a reading: a server that sends a byte a second must not hold us up.
-            signal.setitimer(signal.ITIMER_REAL, args.timeout)
-            try:
-                collect()
-            finally:
-                signal.setitimer(signal.ITIMER_REAL, 0)
-            complaints.good()
-        except BrokenPipeError as error:
-            if not can_print():
-                return
-            complaints.bad(error)
-        except Exception as error:  # pylint: disable=broad-except # a strange answer must not end the probe
-            complaints.bad(error)
+        for target, collect in collectors.items():
+            read_once(args.timeout, collect, complaints[target])
         tick = max(tick + args.interval, time.monotonic())
         time.sleep(max(0, tick - time.monotonic()))
+
+
+def read_once(timeout, collect, complaints):
+    try:
+        # One limit for all of a reading: a server that sends a byte a second must not hold us up.
+        signal.setitimer(signal.ITIMER_REAL, timeout)
+        try:
+            collect()
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        complaints.good()
+    except BrokenPipeError as error:
+        if not can_print():
+            sys.exit(0)
+        complaints.bad(error)
+    except Exception as error:  # pylint: disable=broad-except # a strange answer must not end the probe
+        complaints.bad(error)
 
 
 def on_alarm(_signal, _frame):
