@@ -45,7 +45,7 @@ Deno.test("bind reports queries and answers exactly, and outlives its server", (
     const command = `bind/bind_probe.py -u http://127.0.0.1:${page}`;
     await withProbe({ command }, async (agent) => {
       await says(agent, "Connection refused");
-      const server = await start(folder, port, page);
+      await using server = await start(folder, port, page);
       for (let n = 0; n < FOUND; n++) assert.equal(await lookUp(port, "here.test"), 0);
       for (let n = 0; n < MISSING; n++) assert.equal(await lookUp(port, "gone.test"), NXDOMAIN);
       const label = { server_addr: `127.0.0.1:${page}` };
@@ -60,8 +60,7 @@ Deno.test("bind reports queries and answers exactly, and outlives its server", (
       await equals(agent, "bind_opcode_requests_total", { opcode: "QUERY" }, FOUND + MISSING);
       await equals(agent, "bind_view_resolver_queries_v4_total", { view: "_default" }, 0);
       await server.stop();
-      const again = await start(folder, port, page);
+      await using _again = await start(folder, port, page);
       await equals(agent, "bind_requests_v4_total", label, 0);
-      await again.stop();
     });
   }));

@@ -37,7 +37,7 @@ Deno.test("dnsmasq reports cache and upstream exactly, and outlives its server",
     try {
       await withProbe({ command: `dnsmasq/dnsmasq_probe.py -p ${port}` }, async (agent) => {
         await says(agent, "Connection refused");
-        const server = await start(port, upstream.port);
+        await using server = await start(port, upstream.port);
         for (let n = 1; n < NAMES; n++) assert.equal(await lookUp(port, `n${n}.test`), 0);
         for (let n = 1; n <= AGAIN; n++) assert.equal(await lookUp(port, `n${n}.test`), 0);
         const label = { server_addr: `127.0.0.1:${port}` };
@@ -51,9 +51,8 @@ Deno.test("dnsmasq reports cache and upstream exactly, and outlives its server",
         await equals(agent, "dnsmasq_upstream_queries_total", above, NAMES);
         await equals(agent, "dnsmasq_upstream_failures_total", above, 0);
         await server.stop();
-        const again = await start(port, upstream.port);
+        await using _again = await start(port, upstream.port);
         await equals(agent, "dnsmasq_cache_misses_total", label, 1);
-        await again.stop();
       });
     } finally {
       upstream.close();

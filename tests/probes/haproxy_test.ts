@@ -65,7 +65,7 @@ Deno.test("haproxy reports what its stats socket says, and outlives its server",
     try {
       await withProbe({ command }, async (agent) => {
         await says(agent, "No such file");
-        const server = await start(folder, port, behind.addr.port);
+        await using server = await start(folder, port, behind.addr.port);
         await work(port);
         const one = { proxy: "back", service: "one", type: "server" };
         await equals(agent, "haproxy_proxy_http_responses_2xx_total", one, GOOD);
@@ -83,9 +83,8 @@ Deno.test("haproxy reports what its stats socket says, and outlives its server",
         await equals(agent, "haproxy_connections_limit", { node: "here" }, 123);
         await valueOf(agent, "haproxy_requests_total", {}, (value) => value > GOOD + MISSING);
         await server.stop();
-        const again = await start(folder, port, behind.addr.port);
+        await using _again = await start(folder, port, behind.addr.port);
         await equals(agent, "haproxy_proxy_requests_total", front, 0);
-        await again.stop();
       });
     } finally {
       await behind.shutdown();

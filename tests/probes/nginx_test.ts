@@ -44,51 +44,43 @@ Deno.test("nginx reports what stub_status says, and outlives its server", () =>
     const command = `nginx/nginx_probe.py -u http://127.0.0.1:${port}/status`;
     await withProbe({ command }, async (agent) => {
       await says(agent, "Connection refused");
-      const server = await start(folder, port);
-      try {
-        for (let n = 0; n < REQUESTS; n++) {
-          await (await fetch(`http://127.0.0.1:${port}/page`)).text();
-        }
-        const before = await requestsSeen(port);
-        assert.ok(before > REQUESTS);
-        const label = { server_addr: `127.0.0.1:${port}` };
-        const seen = await valueOf(agent, "nginx_requests_total", label, (value) => value > before);
-        assert.ok(seen < await requestsSeen(port));
-        const accepted = await valueOf(agent, "nginx_connections_accepted_total", label);
-        const handled = await valueOf(agent, "nginx_connections_handled_total", label);
-        assert.ok(handled >= 1 && accepted >= 1 && Math.abs(handled - accepted) <= 10);
-        // That of the page itself.
-        await equals(agent, "nginx_connections_writing", label, 1);
-        const held = await Deno.connect({ hostname: "127.0.0.1", port });
-        await held.write(new TextEncoder().encode("GET /page HTTP/1.1\r\n"));
-        await equals(agent, "nginx_connections_reading", label, 1);
-        held.close();
-      } finally {
-        await server.stop();
+      await using server = await start(folder, port);
+      for (let n = 0; n < REQUESTS; n++) {
+        await (await fetch(`http://127.0.0.1:${port}/page`)).text();
       }
-      const again = await start(folder, port);
+      const before = await requestsSeen(port);
+      assert.ok(before > REQUESTS);
+      const label = { server_addr: `127.0.0.1:${port}` };
+      const seen = await valueOf(agent, "nginx_requests_total", label, (value) => value > before);
+      assert.ok(seen < await requestsSeen(port));
+      const accepted = await valueOf(agent, "nginx_connections_accepted_total", label);
+      const handled = await valueOf(agent, "nginx_connections_handled_total", label);
+      assert.ok(handled >= 1 && accepted >= 1 && Math.abs(handled - accepted) <= 10);
+      // That of the page itself.
+      await equals(agent, "nginx_connections_writing", label, 1);
+      const held = await Deno.connect({ hostname: "127.0.0.1", port });
+      await held.write(new TextEncoder().encode("GET /page HTTP/1.1\r\n"));
+      await equals(agent, "nginx_connections_reading", label, 1);
+      held.close();
+      await server.stop();
+      await using _again = await start(folder, port);
       await valueOf(agent, "nginx_requests_total", {}, (value) => value < REQUESTS);
-      await again.stop();
     });
   }));
 
 Deno.test("nginx says that its password is wrong, and reads a mended file", () =>
   withFolder(async (folder) => {
     const port = freePort();
-    const server = await start(folder, port);
+    await using _server = await start(folder, port);
     const file = `${folder}/password`;
     await Deno.writeTextFile(file, "wrong");
     const command = `nginx/nginx_probe.py -u http://127.0.0.1:${port}/closed --user gala`;
-    try {
-      await withProbe({ command: `${command} --password-file ${file}` }, async (agent) => {
-        await says(agent, "/closed answers 401");
-        await Deno.writeTextFile(file, "right");
-        await valueOf(agent, "nginx_requests_total");
-      });
-      await withProbe({ command: command.replace("/closed", "/page") }, async (agent) => {
-        await says(agent, "not that of stub_status");
-      });
-    } finally {
-      await server.stop();
-    }
+    await withProbe({ command: `${command} --password-file ${file}` }, async (agent) => {
+      await says(agent, "/closed answers 401");
+      await Deno.writeTextFile(file, "right");
+      await valueOf(agent, "nginx_requests_total");
+    });
+    await withProbe({ command: command.replace("/closed", "/page") }, async (agent) => {
+      await says(agent, "not that of stub_status");
+    });
   }));

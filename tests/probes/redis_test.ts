@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { freePort, withFolder } from "../e2e/run_agent.ts";
 import { equals, output, says, valueOf, withProbe } from "./run_probe_agent.ts";
-import { startServer, withServer } from "./run_server.ts";
+import { startServer } from "./run_server.ts";
 
 const PASSWORD = "se cret%1";
 
@@ -45,7 +45,7 @@ Deno.test("redis reports the five tables of INFO, and outlives its server", () =
     };
     await withProbe(probe, async (agent) => {
       await says(agent, "Connection refused");
-      const server = await startServer(redis(folder, port));
+      await using server = await startServer(redis(folder, port));
       await says(agent, "answers again");
       const label = { tcp_port: String(port), redis_version: await version(port) };
       await equals(agent, "redis_server_hz", label, 13);
@@ -82,10 +82,9 @@ Deno.test("redis reports the five tables of INFO, and outlives its server", () =
       const latency = await valueOf(agent, "redis_latency_intrinsic_latency");
       assert.ok(latency > 0 && latency < 50_000, `${latency} us`);
       await server.stop();
-      await withServer(redis(folder, port), async () => {
-        // A new server counts anew.
-        await valueOf(agent, "redis_memory_used_memory", {}, (seen) => seen < memory + 5e6);
-      });
+      await using _again = await startServer(redis(folder, port));
+      // A new server counts anew.
+      await valueOf(agent, "redis_memory_used_memory", {}, (seen) => seen < memory + 5e6);
     });
   }));
 
@@ -98,13 +97,12 @@ Deno.test("redis says that its password is wrong, and reads a mended file", () =
     const port = freePort();
     const file = `${folder}/password`;
     await Deno.writeTextFile(file, "wrong\n");
-    await withServer(redis(folder, port), async () => {
-      const probe = { command: `redis/redis_probe.py -p ${port} --password-file ${file}` };
-      await withProbe(probe, async (agent) => {
-        await says(agent, "WRONGPASS");
-        assert.ok(!agent.log().includes("wrong\n"), "the password is in the log");
-        await Deno.writeTextFile(file, `${PASSWORD}\n`);
-        await equals(agent, "redis_server_hz", {}, 13);
-      });
+    await using _server = await startServer(redis(folder, port));
+    const probe = { command: `redis/redis_probe.py -p ${port} --password-file ${file}` };
+    await withProbe(probe, async (agent) => {
+      await says(agent, "WRONGPASS");
+      assert.ok(!agent.log().includes("wrong\n"), "the password is in the log");
+      await Deno.writeTextFile(file, `${PASSWORD}\n`);
+      await equals(agent, "redis_server_hz", {}, 13);
     });
   }));

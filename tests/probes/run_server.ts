@@ -16,8 +16,9 @@ export interface ServerOptions {
   readonly stopSignal?: Deno.Signal;
 }
 
-export interface Server {
+export interface Server extends AsyncDisposable {
   readonly pid: number;
+  /** Also done when it goes out of scope, so that no failed test leaves it behind. */
   stop(): Promise<void>;
 }
 
@@ -69,20 +70,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     await stop();
     throw new Error(`${command} said: ${said.join("").slice(-2000)}`, { cause: error });
   }
-  return { pid: child.pid, stop };
-}
-
-/** Runs `work` beside the server. */
-export async function withServer(
-  options: ServerOptions,
-  work: (server: Server) => Promise<void>,
-): Promise<void> {
-  const server = await startServer(options);
-  try {
-    await work(server);
-  } finally {
-    await server.stop();
-  }
+  return { pid: child.pid, stop, [Symbol.asyncDispose]: stop };
 }
 
 async function answers(ready: () => Promise<boolean>): Promise<boolean> {
