@@ -24,6 +24,7 @@ command wrk wrk wrk
 command ip iproute2 iproute
 command strace strace strace
 header stdio.h libc6-dev glibc-devel
+command make make make
 command redis-server redis-server redis
 command nginx nginx-light nginx
 command haproxy haproxy haproxy

@@ -82,7 +82,7 @@ stage_check() {
 }
 
 stage_c-format() {
-	"$CLANG_FORMAT" --dry-run -Werror bpf/*.[ch]
+	"$CLANG_FORMAT" --dry-run -Werror bpf/*.[ch] probes/*/*.c
 }
 
 # tests NAME DENO FLAG-OR-PATH...: types are another stage's matter.
@@ -110,7 +110,7 @@ stage_e2e() {
 
 # The shipped third-party probes, each with the server that it observes.
 stage_probes() {
-	tests probes "$DENO" tests/probes
+	make --silent -C probes/redis_client CC="$CLANG" && tests probes "$DENO" tests/probes
 }
 
 stage_newest-check() {

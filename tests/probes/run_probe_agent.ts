@@ -8,17 +8,22 @@ export interface ProbeEntry {
   readonly command: string;
   /** GOPHER_ variables: the agent hands them down. */
   readonly env?: Readonly<Record<string, string>>;
+  /** The probe's option for its interval. */
+  readonly interval?: string;
 }
 
 /** Short, so that the tests are. */
-export const FAST = "-t 0.5";
+const FAST = "0.5";
 
 export function withProbe(entry: ProbeEntry, work: (agent: Agent) => Promise<void>): Promise<void> {
-  const { command, env = {} } = entry;
+  const { command, env = {}, interval = "-t" } = entry;
   const settings = {
     // None of the program's own probes.
     probes: [{ name: "system_cpu", switch: "off" }],
-    extend_probes: [{ name: command.split("/")[0], command: `${ROOT}probes/${command} ${FAST}` }],
+    extend_probes: [{
+      name: command.split("/")[0],
+      command: `${ROOT}probes/${command} ${interval} ${FAST}`,
+    }],
   };
   const variables = Object.entries(env).map(([name, value]) => `${name}=${value}`);
   return withAgent({ settings, prefix: () => ["env", ...variables] }, async (agent) => {
