@@ -25,10 +25,15 @@ class TimedOut(ProbeError):
     pass
 
 
+class Parser(argparse.ArgumentParser):
+    def error(self, message):
+        self.exit(2, f"[ERROR] {self.prog}: {message} (--help says what there is)\n")
+
+
 def options(name, description, port=None):
     """A parser with the options that all have; defaults come from GOPHER_<NAME>_<OPTION>."""
     prefix = f"GOPHER_{name.upper()}_"
-    parser = argparse.ArgumentParser(prog=name, description=description, add_help=False)
+    parser = Parser(prog=name, description=description, add_help=False)
     parser.set_defaults(prefix=prefix)
     parser.add_argument("--help", action="help")
     if port is not None:
