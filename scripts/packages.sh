@@ -32,6 +32,7 @@ command named bind9 bind
 command dnsmasq dnsmasq-base dnsmasq
 command mariadbd mariadb-server-core mariadb-server
 command mariadb mariadb-client-core mariadb
+command rabbitmqctl rabbitmq-server rabbitmq-server
 postgres - postgresql-15 postgresql-server
 '
 

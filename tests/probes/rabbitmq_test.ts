@@ -6,7 +6,9 @@ import { equals, says, withProbe } from "./run_probe_agent.ts";
 import { giveToNobody, listens, type Server, startServer } from "./run_server.ts";
 
 const QUEUE = "orders|new";
-const MESSAGES = 23;
+const WAITING = 23;
+const TAKEN_QUEUE = "taken";
+const TAKEN = 7;
 const USER = "gala";
 const PASSWORD = "se:cret";
 
@@ -24,6 +26,7 @@ management.tcp.port = ${api}
 default_user = ${USER}
 default_pass = ${PASSWORD}
 collect_statistics_interval = 500
+management.db_cache_multiplier = 1
 `;
 
 /** Erlang's register of names, on a port of its own: otherwise the broker would start one that stays. */
@@ -77,23 +80,28 @@ Deno.test("rabbitmq reports queues, producers and consumers, and outlives its se
       await says(agent, "/api/overview answers 401");
       await Deno.writeTextFile(file, `${PASSWORD}\n`);
       using producer = await AmqpClient.open(ports.amqp, USER, PASSWORD);
-      await producer.declare(QUEUE);
-      for (let n = 0; n < MESSAGES; n++) await producer.publish(QUEUE);
-      const queue = { vhost: "/", queue: QUEUE.replace("|", "/") };
-      await equals(agent, "rabbitmq_queue_messages_ready", queue, MESSAGES);
-      await equals(agent, "rabbitmq_queue_published_total", queue, MESSAGES);
-      await equals(agent, "rabbitmq_published_total", {}, MESSAGES);
-      const client = { server_addr: `127.0.0.1:${ports.api}`, client_ip: "127.0.0.1" };
-      await equals(agent, "rabbitmq_client_producing_channels", client, 1);
-      await equals(agent, "rabbitmq_client_consumers", client, 0);
+      for (const [queue, count] of [[QUEUE, WAITING], [TAKEN_QUEUE, TAKEN]] as const) {
+        await producer.declare(queue);
+        for (let n = 0; n < count; n++) await producer.publish(queue);
+      }
       using consumer = await AmqpClient.open(ports.amqp, USER, PASSWORD);
-      await consumer.consume(QUEUE);
-      await equals(agent, "rabbitmq_queue_messages_ready", queue, 0);
-      await equals(agent, "rabbitmq_queue_messages_unacked", queue, MESSAGES);
-      await equals(agent, "rabbitmq_queue_consumers", queue, 1);
+      await consumer.consume(TAKEN_QUEUE);
+      const waiting = { vhost: "/", queue: QUEUE.replace("|", "/") };
+      await equals(agent, "rabbitmq_queue_messages_ready", waiting, WAITING);
+      await equals(agent, "rabbitmq_queue_published_total", waiting, WAITING);
+      await equals(agent, "rabbitmq_queue_consumers", waiting, 0);
+      const taken = { vhost: "/", queue: TAKEN_QUEUE };
+      await equals(agent, "rabbitmq_queue_messages_ready", taken, 0);
+      await equals(agent, "rabbitmq_queue_messages_unacked", taken, TAKEN);
+      await equals(agent, "rabbitmq_queue_delivered_total", taken, TAKEN);
+      await equals(agent, "rabbitmq_queue_consumers", taken, 1);
+      await equals(agent, "rabbitmq_published_total", {}, WAITING + TAKEN);
+      const client = { server_addr: `127.0.0.1:${ports.api}`, client_ip: "127.0.0.1" };
       await equals(agent, "rabbitmq_client_channels", client, 2);
+      await equals(agent, "rabbitmq_client_producing_channels", client, 1);
+      await equals(agent, "rabbitmq_client_consumers", client, 1);
       await equals(agent, "rabbitmq_connections", {}, 2);
-      await equals(agent, "rabbitmq_queues", {}, 1);
+      await equals(agent, "rabbitmq_queues", {}, 2);
       await server.stop();
       await says(agent, "no rows from RabbitMQ");
     });
