@@ -23,13 +23,18 @@ const FIRST_BYTES = 64 * 1024;
 /** For files in /proc/sys the kernel makes and clears a buffer of the size asked for: 64 KB cost 3 us more than 4 KB. */
 const FIRST_REQUEST = 4096;
 
-/** No such file; its device, process or network is gone; or it is not for us (hidepid, no privileges). */
+/**
+ * No such file; its device, process or network is gone; it is not for us (hidepid, no privileges); or it has nothing to
+ * say: the speed of a link that is down (EINVAL), the pressure of a kernel booted with psi=0 (EOPNOTSUPP).
+ */
 const ABSENT: ReadonlySet<number> = new Set([
   ERRNO.ENOENT,
   ERRNO.ENOTDIR,
   ERRNO.ESRCH,
   ERRNO.ENODEV,
   ERRNO.ENXIO,
+  ERRNO.EINVAL,
+  ERRNO.EOPNOTSUPP,
   ERRNO.EACCES,
   ERRNO.EPERM,
 ]);
@@ -49,7 +54,7 @@ export class RootFiles implements HostFiles, Disposable {
   readonly #kept = new Map<string, Deno.FsFile>();
   #buffer: Uint8Array;
 
-  constructor({ root = "", maxKept = 64, maxBytes = 4 * 1024 * 1024 }: RootFilesOptions = {}) {
+  constructor({ root = "", maxKept = 256, maxBytes = 4 * 1024 * 1024 }: RootFilesOptions = {}) {
     this.#root = root.replace(/\/+$/, "");
     this.#maxKept = maxKept;
     this.#maxBytes = maxBytes;
