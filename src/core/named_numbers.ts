@@ -35,14 +35,13 @@ export class NamedNumbers {
   /** How many numbers were set since the last `clear`. */
   #known = 0;
 
-  /** For the named metrics of these tables; `nameOf` turns their names into those of this file. */
-  constructor(tables: readonly Metrics[], nameOf: (from: string) => string = (from) => from) {
+  /** For the named metrics of these tables. */
+  constructor(tables: readonly Metrics[]) {
     const indexes = new Map<string, number>();
     this.#shown = tables.map((metrics) =>
       Object.entries(metrics).filter(isNamed).map(([metric, { from, scale }]) => {
-        const name = nameOf(from);
-        const index = indexes.get(name) ?? indexes.size;
-        indexes.set(name, index);
+        const index = indexes.get(from) ?? indexes.size;
+        indexes.set(from, index);
         return { metric, index, scale };
       })
     );

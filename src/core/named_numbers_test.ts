@@ -44,9 +44,3 @@ Deno.test("NamedNumbers forgets the last reading, and takes the first of two lin
   numbers.scanLines(scan(""));
   assert.equal(numbers.known, false);
 });
-
-Deno.test("NamedNumbers looks for the names of its file", () => {
-  const numbers = new NamedNumbers([FIRST], (from) => `Ip6${from}`);
-  numbers.scanLines(scan("Ip6size 3\nsize 4\n"));
-  assert.deepEqual(shown(numbers), { kilo: 3072 });
-});

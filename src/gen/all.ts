@@ -7,6 +7,7 @@ import system_load from "../probes/system_load.ts";
 import system_meminfo from "../probes/system_meminfo.ts";
 import system_net from "../probes/system_net.ts";
 import system_pressure from "../probes/system_pressure.ts";
+import system_protocols from "../probes/system_protocols.ts";
 import system_sockets from "../probes/system_sockets.ts";
 import system_vmstat from "../probes/system_vmstat.ts";
 import tcp from "../probes/tcp.ts";
@@ -18,6 +19,7 @@ export const probes: readonly AnyProbe[] = [
   system_meminfo,
   system_net,
   system_pressure,
+  system_protocols,
   system_sockets,
   system_vmstat,
   tcp,

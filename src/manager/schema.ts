@@ -347,6 +347,7 @@ export const DEFAULT_PROBES = [
   "system_meminfo",
   "system_net",
   "system_pressure",
+  "system_protocols",
   "system_sockets",
   "system_vmstat",
   "tcp",
