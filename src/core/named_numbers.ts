@@ -64,9 +64,9 @@ export class NamedNumbers {
     return this.#words.indexOf(scan);
   }
 
-  /** The first of two numbers of one name counts; what is no number does not. */
+  /** The first of two numbers of one name counts; what is no number, or below 0, does not. */
   set(index: number, value: number): void {
-    if (index < 0 || Number.isNaN(value) || !Number.isNaN(this.#values[index]!)) return;
+    if (index < 0 || !(value >= 0) || !Number.isNaN(this.#values[index]!)) return;
     this.#values[index] = value;
     this.#known++;
   }

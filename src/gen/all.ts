@@ -2,6 +2,7 @@
 /** Written by scripts/gen.ts from the files in src/probes: do not edit. */
 import type { AnyProbe } from "../core/probe.ts";
 import system_cpu from "../probes/system_cpu.ts";
+import system_disk from "../probes/system_disk.ts";
 import system_files from "../probes/system_files.ts";
 import system_load from "../probes/system_load.ts";
 import system_meminfo from "../probes/system_meminfo.ts";
@@ -14,6 +15,7 @@ import tcp from "../probes/tcp.ts";
 
 export const probes: readonly AnyProbe[] = [
   system_cpu,
+  system_disk,
   system_files,
   system_load,
   system_meminfo,
