@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** What holds for every native probe on spoilt text: no exception, and nothing that the text does not say. */
 import assert from "node:assert/strict";
-import type { NativeProbe, Tables } from "../src/core/probe.ts";
+import type { NativeProbe } from "../src/core/probe.ts";
 import { mutate, randomNumbers } from "./mutate.ts";
 import { fixture, type Row, runProbe } from "./run_probe.ts";
 
 const FIXTURES = ["proc-4.19", "proc-5.10", "proc-6.12"] as const;
 
 /** Runs the probe on `rounds` spoilt forms of each of `paths`; `check` looks at every row. */
-export function fuzzProbe<T extends Tables>(
-  probe: NativeProbe<T>,
+export function fuzzProbe(
+  probe: NativeProbe,
   paths: readonly string[],
   check: (table: string, row: Row) => void,
   rounds = 10_000,
@@ -41,8 +41,8 @@ export function fuzzProbe<T extends Tables>(
 }
 
 /** Cuts each of `paths` short everywhere: what is still reported must be what the whole text says. */
-export function cutProbe<T extends Tables>(
-  probe: NativeProbe<T>,
+export function cutProbe(
+  probe: NativeProbe,
   paths: readonly string[],
   fixtures: readonly string[] = FIXTURES,
 ): void {

@@ -15,6 +15,7 @@ import { Manager } from "../manager/manager.ts";
 import type { Config } from "../manager/schema.ts";
 import { BpfStatistics } from "../sys/bpf_cost.ts";
 import { breakOff } from "../sys/break_off.ts";
+import { LibcHostCalls } from "../sys/host_calls.ts";
 import { RootFiles } from "../sys/host_files.ts";
 import { type Libbpf, openLibbpf } from "../sys/libbpf.ts";
 import { processStats } from "../sys/process_stats.ts";
@@ -35,6 +36,7 @@ export class Agent {
   readonly #sink: LogSink;
   readonly #store: Store;
   readonly #files: RootFiles;
+  readonly #calls: LibcHostCalls;
   readonly #watchdog: Watchdog;
   readonly #manager: Manager;
   readonly #lag = new LoopLag();
@@ -64,6 +66,7 @@ export class Agent {
       timeoutMs: imdb.record_timeout * 1000,
     }, hostLabels(global.root));
     this.#files = new RootFiles({ root: global.root });
+    this.#calls = new LibcHostCalls(global.root);
     this.#watchdog = new Watchdog((text) => this.#log("warn", text));
     this.#manager = new Manager({
       store: this.#store,
@@ -75,6 +78,7 @@ export class Agent {
       config,
       store: this.#store,
       files: this.#files,
+      calls: this.#calls,
       watchdog: this.#watchdog,
       log: this.#log,
       now,
@@ -121,7 +125,7 @@ export class Agent {
   [Symbol.dispose](): void {
     this.#statistics?.[Symbol.dispose]();
     this.#libbpf?.[Symbol.dispose]();
-
+    this.#calls[Symbol.dispose]();
     this.#files[Symbol.dispose]();
     this.#lag[Symbol.dispose]();
     this.#sink[Symbol.dispose]();
