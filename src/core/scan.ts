@@ -79,6 +79,11 @@ export class Scanner {
     return at > start;
   }
 
+  /** Whether no word was found. */
+  get isEmpty(): boolean {
+    return this.#end === this.#start;
+  }
+
   /** Whether the word found last is `expected`. */
   is(expected: Uint8Array): boolean {
     return this.#end - this.#start === expected.length && this.#startsWith(expected);

@@ -4,6 +4,7 @@ import type { AnyProbe } from "../core/probe.ts";
 import system_cpu from "../probes/system_cpu.ts";
 import system_disk from "../probes/system_disk.ts";
 import system_files from "../probes/system_files.ts";
+import system_fs from "../probes/system_fs.ts";
 import system_load from "../probes/system_load.ts";
 import system_meminfo from "../probes/system_meminfo.ts";
 import system_net from "../probes/system_net.ts";
@@ -17,6 +18,7 @@ export const probes: readonly AnyProbe[] = [
   system_cpu,
   system_disk,
   system_files,
+  system_fs,
   system_load,
   system_meminfo,
   system_net,

@@ -344,6 +344,7 @@ export const DEFAULT_PROBES = [
   "system_cpu",
   "system_disk",
   "system_files",
+  "system_fs",
   "system_load",
   "system_meminfo",
   "system_net",

@@ -42,8 +42,8 @@ const FORBIDDEN: ReadonlySet<number> = new Set([ERRNO.EACCES, ERRNO.EPERM]);
 
 /** Files of one process go with it, so they are not kept. */
 const KEPT_REGEXP = /^(?:sys|proc)\/(?!\d)/;
-/** A link to the network of whoever reads: below a root, this container's instead of the host's. */
-const OWN_NETWORK_REGEXP = /^proc\/net(?=\/|$)/;
+/** Links to whoever reads: below a root, this container's instead of the host's. */
+const OWN_REGEXP = /^proc\/(?:(net)|self)(?=\/|$)/;
 const OS_ERROR_REGEXP = /\(os error (\d+)\)/;
 
 export class RootFiles implements HostFiles, Disposable {
@@ -181,7 +181,9 @@ export class RootFiles implements HostFiles, Disposable {
       throw new TypeError(`Path "${path}" is not one below the root, such as "proc/stat"`);
     }
     if (this.#root === "") return `/${path}`;
-    return `${this.#root}/${path.replace(OWN_NETWORK_REGEXP, "proc/1/net")}`;
+    return `${this.#root}/${
+      path.replace(OWN_REGEXP, (_, net) => net === undefined ? "proc/1" : "proc/1/net")
+    }`;
   }
 }
 
