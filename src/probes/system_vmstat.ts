@@ -19,13 +19,15 @@ const tables = {
     metrics: {
       dirty_pages: level("nr_dirty", "Changed pages that are not yet on their way to a disk."),
       writeback_pages: level("nr_writeback", "Pages on their way to a disk."),
-      paged_in_kibibytes_total: named(
+      paged_in_bytes_total: named(
         "pgpgin",
-        counter("Data read from block devices.", "KiB"),
+        counter("Data read from block devices.", "bytes"),
+        1024,
       ),
-      paged_out_kibibytes_total: named(
+      paged_out_bytes_total: named(
         "pgpgout",
-        counter("Data written to block devices.", "KiB"),
+        counter("Data written to block devices.", "bytes"),
+        1024,
       ),
       swapped_in_pages_total: pages("pswpin", "Pages read from swap."),
       swapped_out_pages_total: pages("pswpout", "Pages written to swap."),

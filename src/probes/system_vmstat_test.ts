@@ -11,8 +11,8 @@ Deno.test("system_vmstat reports what a kernel of 4.19 has", () => {
   assert.deepEqual(rowOf("proc-4.19"), {
     dirty_pages: 151,
     writeback_pages: 7,
-    paged_in_kibibytes_total: 812345,
-    paged_out_kibibytes_total: 912347,
+    paged_in_bytes_total: 812345 * 1024,
+    paged_out_bytes_total: 912347 * 1024,
     swapped_in_pages_total: 17,
     swapped_out_pages_total: 19,
     faults_total: 4000037,
