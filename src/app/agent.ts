@@ -15,6 +15,7 @@ import { Manager } from "../manager/manager.ts";
 import type { Config } from "../manager/schema.ts";
 import { BpfStatistics } from "../sys/bpf_cost.ts";
 import { breakOff } from "../sys/break_off.ts";
+import { LibcHostCalls } from "../sys/host_calls.ts";
 import { RootFiles } from "../sys/host_files.ts";
 import { type Libbpf, openLibbpf } from "../sys/libbpf.ts";
 import { processStats } from "../sys/process_stats.ts";
@@ -33,6 +34,7 @@ export class Agent {
   readonly #sink: LogSink;
   readonly #store: Store;
   readonly #files: RootFiles;
+  readonly #calls: LibcHostCalls;
   readonly #watchdog: Watchdog;
   readonly #manager: Manager;
   readonly #lag = new LoopLag();
@@ -63,6 +65,7 @@ export class Agent {
       timeoutMs: imdb.record_timeout * 1000,
     }, hostLabels(global.root));
     this.#files = new RootFiles({ root: global.root });
+    this.#calls = new LibcHostCalls(global.root);
     this.#watchdog = new Watchdog((text) => this.#log("warn", text));
     this.#manager = new Manager({
       store: this.#store,
@@ -74,6 +77,7 @@ export class Agent {
       config,
       store: this.#store,
       files: this.#files,
+      calls: this.#calls,
       watchdog: this.#watchdog,
       log: this.#log,
       now,
@@ -120,7 +124,7 @@ export class Agent {
   [Symbol.dispose](): void {
     this.#statistics?.[Symbol.dispose]();
     this.#libbpf?.[Symbol.dispose]();
-
+    this.#calls[Symbol.dispose]();
     this.#files[Symbol.dispose]();
     this.#lag[Symbol.dispose]();
     this.#sink[Symbol.dispose]();

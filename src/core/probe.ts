@@ -14,6 +14,8 @@ export interface Settings {
   number(name: string, fallback: number, min?: number, max?: number): number;
   text(name: string, fallback: string): string;
   flag(name: string, fallback: boolean): boolean;
+  /** A regular expression. */
+  pattern(name: string, fallback: string): RegExp;
 }
 
 /** Files of the observed host, below its root. Paths have no leading slash: `proc/stat`. */
@@ -24,6 +26,37 @@ export interface HostFiles {
   readOptional(path: string): Uint8Array | undefined;
   /** Names in a folder, in no particular order; empty when there is no such folder. */
   list(path: string): string[];
+}
+
+/** A mounted file system to be asked for its size. */
+export interface Mount {
+  /** Tells it from another one that is mounted at the same path later on. */
+  readonly id: string;
+  readonly path: string;
+  /** Whether a server or another program answers for it: such a mount may be dead for long. */
+  readonly isRemote: boolean;
+}
+
+export interface MountSize {
+  readonly blockBytes: number;
+  readonly blocks: number;
+  readonly freeBlocks: number;
+  /** Free for those who are not root. */
+  readonly availableBlocks: number;
+  readonly inodes: number;
+  readonly freeInodes: number;
+}
+
+/** `stalled`: no answer yet, for that many seconds. `refused`: it answered with an error, or was not asked at all. */
+export type MountAnswer =
+  | { readonly state: "known"; readonly size: MountSize }
+  | { readonly state: "stalled"; readonly seconds: number }
+  | { readonly state: "refused" };
+
+/** What the kernel of the observed host is asked by calls that may take long: none of them holds up the event loop. */
+export interface HostCalls {
+  /** An answer for each mount, in the same order, within about a second whatever hangs. Never rejects. */
+  mountSizes(mounts: readonly Mount[]): Promise<readonly MountAnswer[]>;
 }
 
 /** Writes rows of one table during a reading. */
@@ -56,12 +89,27 @@ type NumberNames<M extends Readonly<Record<string, MetricSpec>>> = {
   [Metric in keyof M]: M[Metric] extends HistogramSpec ? never : Extract<Metric, string>;
 }[keyof M];
 
+/**
+ * Reads once; `elapsed` is the time since the last reading in seconds, NaN at first. One that has to wait gives a
+ * promise, and writes its rows after it has waited: the next reading begins only when this one has ended.
+ */
+export type Read<T extends Tables = Tables> = (
+  tables: Writers<T>,
+  elapsed: number,
+) => void | Promise<void>;
+
+export interface Reading<T extends Tables = Tables> {
+  readonly read: Read<T>;
+  /** What could not be read or shown so far, by reason. */
+  losses?(): Readonly<Record<string, number>>;
+}
+
 /** A probe that reads files of the host on each tick. */
 export interface NativeProbe<T extends Tables = Tables> extends ProbeBase {
   readonly kind: "native";
   readonly tables: T;
-  /** Called once at start; what it returns is called on each tick with the time since the last one in seconds. */
-  open(files: HostFiles, settings: Settings): (tables: Writers<T>, elapsed: number) => void;
+  /** Called once at start. Throws Unsupported when the host lacks what it reads. */
+  open(files: HostFiles, settings: Settings, calls: HostCalls): Read<T> | Reading<T>;
 }
 
 /** A metric whose number stands in a field of a BPF map's value. */

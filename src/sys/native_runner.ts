@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Runs a probe that reads files: adds its tables to the store and writes their rows on each tick. */
 import type {
+  HostCalls,
   HostFiles,
   NativeProbe,
   RowWriter,
@@ -15,23 +16,25 @@ import type { Table } from "../core/table.ts";
 export interface NativeHost {
   readonly store: Store;
   readonly files: HostFiles;
+  readonly calls: HostCalls;
   readonly settings: Settings;
   /** Names of tables that are switched off: the probe runs, these rows go nowhere. */
   readonly tablesOff?: ReadonlySet<string>;
 }
 
 export interface RunningNative extends RunningProbe {
-  /** Reads once; what the probe throws goes on to the caller. */
-  tick(now: number): void;
+  /** Reads once; what the probe throws goes on to the caller. The promise is that of a probe that has to wait. */
+  tick(now: number): void | Promise<void>;
   stop(): void;
 }
 
 /** Throws Unsupported when the host lacks what the probe reads, and what the store throws for its tables. */
 export function startNative<T extends Tables>(
   probe: NativeProbe<T>,
-  { store, files, settings, tablesOff = new Set() }: NativeHost,
+  { store, files, calls, settings, tablesOff = new Set() }: NativeHost,
 ): RunningNative {
-  const read = probe.open(files, settings);
+  const opened = probe.open(files, settings, calls);
+  const { read, losses = () => ({}) } = typeof opened === "function" ? { read: opened } : opened;
   const writers = new Map<string, TableWriter>();
   const stop = () => {
     for (const { table } of writers.values()) store.remove(table);
@@ -56,10 +59,15 @@ export function startNative<T extends Tables>(
   let last = NaN;
   const tick = (now: number) => {
     for (const writer of writers.values()) writer.begin(now);
-    read(tables as Writers<T>, (now - last) / 1000);
+    const reading = read(tables as Writers<T>, (now - last) / 1000);
+    if (reading !== undefined) {
+      return reading.then(() => {
+        last = now;
+      });
+    }
     last = now;
   };
-  return { tick, stop };
+  return { tick, stop, losses };
 }
 
 class TableWriter implements RowWriter {
