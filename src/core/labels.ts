@@ -68,15 +68,54 @@ export function id<Field extends string>(field: Field): LabelReader<Field> {
   return { fields: [field], read: (key) => String(key.number(field)) };
 }
 
-const AF_INET = 2;
+/** One of these words by the number; the number itself if there is none. */
+export function word<Field extends string>(
+  field: Field,
+  words: readonly string[],
+): LabelReader<Field> {
+  return {
+    fields: [field],
+    read: (key) => words[key.number(field)] ?? String(key.number(field)),
+  };
+}
 
-/** An IP address: 16 bytes, of which IPv4 (family 2) uses the first four. */
+const decoder = new TextDecoder();
+
+/** Text that ends at the first NUL. */
+export function text<Field extends string>(field: Field): LabelReader<Field> {
+  return {
+    fields: [field],
+    read: (key) => {
+      const bytes = key.bytes(field);
+      const end = bytes.indexOf(0);
+      return decoder.decode(end < 0 ? bytes : bytes.subarray(0, end));
+    },
+  };
+}
+
+/** A label that the original has and we do not know: left out. */
+export function unknown(): LabelReader<never> {
+  return { fields: [], read: () => "" };
+}
+
+const AF_INET = 2;
+/** Of the row for all that did not fit. */
+const OTHER = "other";
+
+/** An IP address: 16 bytes, of which IPv4 (family 2) uses the first four; `other` where there is no family. */
 export function address<Field extends string>(field: Field, family: Field): LabelReader<Field> {
   return {
     fields: [field, family],
     read: (key) => {
       const bytes = key.bytes(field);
-      return key.number(family) === AF_INET ? bytes.subarray(0, 4).join(".") : ipv6Text(bytes);
+      switch (key.number(family)) {
+        case 0:
+          return OTHER;
+        case AF_INET:
+          return bytes.subarray(0, 4).join(".");
+        default:
+          return ipv6Text(bytes);
+      }
     },
   };
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 import assert from "node:assert/strict";
-import { address, id, ipv6Text, KeyView } from "./labels.ts";
+import { address, id, ipv6Text, KeyView, text, unknown, word } from "./labels.ts";
 
 const VIEW = new KeyView({
   size: 40,
@@ -93,3 +93,20 @@ const IPV6: Readonly<Record<string, string>> = {
 for (const [groups, text] of Object.entries(IPV6)) {
   Deno.test(`ipv6Text writes ${text}`, () => assert.equal(ipv6Text(ipv6(groups)), text));
 }
+
+Deno.test("address says other where there is no family", () => {
+  assert.equal(address("ip", "family").read(VIEW.at(new Uint8Array(40), 0)), "other");
+});
+
+Deno.test("word, text and unknown read what they say", () => {
+  const key = new Uint8Array(40);
+  key[0] = 1;
+  key.set(new TextEncoder().encode("redis-server\0rest"), 16);
+  const view = VIEW.at(key, 0);
+  assert.equal(word("u8", ["server", "client"]).read(view), "client");
+  assert.equal(word("u8", ["server"]).read(view), "1");
+  assert.equal(text("ip").read(view), "redis-server");
+  key.fill(97, 16, 32);
+  assert.equal(text("ip").read(view), "a".repeat(16));
+  assert.equal(unknown().read(), "");
+});

@@ -25,4 +25,6 @@ export const ABI = {
   "PROT_WRITE": 2,
   "MFD_CLOEXEC": 1,
   "MNT_DETACH": 2,
+  "CLONE_NEWNET": 0x4000_0000,
+  "O_RDONLY | O_CLOEXEC": 0x8_0000,
 } as const;

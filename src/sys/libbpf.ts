@@ -70,6 +70,7 @@ export const LIBC_SYMBOLS = {
     parameters: ["i32", "usize", "usize", "usize", "usize"],
     result: "i32",
   },
+  setns: { c: "int (int, int)", parameters: ["i32", "i32"], result: "i32" },
   getpagesize: { c: "int (void)", parameters: [], result: "i32" },
 } as const satisfies Record<string, Symbol>;
 

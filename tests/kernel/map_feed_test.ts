@@ -20,6 +20,9 @@ function spec(slots: number): MapTable {
     version: "1.0.0",
     keys: ["odd"],
     labels: [],
+    on: true,
+    programs: [],
+    insteadOf: [],
     labelReaders: [id("odd")],
     metrics: {
       seconds: ofBuckets({ field: "slots", sum: "sum", scale: 1e-9 }, bounds, "S.", "seconds"),
