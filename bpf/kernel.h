@@ -164,6 +164,25 @@ struct sk_buff_head {
 	u32 qlen;
 };
 
+struct sk_buff {
+	struct sock *sk;
+	unsigned char *head;
+	unsigned char *data;
+	__be16 protocol;
+	u16 network_header;
+	u16 transport_header;
+};
+
+/* Values differ from kernel to kernel: ask for them with bpf_core_enum_value(). */
+enum skb_drop_reason {
+	SKB_DROP_REASON_SOCKET_FILTER = 5,
+	SKB_DROP_REASON_SOCKET_BACKLOG = 29,
+};
+
+enum sk_rst_reason {
+	SK_RST_REASON_TCP_ABORT_ON_MEMORY = 13,
+};
+
 struct sock {
 	struct sock_common __sk_common;
 	struct socket *sk_socket;

@@ -7,18 +7,11 @@
  * drops and errors are counted in the socket's memory when they happen.
  *
  * Memory, allocated as rows come, for each of imdb.max_records_num rows: tcp_link 450 B or tcp_metric 1.6 KB,
- * tcp_service 550 B; 170 B of storage for each socket; listen_ports 64 KiB.
+ * tcp_service 550 B, tcp_resets 60 B; 170 B of storage for each socket; listen_ports 64 KiB, net_drops 16 KiB a CPU.
  */
 #include "namespaces.h"
 #include "tcp_link.h"
-
-struct {
-	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
-	__uint(map_flags,
-	       BPF_F_NO_PREALLOC | BPF_F_CLONE); /* an accepted socket starts with its listener's */
-	__type(key, int);
-	__type(value, struct sock_memory);
-} sock_memories SEC(".maps");
+#include "tcp_trouble.h"
 
 /* Ports that were listened on: tells the role of sockets that are older than the agent. */
 struct {
@@ -27,13 +20,6 @@ struct {
 	__type(key, u32);
 	__type(value, u8);
 } listen_ports SEC(".maps");
-
-enum { IPPROTO_TCP = 6, ETIMEDOUT = 110, SK_MEM_SEND = 0 };
-
-static __always_inline struct sock_memory *memory_of(void *sk)
-{
-	return bpf_sk_storage_get(&sock_memories, sk, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
-}
 
 static __always_inline u8 role_by_port(u16 local_port)
 {
@@ -151,9 +137,12 @@ int tcp_living(struct bpf_iter__tcp *ctx)
 
 static __always_inline void own(struct sock_memory *memory, u8 owner)
 {
+	struct task_struct *task = (void *)bpf_get_current_task();
+
 	memory->tgid = bpf_get_current_pid_tgid() >> 32;
 	memory->owner = owner;
-	bpf_get_current_comm(memory->comm, COMM_BYTES);
+	/* The process's name, not the thread's. */
+	BPF_CORE_READ_STR_INTO(&memory->comm, task, group_leader, comm);
 }
 
 /* A state is left or entered in the process's own system call, but for ESTABLISHED and CLOSE. */
@@ -231,49 +220,5 @@ int BPF_PROG(tcp_state, struct sock *sk, int oldstate, int newstate)
 		open_link(memory, tp, oldstate == TCP_SYN_RECV);
 	if (newstate == TCP_CLOSE && oldstate != TCP_LISTEN && oldstate != TCP_CLOSE)
 		close_link(memory, tp, oldstate);
-	return 0;
-}
-
-static __always_inline void note_event(struct sock *sk, u32 event)
-{
-	struct sock_memory *memory;
-	struct tcp_sock *tp;
-
-	if (!sk || sk->sk_protocol != IPPROTO_TCP)
-		return;
-	tp = bpf_skc_to_tcp_sock(sk); /* NULL for what is no full socket */
-	if (!tp)
-		return;
-	memory = bpf_sk_storage_get(&sock_memories, tp, NULL, 0);
-	if (memory && event < EVENTS)
-		__sync_fetch_and_add(&memory->events[event], 1);
-}
-
-SEC("tp_btf/tcp_receive_reset")
-int BPF_PROG(tcp_reset_received, struct sock *sk)
-{
-	note_event(sk, EVENT_RESET_RECEIVED);
-	return 0;
-}
-
-SEC("tp_btf/tcp_send_reset")
-int BPF_PROG(tcp_reset_sent, struct sock *sk)
-{
-	note_event(sk, EVENT_RESET_SENT);
-	return 0;
-}
-
-SEC("tp_btf/sock_exceed_buf_limit")
-int BPF_PROG(tcp_limit, struct sock *sk, void *proto, long allocated, int kind)
-{
-	note_event(sk, kind == SK_MEM_SEND ? EVENT_SEND_LIMIT : EVENT_RECEIVE_LIMIT);
-	return 0;
-}
-
-SEC("tp_btf/inet_sk_error_report")
-int BPF_PROG(tcp_error, struct sock *sk)
-{
-	if (sk->sk_err == ETIMEDOUT)
-		note_event(sk, EVENT_TIMEOUT);
 	return 0;
 }

@@ -28,6 +28,21 @@ ROWS(tcp_link, struct tcp_link_key, struct tcp_link_val);
 ROWS(tcp_metric, struct tcp_metric_key, struct tcp_metric_val);
 ROWS(tcp_service, struct tcp_service_key, struct tcp_service_val);
 
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags,
+	       BPF_F_NO_PREALLOC | BPF_F_CLONE); /* an accepted socket starts with its listener's */
+	__type(key, int);
+	__type(value, struct sock_memory);
+} sock_memories SEC(".maps");
+
+enum { IPPROTO_TCP = 6 };
+
+static __always_inline struct sock_memory *memory_of(void *sk)
+{
+	return bpf_sk_storage_get(&sock_memories, sk, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+}
+
 static const struct tcp_link_val no_link;
 static const struct tcp_metric_val no_metric;
 static const struct tcp_service_val no_service;

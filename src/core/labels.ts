@@ -5,8 +5,12 @@ import type { Struct } from "./layout.ts";
 /** Reads one label out of a key; `Field` are the key's fields that it needs. */
 export interface LabelReader<Field extends string = string> {
   readonly fields: readonly Field[];
-  read(key: KeyView): string;
+  read(key: KeyView, enums: EnumsOf): string;
 }
+
+/** Names of an enum of the running kernel, by value. */
+export type EnumNames = ReadonlyMap<number, string>;
+export type EnumsOf = (type: string) => EnumNames;
 
 /** A map key, by field names. */
 export class KeyView {
@@ -76,6 +80,22 @@ export function word<Field extends string>(
   return {
     fields: [field],
     read: (key) => words[key.number(field)] ?? String(key.number(field)),
+  };
+}
+
+/** The name that the kernel's enum has for the number, without the prefix and in lower case; else the number. */
+export function nameOf<Field extends string>(
+  field: Field,
+  { type, prefix }: { type: string; prefix: string },
+): LabelReader<Field> {
+  return {
+    fields: [field],
+    read: (key, enums) => {
+      const value = key.number(field);
+      const name = enums(type).get(value);
+      if (name === undefined) return String(value);
+      return (name.startsWith(prefix) ? name.slice(prefix.length) : name).toLowerCase();
+    },
   };
 }
 

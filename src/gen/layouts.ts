@@ -38,6 +38,24 @@ export const tcp = {
         },
       },
     },
+    net_drops: {
+      type: "percpu_hash",
+      maxEntries: 1024,
+      key: {
+        size: 8,
+        fields: {
+          reason: { offset: 0, size: 4, kind: "unsigned" },
+          family: { offset: 4, size: 2, kind: "unsigned" },
+          protocol: { offset: 6, size: 2, kind: "unsigned" },
+        },
+      },
+      value: {
+        size: 8,
+        fields: {
+          packets: { offset: 0, size: 8, kind: "unsigned" },
+        },
+      },
+    },
     net_runs: {
       type: "hash",
       maxEntries: 4096,
@@ -266,6 +284,29 @@ export const tcp = {
         },
       },
     },
+    tcp_resets: {
+      type: "hash",
+      maxEntries: 16384,
+      key: {
+        size: 32,
+        fields: {
+          tgid: { offset: 0, size: 4, kind: "unsigned" },
+          reason: { offset: 4, size: 4, kind: "unsigned" },
+          direction: { offset: 8, size: 2, kind: "unsigned" },
+          state: { offset: 10, size: 2, kind: "unsigned" },
+          family: { offset: 12, size: 2, kind: "unsigned" },
+          server_port: { offset: 14, size: 2, kind: "unsigned" },
+          peer_ip: { offset: 16, size: 16, kind: "bytes" },
+        },
+      },
+      value: {
+        size: 16,
+        fields: {
+          resets: { offset: 0, size: 8, kind: "unsigned" },
+          reading: { offset: 8, size: 8, kind: "unsigned" },
+        },
+      },
+    },
     tcp_service: {
       type: "hash",
       maxEntries: 16384,
@@ -312,11 +353,15 @@ export const tcp = {
   },
   constants: {
     keep_client_port: { offset: 0, size: 1, kind: "unsigned" },
+    want_drops: { offset: 5, size: 1, kind: "unsigned" },
     want_link: { offset: 1, size: 1, kind: "unsigned" },
     want_metric: { offset: 2, size: 1, kind: "unsigned" },
+    want_resets: { offset: 4, size: 1, kind: "unsigned" },
     want_service: { offset: 3, size: 1, kind: "unsigned" },
   },
   programs: {
+    net_drop: "tp_btf/kfree_skb",
+    net_drop_old: "tp_btf/kfree_skb",
     net_namespaces: "iter/task",
     tcp_error: "tp_btf/inet_sk_error_report",
     tcp_limit: "tp_btf/sock_exceed_buf_limit",
@@ -324,6 +369,7 @@ export const tcp = {
     tcp_owners: "iter/task_file",
     tcp_reset_received: "tp_btf/tcp_receive_reset",
     tcp_reset_sent: "tp_btf/tcp_send_reset",
+    tcp_reset_sent_old: "tp_btf/tcp_send_reset",
     tcp_state: "tp_btf/inet_sock_set_state",
   },
 } as const satisfies ObjectLayout;

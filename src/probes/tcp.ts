@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** TCP connections per link (process, role, client, server) and per service. Kernel side: bpf/tcp.bpf.c. */
-import { address, id, text, unknown, word } from "../core/labels.ts";
+import { address, id, nameOf, text, unknown, word } from "../core/labels.ts";
 import { bpfProbe, log2Bounds, mapTable, ofBuckets, ofField } from "../core/probe.ts";
 import { tcp } from "../gen/layouts.ts";
 
@@ -202,6 +202,9 @@ const METRIC_TABLES = {
   }),
 };
 
+const FAMILIES: string[] = [];
+Object.assign(FAMILIES, { 0: "", 2: "ipv4", 10: "ipv6" });
+
 const SLOTS = 24;
 
 const SERVICE_TABLES = {
@@ -240,6 +243,59 @@ const SERVICE_TABLES = {
   }),
 };
 
+const TCP_STATES = [
+  "",
+  "established",
+  "syn_sent",
+  "syn_recv",
+  "fin_wait1",
+  "fin_wait2",
+  "time_wait",
+  "close",
+  "close_wait",
+  "last_ack",
+  "listen",
+  "closing",
+];
+/** Numbers of IP that have a name here. */
+const PROTOCOLS: string[] = [];
+Object.assign(PROTOCOLS, { 0: "", 1: "icmp", 6: "tcp", 17: "udp", 58: "icmpv6" });
+
+const TROUBLE_TABLES = {
+  tcp_reset: mapTable(tcp, {
+    map: "tcp_resets",
+    entity: "tcp_reset",
+    keys: {
+      direction: word("direction", ["sent", "received"]),
+      reason: nameOf("reason", { type: "sk_rst_reason", prefix: "SK_RST_REASON_" }),
+      state: word("state", TCP_STATES),
+      tgid: id("tgid"),
+      peer_ip: address("peer_ip", "family"),
+      server_port: id("server_port"),
+    },
+    metrics: {
+      resets_total: ofField(
+        "counter",
+        "resets",
+        "Resets, with the state that our socket was in (none: no socket was there).",
+        "count",
+      ),
+    },
+  }),
+  net_drop: mapTable(tcp, {
+    map: "net_drops",
+    entity: "net_drop",
+    keys: {
+      reason: nameOf("reason", { type: "skb_drop_reason", prefix: "SKB_DROP_REASON_" }),
+      protocol: word("protocol", PROTOCOLS),
+      family: word("family", FAMILIES),
+    },
+    metrics: {
+      packets_total: ofField("counter", "packets", "Packets dropped, why.", "packets"),
+    },
+  }),
+};
+
 export default bpfProbe({
   name: "tcp",
   help: "TCP connections of this host by process and peer, from iter/tcp and inet_sock_set_state.",
@@ -250,11 +306,22 @@ export default bpfProbe({
     want_link: Number(Object.keys(LINK_TABLES).some((name) => tables.has(name))),
     want_metric: Number(tables.has("tcp_metric")),
     want_service: Number(tables.has("tcp_service")),
+    want_resets: Number(tables.has("tcp_reset")),
+    want_drops: Number(tables.has("net_drop")),
   }),
   iterators: ["tcp_owners", "tcp_living"],
   namespaces: "net_namespaces",
-  optional: ["tcp_limit", "tcp_error", "tcp_reset_sent", "tcp_reset_received"],
-  ceilings: ["tcp_link", "tcp_metric", "tcp_service"],
+  optional: [
+    "tcp_limit",
+    "tcp_error",
+    "tcp_reset_sent",
+    "tcp_reset_sent_old",
+    "tcp_reset_received",
+    "net_drop",
+    "net_drop_old",
+  ],
+  choices: [["tcp_reset_sent", "tcp_reset_sent_old"], ["net_drop", "net_drop_old"]],
+  ceilings: ["tcp_link", "tcp_metric", "tcp_service", "tcp_resets"],
   alive: "reading",
-  tables: { ...LINK_TABLES, ...METRIC_TABLES, ...SERVICE_TABLES },
+  tables: { ...LINK_TABLES, ...METRIC_TABLES, ...SERVICE_TABLES, ...TROUBLE_TABLES },
 });

@@ -4,6 +4,7 @@ import type { BpfProbe, MapTable, RunningProbe, Settings } from "../core/probe.t
 import type { Store } from "../core/store.ts";
 import type { Table } from "../core/table.ts";
 import type { IterReader } from "./iter_reader.ts";
+import { kernelEnums } from "./kernel_enums.ts";
 import type { Libbpf } from "./libbpf.ts";
 import { MapFeed, type Target } from "./map_feed.ts";
 import { NetNamespaces } from "./net_namespaces.ts";
@@ -105,7 +106,7 @@ class RunningBpf implements RunningProbe {
     probe: BpfProbe,
     object: BpfObject,
     targets: readonly Target[],
-    { store, libbpf }: BpfHost,
+    { store, libbpf, btfPath }: BpfHost,
   ) {
     this.#object = object;
     this.#store = store;
@@ -119,9 +120,13 @@ class RunningBpf implements RunningProbe {
     if (probe.namespaces !== undefined) {
       this.#namespaces = new NetNamespaces(libbpf, object.iterator(probe.namespaces, "net_record"));
     }
+    const enums = kernelEnums(btfPath);
     const maps = new Set(targets.map(({ spec }) => spec.map));
     this.#feeds = [...maps].map((map) =>
-      new MapFeed(object.table(map), targets.filter(({ spec }) => spec.map === map), probe.alive)
+      new MapFeed(object.table(map), targets.filter(({ spec }) => spec.map === map), {
+        alive: probe.alive,
+        enums,
+      })
     );
     this.#losses = object.table(LOSSES);
   }

@@ -4,7 +4,7 @@
  * labels share a row, which shows their sum. A key whose rows expired is deleted from the map too.
  */
 import { ByteIndex } from "../core/byte_index.ts";
-import { KeyView } from "../core/labels.ts";
+import { type EnumsOf, KeyView } from "../core/labels.ts";
 import type { FieldMetric, MapTable } from "../core/probe.ts";
 import type { Table } from "../core/table.ts";
 import type { MapReader, Row } from "./table_reader.ts";
@@ -28,11 +28,21 @@ interface Side extends Target {
   readonly written: number[];
 }
 
+export interface FeedOptions {
+  /**
+   * The numeric field that changes while the row's thing lives, and is 0 as long as there is none; in a map without it,
+   * being in the map is life.
+   */
+  readonly alive?: string | undefined;
+  readonly enums: EnumsOf;
+}
+
 export class MapFeed {
   readonly #reader: MapReader;
   readonly #sides: readonly Side[];
   readonly #index: ByteIndex;
   readonly #view: KeyView;
+  readonly #enums: EnumsOf;
   /** Position of the field that tells life, or -1. */
   readonly #alive: number;
   /** By the number of the key: its last value, and the last reading that had the key. */
@@ -40,12 +50,9 @@ export class MapFeed {
   readonly #lastSeen: number[] = [];
   #reading = 0;
 
-  /**
-   * `alive`: the numeric field that changes while the row's thing lives, and is 0 as long as there is none; in a map
-   * without it, being in the map is life.
-   */
-  constructor(reader: MapReader, targets: readonly Target[], alive?: string) {
+  constructor(reader: MapReader, targets: readonly Target[], { alive, enums }: FeedOptions) {
     this.#reader = reader;
+    this.#enums = enums;
     this.#sides = targets.map((target) => sideOf(target, reader));
     this.#index = new ByteIndex(reader.keySize);
     this.#view = new KeyView(reader.layout.key);
@@ -88,7 +95,10 @@ export class MapFeed {
     }
     if (!renew) return -1;
     const key = this.#view.at(row.keys, row.keyOffset);
-    const made = table.row(side.spec.labelReaders.map((label) => label.read(key)), now);
+    const made = table.row(
+      side.spec.labelReaders.map((label) => label.read(key, this.#enums)),
+      now,
+    );
     slots[number] = made;
     if (made >= 0) generations[number] = table.generation(made);
     return made;

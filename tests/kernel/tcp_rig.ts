@@ -33,6 +33,7 @@ export const DEFAULT_TABLES = Object.keys(tcp.tables).filter((name) => tcp.table
 export class Rig implements AsyncDisposable {
   readonly links: Link[] = [];
   #stopped = false;
+  #listens = true;
 
   private constructor(
     readonly store: Store,
@@ -132,6 +133,29 @@ export class Rig implements AsyncDisposable {
     }
   }
 
+  /** Counts of a histogram: of each bucket, and the sum of its values. */
+  histogram(name: string, label: string, metric: string): { counts: number[]; sum: number } {
+    const table = this.table(name);
+    const spec = table.spec.metrics[metric];
+    assert.ok(spec?.type === "histogram");
+    for (let slot = 0; slot < table.slots; slot++) {
+      const labels = new TextDecoder().decode(table.labelText(slot));
+      if (!table.isRow(slot) || !labels.includes(label)) continue;
+      if (!labels.includes(`server_port="${this.port}"`)) continue;
+      const first = table.column(metric);
+      const buckets = spec.bounds.length + 1;
+      const counts = Array.from({ length: buckets }, (_, i) => table.get(slot, first + i));
+      return { counts, sum: table.get(slot, first + buckets) };
+    }
+    assert.fail(`no row with ${label} in ${name}`);
+  }
+
+  closeListener(): void {
+    if (!this.#listens) return;
+    this.#listens = false;
+    this.listener.close();
+  }
+
   async stop(): Promise<void> {
     if (this.#stopped) return;
     this.#stopped = true;
@@ -140,7 +164,7 @@ export class Rig implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.closeAll();
-    this.listener.close();
+    this.closeListener();
     await this.stop();
     this.end();
   }
@@ -151,7 +175,7 @@ export function labelText(port: number, role: number): string {
     `client_port="0",server_port="${port}",protocol="2"}`;
 }
 
-async function readExactly(connection: Deno.TcpConn, bytes: number): Promise<void> {
+export async function readExactly(connection: Deno.TcpConn, bytes: number): Promise<void> {
   const buffer = new Uint8Array(bytes);
   for (let left = bytes; left > 0;) {
     const count = await connection.read(buffer.subarray(0, left));
