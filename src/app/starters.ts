@@ -69,8 +69,12 @@ function startBuiltIn(
   { config, store, files, calls, log, libbpf }: StartContext,
 ): RunningProbe | Promise<RunningProbe> {
   const settings = probeSettings(entry?.settings ?? {}, entry?.place ?? { file: "settings" });
-  const off = Object.entries(entry?.tables ?? {}).filter(([, value]) => value === "off");
-  const tablesOff = new Set(off.map(([name]) => name));
+  const tablesOff = new Set(
+    Object.entries(probe.tables).filter(([name, spec]) => {
+      const byDefault = "on" in spec && !spec.on ? "off" : "on";
+      return (entry?.tables[name] ?? byDefault) === "off";
+    }).map(([name]) => name),
+  );
   if (probe.kind === "native") {
     return startNative(probe, { store, files, calls, settings, tablesOff });
   }

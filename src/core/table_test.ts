@@ -145,3 +145,11 @@ Deno.test("Table gives a histogram a column for each bound, for what is above, a
   }
   assert.equal(table.get(39, 6), 39 * 6);
 });
+
+Deno.test("Table tells how many values each key has", () => {
+  const table = disks();
+  for (const [name, part] of [["a", "1"], ["a", "2"], ["b", "1"], ["c", "1"]]) {
+    table.row([name!, part!, "model"], 1);
+  }
+  assert.deepEqual(table.labelValues(), { name: 3, part: 2 });
+});

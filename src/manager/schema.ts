@@ -292,7 +292,7 @@ const TABLES: MapKey<"on" | "off"> = {
   kind: "map",
   default: {},
   values: SWITCH,
-  help: "Tables to leave out (off); the others are on.",
+  help: "Tables to leave out (off), and those to add that are off by themselves (on).",
 };
 const SETTINGS: MapKey<Scalar> = {
   kind: "map",

@@ -33,4 +33,6 @@ export const ABI = {
   "offsetof(struct statfs, f_files)": 40,
   "offsetof(struct statfs, f_ffree)": 48,
   "offsetof(struct statfs, f_frsize)": 72,
+  "CLONE_NEWNET": 0x4000_0000,
+  "O_RDONLY | O_CLOEXEC": 0x8_0000,
 } as const;

@@ -76,6 +76,7 @@ export const LIBC_SYMBOLS = {
     result: "i32",
     nonblocking: true, // it waits for the server of a network file system, for ever if that is gone
   },
+  setns: { c: "int (int, int)", parameters: ["i32", "i32"], result: "i32" },
   getpagesize: { c: "int (void)", parameters: [], result: "i32" },
 } as const satisfies Record<string, Symbol>;
 

@@ -4,7 +4,7 @@
  * labels share a row, which shows their sum. A key whose rows expired is deleted from the map too.
  */
 import { ByteIndex } from "../core/byte_index.ts";
-import { KeyView } from "../core/labels.ts";
+import { type EnumsOf, KeyView } from "../core/labels.ts";
 import type { FieldMetric, MapTable } from "../core/probe.ts";
 import type { Table } from "../core/table.ts";
 import type { MapReader, Row } from "./table_reader.ts";
@@ -20,10 +20,21 @@ interface Side extends Target {
   /** Positions in `Row.numbers`. */
   readonly sources: readonly number[];
   readonly scales: readonly number[];
+  /** Columns of what holds only while the row's thing lives. */
+  readonly gauges: readonly number[];
   readonly slots: number[];
   readonly generations: number[];
   /** By slot: the reading that wrote it last. */
   readonly written: number[];
+}
+
+export interface FeedOptions {
+  /**
+   * The numeric field that changes while the row's thing lives, and is 0 as long as there is none; in a map without it,
+   * being in the map is life.
+   */
+  readonly alive?: string | undefined;
+  readonly enums: EnumsOf;
 }
 
 export class MapFeed {
@@ -31,6 +42,7 @@ export class MapFeed {
   readonly #sides: readonly Side[];
   readonly #index: ByteIndex;
   readonly #view: KeyView;
+  readonly #enums: EnumsOf;
   /** Position of the field that tells life, or -1. */
   readonly #alive: number;
   /** By the number of the key: its last value, and the last reading that had the key. */
@@ -38,13 +50,15 @@ export class MapFeed {
   readonly #lastSeen: number[] = [];
   #reading = 0;
 
-  /** `alive`: the numeric field that changes while the row's thing lives; without, being in the map is life. */
-  constructor(reader: MapReader, targets: readonly Target[], alive?: string) {
+  constructor(reader: MapReader, targets: readonly Target[], { alive, enums }: FeedOptions) {
     this.#reader = reader;
+    this.#enums = enums;
     this.#sides = targets.map((target) => sideOf(target, reader));
     this.#index = new ByteIndex(reader.keySize);
     this.#view = new KeyView(reader.layout.key);
-    this.#alive = alive === undefined ? -1 : reader.indexOf(alive);
+    this.#alive = alive !== undefined && Object.hasOwn(reader.layout.value.fields, alive)
+      ? reader.indexOf(alive)
+      : -1;
   }
 
   /** Reads the map once. Throws KernelError. */
@@ -63,11 +77,11 @@ export class MapFeed {
     }
     this.#lastSeen[number] = this.#reading;
     const alive = this.#alive < 0 ? this.#reading : row.numbers[this.#alive]!;
-    const renew = alive !== this.#lastAlive[number];
+    const renew = alive !== this.#lastAlive[number] && alive !== 0;
     this.#lastAlive[number] = alive;
     for (const side of this.#sides) {
       const slot = this.#slot(side, number, renew, row, now);
-      if (slot >= 0) this.#write(side, slot, row.numbers);
+      if (slot >= 0) this.#write(side, slot, row.numbers, renew);
     }
   }
 
@@ -81,13 +95,17 @@ export class MapFeed {
     }
     if (!renew) return -1;
     const key = this.#view.at(row.keys, row.keyOffset);
-    const made = table.row(side.spec.labelReaders.map((label) => label.read(key)), now);
+    const made = table.row(
+      side.spec.labelReaders.map((label) => label.read(key, this.#enums)),
+      now,
+    );
     slots[number] = made;
     if (made >= 0) generations[number] = table.generation(made);
     return made;
   }
 
-  #write({ table, columns, sources, scales, written }: Side, slot: number, numbers: Float64Array) {
+  #write(side: Side, slot: number, numbers: Float64Array, lives: boolean): void {
+    const { table, columns, sources, scales, written, gauges } = side;
     const again = written[slot] === this.#reading;
     written[slot] = this.#reading;
     for (let i = 0; i < columns.length; i++) {
@@ -95,6 +113,8 @@ export class MapFeed {
       if (again) table.add(slot, columns[i]!, value);
       else table.set(slot, columns[i]!, value);
     }
+    // Its totals stay for the time-out; what it measures last is not so any more.
+    if (!lives && !again) { for (const column of gauges) table.set(slot, column, NaN); }
   }
 
   /**
@@ -107,6 +127,8 @@ export class MapFeed {
       const seen = this.#lastSeen[number]!;
       if (seen < 0) continue;
       if (seen === this.#reading) {
+        // What was never alive is kept for later: the row for all that does not fit.
+        if (this.#lastAlive[number] === 0) continue;
         if (this.#sides.some((side) => this.#hasRow(side, number))) continue;
         this.#reader.delete(this.#index.key(number).slice());
       }
@@ -132,6 +154,8 @@ function sideOf(target: Target, reader: MapReader): Side {
     columns: paths.map(({ column }) => column),
     sources: paths.map(({ source }) => source),
     scales: paths.map(({ scale }) => scale),
+    gauges: Object.keys(spec.metrics).filter((name) => spec.metrics[name]!.type === "gauge")
+      .map((name) => table.column(name)),
     slots: [],
     generations: [],
     written: [],
