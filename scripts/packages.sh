@@ -33,6 +33,7 @@ command dnsmasq dnsmasq-base dnsmasq
 command mariadbd mariadb-server-core mariadb-server
 command mariadb mariadb-client-core mariadb
 command rabbitmqctl rabbitmq-server rabbitmq-server
+command java openjdk-17-jre-headless java-17-openjdk-headless
 postgres - postgresql-15 postgresql-server
 '
 
