@@ -4,15 +4,10 @@
  * must lie between two of its readings around ours; a gauge that it read as one number twice is that number.
  */
 import assert from "node:assert/strict";
-import { Store } from "../../src/core/store.ts";
-import { ByteWriter } from "../../src/egress/byte_writer.ts";
-import { Exposition } from "../../src/egress/exposition.ts";
-import { probes } from "../../src/gen/all.ts";
 import { LibcHostCalls } from "../../src/sys/host_calls.ts";
 import { RootFiles } from "../../src/sys/host_files.ts";
-import { startNative } from "../../src/sys/native_runner.ts";
 import { freePort, until } from "../e2e/run_agent.ts";
-import { DEFAULTS } from "../run_probe.ts";
+import { hostPage, parseSamples, type Samples } from "./host_page.ts";
 import { theirsOf } from "./node_exporter_pairs.ts";
 
 const LEAST_EQUAL = 150;
@@ -20,21 +15,6 @@ const LEAST_EQUAL = 150;
 const ROUNDS = 5;
 /** Further ones for what has never stood still so far. */
 const MORE_ROUNDS = 20;
-
-type Samples = Map<string, number>;
-
-/** `name{a="1",b="2"}` with sorted labels to the number; but for labels that every row of ours has. */
-function parse(page: string): Samples {
-  const samples: Samples = new Map();
-  for (const line of page.split("\n")) {
-    const found = /^([a-zA-Z_]\w*)(?:\{(.*)\})? (\S+)$/.exec(line);
-    if (found === null) continue;
-    const labels = [...(found[2] ?? "").matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)]
-      .map(([, name, value]) => `${name}="${value}"`).sort();
-    samples.set(`${found[1]}{${labels.join(",")}}`, Number(found[3]));
-  }
-  return samples;
-}
 
 async function withExporter(work: (read: () => Promise<Samples>) => Promise<void>): Promise<void> {
   const port = freePort();
@@ -48,7 +28,8 @@ async function withExporter(work: (read: () => Promise<Samples>) => Promise<void
     stdout: "null",
     stderr: "null",
   }).spawn();
-  const read = async () => parse(await (await fetch(`http://127.0.0.1:${port}/metrics`)).text());
+  const read = async () =>
+    parseSamples(await (await fetch(`http://127.0.0.1:${port}/metrics`)).text());
   try {
     await until("node_exporter", () => read().catch(() => undefined));
     await work(read);
@@ -56,24 +37,6 @@ async function withExporter(work: (read: () => Promise<Samples>) => Promise<void
     child.kill("SIGTERM");
     await child.status;
   }
-}
-
-/** Reads all native probes on demand, and gives what /metrics would show. */
-function ours(files: RootFiles, calls: LibcHostCalls): () => Promise<Samples> {
-  const limits = { maxTables: 256, maxRows: 10_000, maxFields: 128, timeoutMs: 60_000 };
-  const store = new Store(limits, {});
-  const running = probes.filter((probe) => probe.kind === "native")
-    .filter(({ name }) => name.startsWith("system_") && name !== "system_proc")
-    .map((probe) => startNative(probe, { store, files, calls, settings: DEFAULTS }));
-  const exposition = new Exposition(store);
-  let now = 0;
-  return async () => {
-    now += 1000;
-    await Promise.all(running.map((probe) => probe.tick(now)));
-    const out = new ByteWriter();
-    await exposition.encode("text", out);
-    return parse(new TextDecoder().decode(out.written));
-  };
 }
 
 interface Verdict {
@@ -86,7 +49,7 @@ Deno.test("at least 150 values that node_exporter exports too are equal", async 
   using files = new RootFiles();
   using calls = new LibcHostCalls();
   await withExporter(async (exporter) => {
-    const read = ours(files, calls);
+    const read = hostPage(files, calls);
     const verdicts = new Map<string, Verdict>();
     let before = await exporter();
     for (let round = 0; round < ROUNDS + MORE_ROUNDS; round++) {
