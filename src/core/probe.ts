@@ -57,6 +57,11 @@ export type MountAnswer =
 export interface HostCalls {
   /** An answer for each mount, in the same order, within about a second whatever hangs. Never rejects. */
   mountSizes(mounts: readonly Mount[]): Promise<readonly MountAnswer[]>;
+  /**
+   * Addresses of the host but those of loopback and of links, undefined if the kernel does not answer in time. Absent
+   * where the host's network is not that of this process.
+   */
+  addresses?(): Promise<readonly string[] | undefined>;
 }
 
 /** Writes rows of one table during a reading. */
