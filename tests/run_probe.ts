@@ -122,6 +122,11 @@ class TextFiles implements HostFiles {
     return this.#given;
   }
 
+  link(path: string): string | undefined {
+    const text = this.texts[path];
+    return typeof text === "string" ? text : undefined;
+  }
+
   list(path: string): string[] {
     this.#given.fill(0xff);
     const below = Object.keys(this.texts).filter((name) => name.startsWith(`${path}/`));

@@ -24,6 +24,8 @@ export interface HostFiles {
   readOptional(path: string): Uint8Array | undefined;
   /** Names in a folder, in no particular order; empty when there is no such folder. */
   list(path: string): string[];
+  /** Where a symbolic link points, as it says; undefined when there is none, or it may not be read. */
+  link(path: string): string | undefined;
 }
 
 /** Writes rows of one table during a reading. */

@@ -89,6 +89,17 @@ export class RootFiles implements HostFiles, Disposable {
     return names;
   }
 
+  link(path: string): string | undefined {
+    const full = this.#resolve(path);
+    try {
+      return Deno.readLinkSync(full);
+    } catch (error) {
+      const errno = errnoOf(error);
+      if (ABSENT.has(errno) || errno === ERRNO.EINVAL) return undefined;
+      throw new KernelError("read the link", full, errno, errnoName(errno));
+    }
+  }
+
   [Symbol.dispose](): void {
     for (const file of this.#kept.values()) file.close();
     this.#kept.clear();

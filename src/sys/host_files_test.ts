@@ -149,3 +149,11 @@ Deno.test("list names what a folder holds", () => {
   assert.ok(files.list("sys/class/net").includes("lo"));
   assert.ok(files.list("proc").includes(String(Deno.pid)));
 });
+
+Deno.test("link says where a symbolic link points, and nothing where there is none", () => {
+  using files = new RootFiles();
+  assert.equal(files.link("proc/self/ns/net"), Deno.readLinkSync("/proc/self/ns/net"));
+  for (const path of ["proc/no_such_file", "proc/stat", "proc/4194305/ns/net"]) {
+    assert.equal(files.link(path), undefined, path);
+  }
+});
