@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** What people call a container, read from what its runtime answers or keeps on disk. Nothing here throws on bad text. */
+import type { Container } from "./process_cgroups.ts";
 
 export interface ContainerNames {
   readonly name: string;
@@ -10,6 +11,12 @@ export interface ContainerNames {
   readonly podNamespace: string;
   /** Whether it is only the pod's pause container, which holds the pod's network. */
   readonly sandbox: boolean;
+}
+
+/** Tells names at once, from what it knows so far. */
+export interface ContainerNamer {
+  /** Undefined: not known, or not yet. */
+  namesOf(container: Container): ContainerNames | undefined;
 }
 
 export const NO_NAMES: ContainerNames = {

@@ -5,7 +5,16 @@ import type { Struct } from "./layout.ts";
 /** Reads one label out of a key; `Field` are the key's fields that it needs. */
 export interface LabelReader<Field extends string = string> {
   readonly fields: readonly Field[];
-  read(key: KeyView): string;
+  /** Whether the text may change while the key stays: then it is read again whenever the row is renewed. */
+  readonly changes?: boolean;
+  /** `before` is what it read the last time, empty at first. */
+  read(key: KeyView, host?: LabelHost, before?: string): string;
+}
+
+/** Asked for what does not stand in the key itself. */
+export interface LabelHost {
+  /** The container of a process; empty for none, undefined when there is no such process. */
+  idOf(pid: number): string | undefined;
 }
 
 /** A map key, by field names. */
@@ -66,6 +75,17 @@ export class KeyView {
 /** The number itself. */
 export function id<Field extends string>(field: Field): LabelReader<Field> {
   return { fields: [field], read: (key) => String(key.number(field)) };
+}
+
+/** The container of the process whose id `process` reads; that of a process that is gone stays. */
+export function containerOf<Field extends string>(
+  process: LabelReader<Field>,
+): LabelReader<Field> {
+  return {
+    fields: process.fields,
+    changes: true,
+    read: (key, host, before = "") => host?.idOf(Number(process.read(key))) ?? before,
+  };
 }
 
 const AF_INET = 2;

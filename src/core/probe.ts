@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** What a probe declares. Declarations are data and pure functions; `sys`, `ingest` and `manager` bring them to life. */
 import type { ObjectLayout } from "./layout.ts";
-import type { LabelReader } from "./labels.ts";
+import type { ContainerLookup } from "./container_lookup.ts";
+import type { ContainerNamer } from "./container_names.ts";
+import { containerOf, type LabelReader } from "./labels.ts";
 import type { MetricSpec, MetricType, TableSpec } from "./table.ts";
 
 export type ProbeKind = "native" | "ebpf" | "external";
@@ -26,6 +28,12 @@ export interface HostFiles {
   list(path: string): string[];
   /** Where a symbolic link points, as it says; undefined when there is none, or it may not be read. */
   link(path: string): string | undefined;
+}
+
+/** What probes share besides files. */
+export interface ProbeHost {
+  readonly containers: ContainerLookup;
+  readonly names: ContainerNamer;
 }
 
 /** Writes rows of one table during a reading. */
@@ -58,7 +66,11 @@ export interface NativeProbe<T extends Tables = Tables> extends ProbeBase {
   readonly kind: "native";
   readonly tables: T;
   /** Called once at start; what it returns is called on each tick with the time since the last one in seconds. */
-  open(files: HostFiles, settings: Settings): (tables: Writers<T>, elapsed: number) => void;
+  open(
+    files: HostFiles,
+    settings: Settings,
+    host: ProbeHost,
+  ): (tables: Writers<T>, elapsed: number) => void;
 }
 
 /** A metric whose number stands in a field of a BPF map's value. */
@@ -122,20 +134,24 @@ export interface RunningProbe {
 }
 
 const VERSION = "1.0.0";
+/** As the original names them. */
+const PROCESS_KEY = "tgid";
+const CONTAINER_LABEL = "container_id";
 
 interface TableDeclaration<Metric> {
   readonly entity: string;
   readonly keys: readonly string[];
   readonly labels?: readonly string[];
+  readonly distinct?: number;
   readonly version?: string;
   readonly metrics: Metric;
 }
 
 /** Declares a table of a native probe. */
 export function table<const M extends Readonly<Record<string, MetricSpec>>>(
-  { entity, keys, labels = [], version = VERSION, metrics }: TableDeclaration<M>,
+  { entity, keys, labels = [], distinct = 0, version = VERSION, metrics }: TableDeclaration<M>,
 ): TableSpec & { readonly metrics: M } {
-  return { entity, keys, labels, version, metrics };
+  return { entity, keys, labels, distinct, version, metrics };
 }
 
 /** A total that only grows. */
@@ -188,18 +204,24 @@ interface MapTableDeclaration<L extends ObjectLayout, M extends Extract<keyof L[
   >;
 }
 
-/** Declares a table over a BPF map; a field that the map does not have is a type error. */
+/**
+ * Declares a table over a BPF map; a field that the map does not have is a type error. A table of processes (key `tgid`)
+ * also shows the container, last.
+ */
 export function mapTable<L extends ObjectLayout, M extends Extract<keyof L["maps"], string>>(
   _layout: L,
   { map, entity, keys, labels = {}, version = VERSION, metrics }: MapTableDeclaration<L, M>,
 ): MapTable {
+  const process = keys[PROCESS_KEY];
+  const shown: Record<string, LabelReader> = { ...labels };
+  if (process !== undefined) shown[CONTAINER_LABEL] ??= containerOf(process);
   return {
     map,
     entity,
     version,
     keys: Object.keys(keys),
-    labels: Object.keys(labels),
-    labelReaders: [...Object.values(keys), ...Object.values(labels)],
+    labels: Object.keys(shown),
+    labelReaders: [...Object.values(keys), ...Object.values(shown)],
     metrics,
   };
 }

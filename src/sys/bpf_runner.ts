@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Runs an eBPF probe: loads its object, runs its iterators and carries its maps into tables on each tick. */
 import type { BpfProbe, RunningProbe, Settings } from "../core/probe.ts";
+import type { LabelHost } from "../core/labels.ts";
 import type { Store } from "../core/store.ts";
 import type { Table } from "../core/table.ts";
 import type { IterReader } from "./iter_reader.ts";
@@ -18,6 +19,8 @@ export interface BpfHost {
   readonly btfPath?: string | undefined;
   readonly tablesOff?: ReadonlySet<string>;
   readonly log: (text: string) => void;
+  /** For labels that do not stand in a map. */
+  readonly labelHost?: LabelHost | undefined;
 }
 
 /** The map of every object that counts what did not fit; see bpf/probe.h. */
@@ -37,7 +40,7 @@ export async function startBpf(probe: BpfProbe, host: BpfHost): Promise<RunningP
   try {
     object.demand(probe.optional);
     for (const note of object.notes) host.log(note);
-    return new RunningBpf(probe, object, addTables(probe, host, tables), host.store);
+    return new RunningBpf(probe, object, addTables(probe, host, tables), host);
   } catch (error) {
     for (const table of tables) host.store.remove(table);
     object[Symbol.dispose]();
@@ -63,15 +66,21 @@ class RunningBpf implements RunningProbe {
   readonly #feeds: readonly MapFeed[];
   readonly #losses: MapReader;
 
-  constructor(probe: BpfProbe, object: BpfObject, targets: readonly Target[], store: Store) {
+  constructor(
+    probe: BpfProbe,
+    object: BpfObject,
+    targets: readonly Target[],
+    { store, labelHost }: BpfHost,
+  ) {
     this.#object = object;
     this.#store = store;
     this.#targets = targets;
     this.#iterators = probe.iterators.map((program) => object.iterator(program));
     const maps = new Set(targets.map(({ spec }) => spec.map));
-    this.#feeds = [...maps].map((map) =>
-      new MapFeed(object.table(map), targets.filter(({ spec }) => spec.map === map), probe.alive)
-    );
+    this.#feeds = [...maps].map((map) => {
+      const sides = targets.filter(({ spec }) => spec.map === map);
+      return new MapFeed(object.table(map), sides, probe.alive, labelHost);
+    });
     this.#losses = object.table(LOSSES);
   }
 

@@ -15,6 +15,8 @@ export interface RootFilesOptions {
   readonly root?: string;
   /** Files that stay open; the one that was not read for longest makes room. */
   readonly maxKept?: number;
+  /** Monotonic, in ms. */
+  readonly clock?: () => number;
   /** A larger file is refused. */
   readonly maxBytes?: number;
 }
@@ -33,25 +35,47 @@ const ABSENT: ReadonlySet<number> = new Set([
   ERRNO.EACCES,
   ERRNO.EPERM,
 ]);
+/** No descriptor is left. */
+const TOO_MANY: ReadonlySet<number> = new Set([ERRNO.EMFILE, ERRNO.ENFILE]);
 const FORBIDDEN: ReadonlySet<number> = new Set([ERRNO.EACCES, ERRNO.EPERM]);
 
 /** Files of one process go with it, so they are not kept. */
 const KEPT_REGEXP = /^(?:sys|proc)\/(?!\d)/;
+/** 300 containers have some 3,600 files; a quarter of the descriptors that this process may have is a bound as well. */
+const MAX_KEPT = 8192;
+const SHARE_OF_LIMIT = 4;
+/** A file that nobody reads any more (of a container that is gone) is closed; looked for once in this time. */
+const IDLE_MS = 60_000;
+
 /** A link to the network of whoever reads: below a root, this container's instead of the host's. */
 const OWN_NETWORK_REGEXP = /^proc\/net(?=\/|$)/;
 const OS_ERROR_REGEXP = /\(os error (\d+)\)/;
+
+interface Kept {
+  readonly file: Deno.FsFile;
+  used: number;
+}
 
 export class RootFiles implements HostFiles, Disposable {
   readonly #root: string;
   readonly #maxKept: number;
   readonly #maxBytes: number;
   /** By path, the one read last at the end. */
-  readonly #kept = new Map<string, Deno.FsFile>();
+  readonly #kept = new Map<string, Kept>();
+  readonly #clock: () => number;
+  #idleSince = 0;
   #buffer: Uint8Array;
 
-  constructor({ root = "", maxKept = 64, maxBytes = 4 * 1024 * 1024 }: RootFilesOptions = {}) {
+  constructor({
+    root = "",
+    maxKept = Math.min(MAX_KEPT, Math.floor(openFilesLimit() / SHARE_OF_LIMIT)),
+    maxBytes = 4 * 1024 * 1024,
+    clock = () => performance.now(),
+  }: RootFilesOptions = {}) {
     this.#root = root.replace(/\/+$/, "");
     this.#maxKept = maxKept;
+    this.#clock = clock;
+    this.#idleSince = clock();
     this.#maxBytes = maxBytes;
     this.#buffer = new Uint8Array(Math.min(FIRST_BYTES, maxBytes));
   }
@@ -101,7 +125,7 @@ export class RootFiles implements HostFiles, Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const file of this.#kept.values()) file.close();
+    for (const { file } of this.#kept.values()) file.close();
     this.#kept.clear();
   }
 
@@ -110,15 +134,21 @@ export class RootFiles implements HostFiles, Disposable {
     const kept = this.#kept.get(path);
     if (kept !== undefined) {
       this.#kept.delete(path);
-      const size = this.#fill(kept);
+      const size = this.#fill(kept.file);
       if (size > 0) {
+        kept.used = this.#clock();
         this.#kept.set(path, kept);
+        if (kept.used - this.#idleSince >= IDLE_MS) this.#closeIdle(kept.used);
         return size;
       }
       // Its device went and came back, or it does not support a second reading: once more from a fresh descriptor.
-      kept.close();
+      kept.file.close();
     }
-    const size = this.#open(path);
+    let size = this.#open(path);
+    if (TOO_MANY.has(-size) && this.#kept.size > 0) {
+      this[Symbol.dispose]();
+      size = this.#open(path);
+    }
     if (size >= 0 || ABSENT.has(-size)) return size;
     const detail = -size === ERRNO.EFBIG ? `more than ${this.#maxBytes} bytes` : undefined;
     throw new KernelError("read", this.#resolve(path), -size, errnoName(-size), detail);
@@ -144,12 +174,21 @@ export class RootFiles implements HostFiles, Disposable {
   #keep(path: string, file: Deno.FsFile): void {
     if (this.#kept.size >= this.#maxKept) {
       for (const [oldest, unused] of this.#kept) {
-        unused.close();
+        unused.file.close();
         this.#kept.delete(oldest);
         break;
       }
     }
-    this.#kept.set(path, file);
+    this.#kept.set(path, { file, used: this.#clock() });
+  }
+
+  #closeIdle(now: number): void {
+    this.#idleSince = now;
+    for (const [path, { file, used }] of this.#kept) {
+      if (now - used < IDLE_MS) return;
+      file.close();
+      this.#kept.delete(path);
+    }
   }
 
   /** Reads from the start to the end: the kernel gives a long file in several parts. Size or negative errno. */
@@ -189,6 +228,13 @@ export class RootFiles implements HostFiles, Disposable {
     if (this.#root === "") return `/${path}`;
     return `${this.#root}/${path.replace(OWN_NETWORK_REGEXP, "proc/1/net")}`;
   }
+}
+
+const LIMIT_REGEXP = /^Max open files +(\d+)/m;
+
+function openFilesLimit(): number {
+  const found = LIMIT_REGEXP.exec(Deno.readTextFileSync("/proc/self/limits"));
+  return found === null ? Infinity : Number(found[1]);
 }
 
 /** The errno in an error of the runtime, which has `code` for some errors only. */

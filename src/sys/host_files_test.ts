@@ -157,3 +157,16 @@ Deno.test("link says where a symbolic link points, and nothing where there is no
     assert.equal(files.link(path), undefined, path);
   }
 });
+
+Deno.test("read closes files that were not read for a minute, such as those of a container that is gone", () => {
+  let now = 0;
+  using files = new RootFiles({ clock: () => now });
+  files.read("proc/stat");
+  files.read("proc/uptime");
+  now = 59_000;
+  files.read("proc/stat");
+  assert.equal(files.kept, 2);
+  now = 61_000;
+  files.read("proc/stat");
+  assert.equal(files.kept, 1);
+});

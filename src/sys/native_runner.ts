@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Runs a probe that reads files: adds its tables to the store and writes their rows on each tick. */
+import { ContainerLookup } from "../core/container_lookup.ts";
+import type { ContainerNamer } from "../core/container_names.ts";
 import type {
   HostFiles,
   NativeProbe,
@@ -18,6 +20,9 @@ export interface NativeHost {
   readonly settings: Settings;
   /** Names of tables that are switched off: the probe runs, these rows go nowhere. */
   readonly tablesOff?: ReadonlySet<string>;
+  /** Those that all probes share; without, the probe has its own, and no names. */
+  readonly containers?: ContainerLookup;
+  readonly names?: ContainerNamer;
 }
 
 export interface RunningNative extends RunningProbe {
@@ -29,9 +34,14 @@ export interface RunningNative extends RunningProbe {
 /** Throws Unsupported when the host lacks what the probe reads, and what the store throws for its tables. */
 export function startNative<T extends Tables>(
   probe: NativeProbe<T>,
-  { store, files, settings, tablesOff = new Set() }: NativeHost,
+  host: NativeHost,
 ): RunningNative {
-  const read = probe.open(files, settings);
+  const { store, files, settings, tablesOff = new Set() } = host;
+  const {
+    containers = new ContainerLookup(files, { clock: () => performance.now() }),
+    names = NAMELESS,
+  } = host;
+  const read = probe.open(files, settings, { containers, names });
   const writers = new Map<string, TableWriter>();
   const stop = () => {
     for (const { table } of writers.values()) store.remove(table);
@@ -92,6 +102,8 @@ class TableWriter implements RowWriter {
     return this;
   }
 }
+
+const NAMELESS: ContainerNamer = { namesOf: () => undefined };
 
 const NOWHERE: RowWriter = {
   row: () => NOWHERE,
