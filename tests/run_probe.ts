@@ -70,7 +70,7 @@ export function runOnHost<T extends Tables>(probe: NativeProbe<T>): Rows {
   return storeRows(store);
 }
 
-function storeRows(store: Store): Rows {
+export function storeRows(store: Store): Rows {
   const rows: Rows = {};
   for (const table of store.tables) rows[table.name] = tableRows(table);
   return rows;

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** From the configuration to probes that can be started, one way for each kind. */
+import type { ContainerLookup } from "../core/container_lookup.ts";
+import type { ContainerNamer } from "../core/container_names.ts";
 import { ConfigError } from "../core/errors.ts";
 import type { AnyProbe, RunningProbe } from "../core/probe.ts";
 import type { Store } from "../core/store.ts";
@@ -22,6 +24,8 @@ export interface StartContext {
   readonly config: Config;
   readonly store: Store;
   readonly files: RootFiles;
+  readonly containers: ContainerLookup;
+  readonly names: ContainerNamer;
   readonly watchdog: Watchdog;
   readonly log: Logger;
   readonly now: () => number;
@@ -65,18 +69,21 @@ function refuseUnknownTables(probe: AnyProbe, entry: ProbeConfig | undefined): v
 function startBuiltIn(
   probe: AnyProbe,
   entry: ProbeConfig | undefined,
-  { config, store, files, log, libbpf }: StartContext,
+  { config, store, files, containers, names, log, libbpf }: StartContext,
 ): RunningProbe | Promise<RunningProbe> {
   const settings = probeSettings(entry?.settings ?? {}, entry?.place ?? { file: "settings" });
   const off = Object.entries(entry?.tables ?? {}).filter(([, value]) => value === "off");
   const tablesOff = new Set(off.map(([name]) => name));
-  if (probe.kind === "native") return startNative(probe, { store, files, settings, tablesOff });
+  if (probe.kind === "native") {
+    return startNative(probe, { store, files, settings, tablesOff, containers, names });
+  }
   return startBpf(probe, {
     store,
     settings,
     tablesOff,
     libbpf: libbpf(),
     image: embeddedObject,
+    labelHost: containers,
     btfPath: config.global.btf_path || undefined,
     log: (text) => log("info", `Probe "${probe.name}": ${text}`),
   });

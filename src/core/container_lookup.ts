@@ -21,6 +21,8 @@ export interface LookupOptions {
 export interface ContainerProcesses {
   readonly container: Container;
   readonly pids: readonly number[];
+  /** Of its oldest process, since boot, in USER_HZ ticks. */
+  readonly start: number;
 }
 
 interface Known {
@@ -78,7 +80,7 @@ export class ContainerLookup {
    * that a pid that was given to another process between two scans may be believed for some 75 s.
    */
   scan(): ContainerProcesses[] {
-    const groups = new Map<string, { container: Container; pids: number[] }>();
+    const groups = new Map<string, { container: Container; pids: number[]; start: number }>();
     this.#scan++;
     for (const name of this.#files.list("proc")) {
       if (!PID_REGEXP.test(name)) continue;
@@ -86,11 +88,15 @@ export class ContainerLookup {
       const known = this.#check(pid, Infinity);
       if (known === undefined) continue;
       known.scan = this.#scan;
-      const { container } = known;
+      const { container, start } = known;
       if (container === undefined) continue;
       const group = groups.get(container.id);
-      if (group === undefined) groups.set(container.id, { container, pids: [pid] });
-      else group.pids.push(pid);
+      if (group === undefined) {
+        groups.set(container.id, { container, pids: [pid], start });
+      } else {
+        group.pids.push(pid);
+        group.start = Math.min(group.start, start);
+      }
     }
     for (const [pid, { scan }] of this.#known) if (scan !== this.#scan) this.#known.delete(pid);
     return [...groups.values()];

@@ -17,6 +17,8 @@ export interface ContainerNames {
 export interface ContainerNamer {
   /** Undefined: not known, or not yet. */
   namesOf(container: Container): ContainerNames | undefined;
+  /** Totals of what went wrong. */
+  readonly losses: Readonly<Record<string, number>>;
 }
 
 export const NO_NAMES: ContainerNames = {

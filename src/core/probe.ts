@@ -34,6 +34,8 @@ export interface HostFiles {
 export interface ProbeHost {
   readonly containers: ContainerLookup;
   readonly names: ContainerNamer;
+  /** Tells a total of what was lost or refused, for `losses` of the probe. */
+  lost(reason: string, total: number): void;
 }
 
 /** Writes rows of one table during a reading. */

@@ -41,7 +41,11 @@ export function startNative<T extends Tables>(
     containers = new ContainerLookup(files, { clock: () => performance.now() }),
     names = NAMELESS,
   } = host;
-  const read = probe.open(files, settings, { containers, names });
+  const losses: Record<string, number> = {};
+  const lost = (reason: string, total: number) => {
+    losses[reason] = total;
+  };
+  const read = probe.open(files, settings, { containers, names, lost });
   const writers = new Map<string, TableWriter>();
   const stop = () => {
     for (const { table } of writers.values()) store.remove(table);
@@ -69,7 +73,7 @@ export function startNative<T extends Tables>(
     read(tables as Writers<T>, (now - last) / 1000);
     last = now;
   };
-  return { tick, stop };
+  return { tick, stop, losses: () => losses };
 }
 
 class TableWriter implements RowWriter {
@@ -103,7 +107,7 @@ class TableWriter implements RowWriter {
   }
 }
 
-const NAMELESS: ContainerNamer = { namesOf: () => undefined };
+const NAMELESS: ContainerNamer = { namesOf: () => undefined, losses: {} };
 
 const NOWHERE: RowWriter = {
   row: () => NOWHERE,

@@ -96,6 +96,10 @@ export class RuntimeNames implements ContainerNamer {
     }));
   }
 
+  get losses(): Record<string, number> {
+    return { names_not_answered: this.failures, names_forgotten: this.dropped };
+  }
+
   namesOf(container: Container): ContainerNames | undefined {
     const { id } = container;
     if (!ID_REGEXP.test(id)) return { ...NO_NAMES, name: id };
