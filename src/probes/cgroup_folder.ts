@@ -12,13 +12,22 @@ export class CgroupFolder {
   /** Not there: a kernel that lacks a file lacks it the next time too, and to fail is dearer than to read. */
   readonly #missing = new Set<string>();
 
-  constructor(files: HostFiles, readonly path: string, readonly version: 1 | 2) {
+  readonly #listed: ReadonlySet<string> | undefined;
+
+  /** `listed`: all names of files that such a folder can have, if they are known. */
+  constructor(
+    files: HostFiles,
+    readonly path: string,
+    readonly version: 1 | 2,
+    listed?: ReadonlySet<string>,
+  ) {
     this.#files = files;
+    this.#listed = listed;
   }
 
   /** A reader at the file's start, valid until the next call; undefined when there is no such file. */
   scan(name: string): Scanner | undefined {
-    if (this.#missing.has(name)) return undefined;
+    if (this.#missing.has(name) || this.#listed?.has(name) === false) return undefined;
     const bytes = this.#files.readOptional(`${this.path}/${name}`);
     if (bytes !== undefined) return scanner.over(bytes);
     this.#missing.add(name);

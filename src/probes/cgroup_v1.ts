@@ -64,6 +64,9 @@ export function readMemory(folder: CgroupFolder, usage: CgroupUsage): void {
   usage.majorFaults = memory[7]!;
   usage.inactiveFileBytes = memory[8]!;
   usage.usageBytes = folder.number("memory.usage_in_bytes");
+}
+
+export function readMemoryEvents(folder: CgroupFolder, usage: CgroupUsage): void {
   usage.maxUsageBytes = folder.number("memory.max_usage_in_bytes");
   usage.limitHits = folder.number("memory.failcnt");
   folder.keyed("memory.oom_control", OOM, oom);

@@ -46,8 +46,11 @@ export function readMemory(folder: CgroupFolder, usage: CgroupUsage): void {
   usage.faults = memory[4]!;
   usage.majorFaults = memory[5]!;
   usage.usageBytes = folder.number("memory.current");
-  usage.maxUsageBytes = folder.number("memory.peak"); // since 5.19
   usage.swapBytes = folder.number("memory.swap.current");
+}
+
+export function readMemoryEvents(folder: CgroupFolder, usage: CgroupUsage): void {
+  usage.maxUsageBytes = folder.number("memory.peak"); // since 5.19
   folder.keyed("memory.events", MEMORY_EVENTS, events);
   usage.limitHits = events[0]!;
   usage.oomKills = events[1]!; // since 4.13

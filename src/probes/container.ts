@@ -6,21 +6,25 @@
  * one process for each network namespace, /proc/PID/stat and /proc/PID/fd. A namespace that containers share (a pod's) is
  * shown once, with the pod's sandbox or else with the container that started first; the host's own belongs to none.
  */
-import { cgroupMounts } from "../core/cgroup_mounts.ts";
+import { type CgroupMounts, cgroupMounts } from "../core/cgroup_mounts.ts";
 import { Unsupported } from "../core/errors.ts";
 import { type HostFiles, nativeProbe, type ProbeHost } from "../core/probe.ts";
 import { processStat } from "../core/process_stat.ts";
 import { Scanner, word } from "../core/scan.ts";
 import { type Rows, STATES, writeMain, writeMore, writeNetwork } from "./container_rows.ts";
-import { ContainerState } from "./container_state.ts";
+import { type CgroupHost, ContainerState } from "./container_state.ts";
 import { tables } from "./container_tables.ts";
 import { Turns } from "./turns.ts";
 
 /** Limits, cgroup folders and network namespaces; the time of boot and the names of devices. */
-const RENEW_SECONDS = 30;
+const RENEW_SECONDS = 60;
+/** Disk, and what memory met: of a third of the containers in each tick. */
+const SLOW_TICKS = 3;
+/** Containers that were found together are not all renewed together. */
+const SPREAD_SECONDS = 30;
 /** Processes looked at in one tick: 7 us each for the state, some 20 us and more for the descriptors. */
-const STATES_A_TICK = 512;
-const DESCRIPTORS_A_TICK = 64;
+const STATES_A_TICK = 128;
+const DESCRIPTORS_A_TICK = 32;
 const LOAD_SECONDS = 10;
 const NETWORK_TRIES = 3;
 const MAX_DEVICE_NAMES = 4096;
@@ -45,7 +49,7 @@ class ContainerReader {
   readonly #files: HostFiles;
   readonly #host: ProbeHost;
   readonly #perCpu: boolean;
-  readonly #mounts;
+  readonly #cgroups: CgroupHost;
   readonly #scan = new Scanner();
   readonly #states = new Map<string, ContainerState>();
   readonly #stateTurns = new Turns<ContainerState>(STATES_A_TICK, ({ pids }) => pids.length);
@@ -53,7 +57,9 @@ class ContainerReader {
   readonly #deviceNames = new Map<string, string>();
   /** Since the first tick, in seconds. */
   #now = 0;
+  #ticks = 0;
   #renewed = -Infinity;
+  #born = 0;
   #bootSeconds = NaN;
   #hostNetwork = "";
 
@@ -61,22 +67,24 @@ class ContainerReader {
     this.#files = files;
     this.#host = host;
     this.#perCpu = perCpu;
-    this.#mounts = cgroupMounts(textOf(
+    const mounts = cgroupMounts(textOf(
       files.readOptional("proc/1/mountinfo") ?? files.read("proc/self/mountinfo"),
     ));
-    if (this.#mounts.size > 0) return;
-    throw new Unsupported("No cgroup hierarchy is mounted", "mount one at /sys/fs/cgroup");
+    if (mounts.size === 0) {
+      throw new Unsupported("No cgroup hierarchy is mounted", "mount one at /sys/fs/cgroup");
+    }
+    this.#cgroups = { mounts, blkioFiles: blkioFiles(files, mounts) };
   }
 
   tick(rows: Rows, elapsed: number): void {
+    this.#ticks++;
     if (elapsed > 0) this.#now += elapsed;
     if (this.#now - this.#renewed >= RENEW_SECONDS) this.#renew();
     const states = this.#find();
     for (const state of states) {
-      if (this.#now - state.renewed >= RENEW_SECONDS) {
-        state.renew(this.#files, this.#mounts, this.#now);
-      }
-      state.read(this.#perCpu);
+      const renew = this.#now - state.renewed >= RENEW_SECONDS + state.number % SPREAD_SECONDS;
+      if (renew) state.renew(this.#files, this.#cgroups, this.#now);
+      state.read(this.#perCpu, renew || (this.#ticks + state.number) % SLOW_TICKS === 0);
     }
     for (const state of this.#stateTurns.take(states)) this.#lookAtProcesses(state);
     for (const state of this.#fdTurns.take(states)) this.#countDescriptors(state);
@@ -110,7 +118,8 @@ class ContainerReader {
     this.#states.clear();
     for (const group of this.#host.containers.scan()) {
       const { container } = group;
-      const state = before.get(container.id) ?? new ContainerState(container);
+      const state = before.get(container.id) ??
+        new ContainerState(container, this.#born++);
       // Its runtime may have put it together step by step.
       if (state.container.paths.size !== container.paths.size) state.renewed = -Infinity;
       state.seen(group);
@@ -184,6 +193,13 @@ const BOOT_TIME = word("btime");
 function bootTime(scan: Scanner): number {
   for (; !scan.ended; scan.nextLine()) if (scan.word() && scan.is(BOOT_TIME)) return scan.number();
   return NaN;
+}
+
+/** The root of v1's blkio has all files of all schedulers there are; what has no cgroup.procs is not that root. */
+function blkioFiles(files: HostFiles, mounts: CgroupMounts): ReadonlySet<string> | undefined {
+  const mount = mounts.get("blkio");
+  const names = new Set(mount === undefined ? [] : files.list(mount.folder));
+  return names.has("cgroup.procs") ? names : undefined;
 }
 
 function textOf(bytes: Uint8Array): string {

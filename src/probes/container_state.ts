@@ -10,9 +10,8 @@ import { CgroupUsage } from "./cgroup_usage.ts";
 import * as v1 from "./cgroup_v1.ts";
 import * as v2 from "./cgroup_v2.ts";
 
-/** The kernel's controllers, each with the one that says whether v2 has it there. */
-const CONTROLLERS = ["cpu", "cpuacct", "memory", "blkio", "pids"] as const;
 type Controller = typeof CONTROLLERS[number];
+/** What says in v2 whether the controller is at work. */
 const V2_NAMES: Readonly<Record<Controller, string>> = {
   cpu: "cpu",
   cpuacct: "cpu",
@@ -20,6 +19,15 @@ const V2_NAMES: Readonly<Record<Controller, string>> = {
   blkio: "io",
   pids: "pids",
 };
+
+/** The hierarchies of this host. */
+export interface CgroupHost {
+  readonly mounts: CgroupMounts;
+  /** Names of the files that v1's blkio can have here; undefined when that is not known. */
+  readonly blkioFiles: ReadonlySet<string> | undefined;
+}
+
+const CONTROLLERS = ["cpu", "cpuacct", "memory", "blkio", "pids"] as const;
 
 export class ContainerState {
   usage = new CgroupUsage();
@@ -40,7 +48,8 @@ export class ContainerState {
   renewed = -Infinity;
   #folders: Partial<Record<Controller, CgroupFolder>> = {};
 
-  constructor(public container: Container) {
+  /** `number`: of each container another one, so that not all of them have their turn at once. */
+  constructor(public container: Container, readonly number: number) {
     this.name(NO_NAMES);
   }
 
@@ -64,11 +73,15 @@ export class ContainerState {
   }
 
   /** Looks for its cgroups, its limits and its network anew. */
-  renew(files: HostFiles, mounts: CgroupMounts, now: number): void {
+  renew(files: HostFiles, { mounts, blkioFiles }: CgroupHost, now: number): void {
     this.renewed = now;
     // What cannot be read any more must not show what it was.
     this.usage = new CgroupUsage();
     this.#folders = this.#findFolders(files, mounts);
+    const { blkio } = this.#folders;
+    if (blkio?.version === 1) {
+      this.#folders.blkio = new CgroupFolder(files, blkio.path, 1, blkioFiles);
+    }
     this.network = "";
     for (const pid of this.pids.slice(0, NETWORK_TRIES)) {
       const link = files.link(`proc/${pid}/ns/net`);
@@ -83,30 +96,36 @@ export class ContainerState {
     if (pids !== undefined) this.usage.maxThreads = pids.number("pids.max");
   }
 
-  read(perCpu: boolean): void {
+  /** `all`: also what moves slowly, and what is dear. */
+  read(perCpu: boolean, all: boolean): void {
     const { usage } = this;
     const { cpu, cpuacct, memory, blkio, pids } = this.#folders;
     if (cpuacct?.version === 2) v2.readCpu(cpuacct, usage);
     else if (cpuacct !== undefined) v1.readCpuacct(cpuacct, usage, perCpu);
     if (cpu?.version === 1) v1.readCpu(cpu, usage);
-    if (memory?.version === 2) v2.readMemory(memory, usage);
-    else if (memory !== undefined) v1.readMemory(memory, usage);
+    if (memory !== undefined) (memory.version === 1 ? v1 : v2).readMemory(memory, usage);
+    if (pids !== undefined) usage.threads = pids.number("pids.current");
+    if (!all) return;
+    if (memory !== undefined) (memory.version === 1 ? v1 : v2).readMemoryEvents(memory, usage);
     if (blkio?.version === 2) v2.readIo(blkio, usage);
     else if (blkio !== undefined) v1.readBlkio(blkio, usage);
-    if (pids !== undefined) usage.threads = pids.number("pids.current");
   }
 
-  #findFolders(files: HostFiles, mounts: CgroupMounts): Partial<Record<Controller, CgroupFolder>> {
+  #findFolders(
+    files: HostFiles,
+    mounts: CgroupMounts,
+  ): Partial<Record<Controller, CgroupFolder>> {
     const folders: Partial<Record<Controller, CgroupFolder>> = {};
     const unified = this.#folder(mounts, "");
-    const listed = unified === undefined
+    const enabled = unified === undefined
       ? undefined
       : files.readOptional(`${unified}/cgroup.controllers`);
-    const available = new TextDecoder().decode(listed).split(/\s+/);
+    const available = new TextDecoder().decode(enabled).split(/\s+/);
     for (const controller of CONTROLLERS) {
       const old = this.#folder(mounts, controller);
-      if (old !== undefined) folders[controller] = new CgroupFolder(files, old, 1);
-      // CPU time is counted in every cgroup of v2, with the controller or without.
+      if (old !== undefined) {
+        folders[controller] = new CgroupFolder(files, old, 1);
+      } // CPU time is counted in every cgroup of v2, with the controller or without.
       else if (
         unified !== undefined &&
         (controller === "cpuacct" || available.includes(V2_NAMES[controller]))

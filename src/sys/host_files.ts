@@ -13,7 +13,7 @@ import { ERRNO, errnoName } from "./errno.ts";
 export interface RootFilesOptions {
   /** Where the host's file tree is mounted; empty: this process's own. */
   readonly root?: string;
-  /** Files that stay open; the one that was not read for longest makes room. */
+  /** Files that stay open; one that was not read for a while makes room. */
   readonly maxKept?: number;
   /** Monotonic, in ms. */
   readonly clock?: () => number;
@@ -41,18 +41,23 @@ const FORBIDDEN: ReadonlySet<number> = new Set([ERRNO.EACCES, ERRNO.EPERM]);
 
 /** Files of one process go with it, so they are not kept. */
 const KEPT_REGEXP = /^(?:sys|proc)\/(?!\d)/;
-/** 300 containers have some 3,600 files; a quarter of the descriptors that this process may have is a bound as well. */
+/** 300 containers have some 3,600 files; half of the descriptors that this process may have is a bound as well. */
 const MAX_KEPT = 8192;
-const SHARE_OF_LIMIT = 4;
+const SHARE_OF_LIMIT = 2;
 /** A file that nobody reads any more (of a container that is gone) is closed; looked for once in this time. */
 const IDLE_MS = 60_000;
+/** Longer than from one tick to the next, mostly. */
+const SOON_MS = 20_000;
 
 /** A link to the network of whoever reads: below a root, this container's instead of the host's. */
 const OWN_NETWORK_REGEXP = /^proc\/net(?=\/|$)/;
+/** The kernel writes these in one go, so that a part is the whole: not to ask for the end saves a sixth of the time. */
+const ONE_PART_REGEXP = /^sys\/fs\/cgroup\/.*\/(?!cgroup\.|tasks$)[^/]+$/;
 const OS_ERROR_REGEXP = /\(os error (\d+)\)/;
 
 interface Kept {
   readonly file: Deno.FsFile;
+  readonly onePart: boolean;
   used: number;
 }
 
@@ -134,7 +139,7 @@ export class RootFiles implements HostFiles, Disposable {
     const kept = this.#kept.get(path);
     if (kept !== undefined) {
       this.#kept.delete(path);
-      const size = this.#fill(kept.file);
+      const size = this.#fill(kept.file, kept.onePart);
       if (size > 0) {
         kept.used = this.#clock();
         this.#kept.set(path, kept);
@@ -161,25 +166,29 @@ export class RootFiles implements HostFiles, Disposable {
     } catch (error) {
       return -errnoOf(error);
     }
-    const size = this.#fill(file);
+    const onePart = ONE_PART_REGEXP.test(path);
+    const size = this.#fill(file, onePart);
     // Files with blocks on a disk (a root made of plain files) may be replaced, which a kept descriptor would not see.
     if (size > 0 && this.#maxKept > 0 && KEPT_REGEXP.test(path) && file.statSync().blocks === 0) {
-      this.#keep(path, file);
+      this.#keep(path, file, onePart);
     } else {
       file.close();
     }
     return size;
   }
 
-  #keep(path: string, file: Deno.FsFile): void {
+  #keep(path: string, file: Deno.FsFile, onePart: boolean): void {
+    const now = this.#clock();
     if (this.#kept.size >= this.#maxKept) {
-      for (const [oldest, unused] of this.#kept) {
-        unused.file.close();
+      for (const [oldest, { file: unused, used }] of this.#kept) {
+        // Were it read again soon, the next ones would push each other out in turn, and none would be there when wanted.
+        if (now - used < SOON_MS) return file.close();
+        unused.close();
         this.#kept.delete(oldest);
         break;
       }
     }
-    this.#kept.set(path, { file, used: this.#clock() });
+    this.#kept.set(path, { file, onePart, used: now });
   }
 
   #closeIdle(now: number): void {
@@ -192,7 +201,7 @@ export class RootFiles implements HostFiles, Disposable {
   }
 
   /** Reads from the start to the end: the kernel gives a long file in several parts. Size or negative errno. */
-  #fill(file: Deno.FsFile): number {
+  #fill(file: Deno.FsFile, onePart: boolean): number {
     try {
       file.seekSync(0, Deno.SeekMode.Start);
       let size = 0;
@@ -202,6 +211,7 @@ export class RootFiles implements HostFiles, Disposable {
         const read = file.readSync(this.#buffer.subarray(size, size + request));
         if (read === null || read === 0) return size;
         size += read;
+        if (onePart && read < request) return size;
         if (read === request) request *= 4;
       }
     } catch (error) {

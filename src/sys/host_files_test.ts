@@ -170,3 +170,39 @@ Deno.test("read closes files that were not read for a minute, such as those of a
   files.read("proc/stat");
   assert.equal(files.kept, 1);
 });
+
+Deno.test("read does not let files that are read in turn push each other out", () => {
+  let now = 0;
+  using files = new RootFiles({ maxKept: 2, clock: () => now });
+  const readAll = () => {
+    for (const name of ["stat", "meminfo", "uptime"]) files.read(`proc/${name}`);
+  };
+  const held = () =>
+    [...Deno.readDirSync("/proc/self/fd")].map(({ name }) => {
+      try {
+        return Deno.readLinkSync(`/proc/self/fd/${name}`);
+      } catch {
+        return ""; // the folder's own descriptor
+      }
+    }).filter((path) => /^\/proc\/(stat|meminfo|uptime)$/.test(path)).sort();
+  readAll();
+  readAll();
+  assert.deepEqual(held(), ["/proc/meminfo", "/proc/stat"]);
+  now = 20_000;
+  files.read("proc/uptime");
+  assert.deepEqual(held(), ["/proc/meminfo", "/proc/uptime"]);
+});
+
+Deno.test("read gives files of cgroups whole, again and again", () => {
+  using files = new RootFiles();
+  // Of v1, or of v2.
+  const path = ["sys/fs/cgroup/memory/memory.stat", "sys/fs/cgroup/memory.stat"]
+    .find((path) => files.readOptional(path) !== undefined);
+  assert.ok(path !== undefined, "no memory.stat");
+  const names = (content: string) => content.split("\n").map((line) => line.split(" ")[0]);
+  const expected = names(Deno.readTextFileSync(`/${path}`));
+  assert.ok(expected.length > 20);
+  for (let round = 0; round < 3; round++) {
+    assert.deepEqual(names(text(files.read(path))), expected);
+  }
+});
