@@ -133,7 +133,7 @@ export async function waitOnHost(probe: NativeProbe): Promise<Rows> {
   return storeRows(store);
 }
 
-function storeRows(store: Store): Rows {
+export function storeRows(store: Store): Rows {
   const rows: Rows = {};
   for (const table of store.tables) rows[table.name] = tableRows(table);
   return rows;
@@ -183,6 +183,11 @@ class TextFiles implements HostFiles {
     if (text === undefined) return undefined;
     this.#given = typeof text === "string" ? new TextEncoder().encode(text) : text.slice();
     return this.#given;
+  }
+
+  link(path: string): string | undefined {
+    const text = this.texts[path];
+    return typeof text === "string" ? text : undefined;
   }
 
   list(path: string): string[] {

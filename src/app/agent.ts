@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** The running agent: native probes and the server first, so that a scrape is answered at once; then all else. */
 import type { BuildInfo, ProbeStatus } from "../core/agent_stats.ts";
+import { ContainerLookup } from "../core/container_lookup.ts";
 import { Unsupported } from "../core/errors.ts";
 import type { ProbeKind } from "../core/probe.ts";
 import { Store } from "../core/store.ts";
@@ -20,6 +21,7 @@ import { RootFiles } from "../sys/host_files.ts";
 import { type Libbpf, openLibbpf } from "../sys/libbpf.ts";
 import { processStats } from "../sys/process_stats.ts";
 import { IdleMemory } from "../sys/resident_memory.ts";
+import { RuntimeNames } from "../sys/runtime_names.ts";
 import { buildVersion, embeddedLibrary } from "./embedded.ts";
 import { hostLabels } from "./identity.ts";
 import { builtInProbes, type Configured, externalProbes } from "./starters.ts";
@@ -78,6 +80,12 @@ export class Agent {
       store: this.#store,
       files: this.#files,
       calls: this.#calls,
+      containers: new ContainerLookup(this.#files, { clock: now }),
+      names: new RuntimeNames(this.#files, {
+        root: global.root,
+        clock: now,
+        log: (text) => this.#log("info", text),
+      }),
       watchdog: this.#watchdog,
       log: this.#log,
       now,

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** From the configuration to probes that can be started, one way for each kind. */
+import type { ContainerLookup } from "../core/container_lookup.ts";
+import type { ContainerNamer } from "../core/container_names.ts";
 import { ConfigError } from "../core/errors.ts";
 import type { AnyProbe, HostCalls, RunningProbe } from "../core/probe.ts";
 import type { Store } from "../core/store.ts";
@@ -23,6 +25,8 @@ export interface StartContext {
   readonly store: Store;
   readonly files: RootFiles;
   readonly calls: HostCalls;
+  readonly containers: ContainerLookup;
+  readonly names: ContainerNamer;
   readonly watchdog: Watchdog;
   readonly log: Logger;
   readonly now: () => number;
@@ -66,7 +70,7 @@ function refuseUnknownTables(probe: AnyProbe, entry: ProbeConfig | undefined): v
 function startBuiltIn(
   probe: AnyProbe,
   entry: ProbeConfig | undefined,
-  { config, store, files, calls, log, libbpf }: StartContext,
+  { config, store, files, calls, containers, names, log, libbpf }: StartContext,
 ): RunningProbe | Promise<RunningProbe> {
   const settings = probeSettings(entry?.settings ?? {}, entry?.place ?? { file: "settings" });
   const tablesOff = new Set(
@@ -76,7 +80,7 @@ function startBuiltIn(
     }).map(([name]) => name),
   );
   if (probe.kind === "native") {
-    return startNative(probe, { store, files, calls, settings, tablesOff });
+    return startNative(probe, { store, files, calls, containers, names, settings, tablesOff });
   }
   return startBpf(probe, {
     store,
@@ -84,6 +88,7 @@ function startBuiltIn(
     tablesOff,
     libbpf: libbpf(),
     image: embeddedObject,
+    containers,
     btfPath: config.global.btf_path || undefined,
     log: (text) => log("info", `Probe "${probe.name}": ${text}`),
   });

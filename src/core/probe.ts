@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** What a probe declares. Declarations are data and pure functions; `sys`, `ingest` and `manager` bring them to life. */
 import type { ObjectLayout } from "./layout.ts";
-import type { LabelReader } from "./labels.ts";
+import type { ContainerLookup } from "./container_lookup.ts";
+import type { ContainerNamer } from "./container_names.ts";
+import { containerOf, type LabelReader } from "./labels.ts";
 import type { HistogramSpec, MetricSpec, NumberSpec, NumberType, TableSpec } from "./table.ts";
 
 export type ProbeKind = "native" | "ebpf" | "external";
@@ -26,6 +28,15 @@ export interface HostFiles {
   readOptional(path: string): Uint8Array | undefined;
   /** Names in a folder, in no particular order; empty when there is no such folder. */
   list(path: string): string[];
+  /** Where a symbolic link points, as it says; undefined when there is none, or it may not be read. */
+  link(path: string): string | undefined;
+}
+
+/** What probes share besides files. */
+export interface ProbeHost {
+  readonly calls: HostCalls;
+  readonly containers: ContainerLookup;
+  readonly names: ContainerNamer;
 }
 
 /** A mounted file system to be asked for its size. */
@@ -114,7 +125,7 @@ export interface NativeProbe<T extends Tables = Tables> extends ProbeBase {
   readonly kind: "native";
   readonly tables: T;
   /** Called once at start. Throws Unsupported when the host lacks what it reads. */
-  open(files: HostFiles, settings: Settings, calls: HostCalls): Read<T> | Reading<T>;
+  open(files: HostFiles, settings: Settings, host: ProbeHost): Read<T> | Reading<T>;
 }
 
 /** A metric whose number stands in a field of a BPF map's value. */
@@ -204,20 +215,24 @@ export interface RunningProbe {
 }
 
 const VERSION = "1.0.0";
+/** As the original names them. */
+const PROCESS_KEY = "tgid";
+const CONTAINER_LABEL = "container_id";
 
 interface TableDeclaration<Metric> {
   readonly entity: string;
   readonly keys: readonly string[];
   readonly labels?: readonly string[];
+  readonly distinct?: number;
   readonly version?: string;
   readonly metrics: Metric;
 }
 
 /** Declares a table of a native probe. */
 export function table<const M extends Readonly<Record<string, MetricSpec>>>(
-  { entity, keys, labels = [], version = VERSION, metrics }: TableDeclaration<M>,
+  { entity, keys, labels = [], distinct = 0, version = VERSION, metrics }: TableDeclaration<M>,
 ): TableSpec & { readonly metrics: M } {
-  return { entity, keys, labels, version, metrics };
+  return { entity, keys, labels, distinct, version, metrics };
 }
 
 /** A total that only grows. */
@@ -303,12 +318,18 @@ interface MapTableDeclaration<L extends ObjectLayout, M extends Extract<keyof L[
   >;
 }
 
-/** Declares a table over a BPF map; a field that the map does not have is a type error. */
+/**
+ * Declares a table over a BPF map; a field that the map does not have is a type error. A table of processes (key `tgid`)
+ * also shows the container, last.
+ */
 export function mapTable<L extends ObjectLayout, M extends Extract<keyof L["maps"], string>>(
   _layout: L,
   declaration: MapTableDeclaration<L, M>,
 ): MapTable {
   const { keys, labels = {}, ...rest } = declaration;
+  const process = keys[PROCESS_KEY];
+  const shown: Record<string, LabelReader> = { ...labels };
+  if (process !== undefined) shown[CONTAINER_LABEL] ??= containerOf(process);
   return {
     version: VERSION,
     on: true,
@@ -316,8 +337,8 @@ export function mapTable<L extends ObjectLayout, M extends Extract<keyof L["maps
     insteadOf: [],
     ...rest,
     keys: Object.keys(keys),
-    labels: Object.keys(labels),
-    labelReaders: [...Object.values(keys), ...Object.values(labels)],
+    labels: Object.keys(shown),
+    labelReaders: [...Object.values(keys), ...Object.values(shown)],
   };
 }
 

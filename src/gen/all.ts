@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Written by scripts/gen.ts from the files in src/probes: do not edit. */
 import type { AnyProbe } from "../core/probe.ts";
+import container from "../probes/container.ts";
 import system_cpu from "../probes/system_cpu.ts";
 import system_disk from "../probes/system_disk.ts";
 import system_files from "../probes/system_files.ts";
@@ -17,6 +18,7 @@ import system_vmstat from "../probes/system_vmstat.ts";
 import tcp from "../probes/tcp.ts";
 
 export const probes: readonly AnyProbe[] = [
+  container,
   system_cpu,
   system_disk,
   system_files,

@@ -45,7 +45,7 @@ export default nativeProbe({
       metrics: { value: gauge("Always 1: the facts are in the labels.", "boolean") },
     }),
   },
-  open(files, _settings, calls) {
+  open(files, _settings, { calls }) {
     const release = first(files, OS_RELEASE);
     const version = osVersion(files, release);
     const kernel = firstLine(files, "proc/sys/kernel/osrelease");

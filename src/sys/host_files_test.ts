@@ -153,3 +153,60 @@ Deno.test("list names what a folder holds", () => {
   assert.ok(files.list("sys/class/net").includes("lo"));
   assert.ok(files.list("proc").includes(String(Deno.pid)));
 });
+
+Deno.test("link says where a symbolic link points, and nothing where there is none", () => {
+  using files = new RootFiles();
+  assert.equal(files.link("proc/self/ns/net"), Deno.readLinkSync("/proc/self/ns/net"));
+  for (const path of ["proc/no_such_file", "proc/stat", "proc/4194305/ns/net"]) {
+    assert.equal(files.link(path), undefined, path);
+  }
+});
+
+Deno.test("read closes files that were not read for a minute, such as those of a container that is gone", () => {
+  let now = 0;
+  using files = new RootFiles({ clock: () => now });
+  files.read("proc/stat");
+  files.read("proc/uptime");
+  now = 59_000;
+  files.read("proc/stat");
+  assert.equal(files.kept, 2);
+  now = 61_000;
+  files.read("proc/stat");
+  assert.equal(files.kept, 1);
+});
+
+Deno.test("read does not let files that are read in turn push each other out", () => {
+  let now = 0;
+  using files = new RootFiles({ maxKept: 2, clock: () => now });
+  const readAll = () => {
+    for (const name of ["stat", "meminfo", "uptime"]) files.read(`proc/${name}`);
+  };
+  const held = () =>
+    [...Deno.readDirSync("/proc/self/fd")].map(({ name }) => {
+      try {
+        return Deno.readLinkSync(`/proc/self/fd/${name}`);
+      } catch {
+        return ""; // the folder's own descriptor
+      }
+    }).filter((path) => /^\/proc\/(stat|meminfo|uptime)$/.test(path)).sort();
+  readAll();
+  readAll();
+  assert.deepEqual(held(), ["/proc/meminfo", "/proc/stat"]);
+  now = 20_000;
+  files.read("proc/uptime");
+  assert.deepEqual(held(), ["/proc/meminfo", "/proc/uptime"]);
+});
+
+Deno.test("read gives files of cgroups whole, again and again", () => {
+  using files = new RootFiles();
+  // Of v1, or of v2.
+  const path = ["sys/fs/cgroup/memory/memory.stat", "sys/fs/cgroup/memory.stat"]
+    .find((path) => files.readOptional(path) !== undefined);
+  assert.ok(path !== undefined, "no memory.stat");
+  const names = (content: string) => content.split("\n").map((line) => line.split(" ")[0]);
+  const expected = names(Deno.readTextFileSync(`/${path}`));
+  assert.ok(expected.length > 20);
+  for (let round = 0; round < 3; round++) {
+    assert.deepEqual(names(text(files.read(path))), expected);
+  }
+});

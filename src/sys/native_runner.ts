@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Runs a probe that reads files: adds its tables to the store and writes their rows on each tick. */
+import { ContainerLookup } from "../core/container_lookup.ts";
+import type { ContainerNamer } from "../core/container_names.ts";
 import type {
   HostCalls,
   HostFiles,
   NativeProbe,
+  ProbeHost,
   RowWriter,
   RunningProbe,
   Settings,
@@ -13,10 +16,10 @@ import type {
 import type { Store } from "../core/store.ts";
 import type { Table } from "../core/table.ts";
 
-export interface NativeHost {
+/** What all probes share of ProbeHost may be missing: then the probe has its own, knows no names and no mounts. */
+export interface NativeHost extends Partial<ProbeHost> {
   readonly store: Store;
   readonly files: HostFiles;
-  readonly calls: HostCalls;
   readonly settings: Settings;
   /** Names of tables that are switched off: the probe runs, these rows go nowhere. */
   readonly tablesOff?: ReadonlySet<string>;
@@ -31,9 +34,10 @@ export interface RunningNative extends RunningProbe {
 /** Throws Unsupported when the host lacks what the probe reads, and what the store throws for its tables. */
 export function startNative<T extends Tables>(
   probe: NativeProbe<T>,
-  { store, files, calls, settings, tablesOff = new Set() }: NativeHost,
+  host: NativeHost,
 ): RunningNative {
-  const opened = probe.open(files, settings, calls);
+  const { store, files, settings, tablesOff = new Set() } = host;
+  const opened = probe.open(files, settings, sharedOf(host));
   const { read, losses = () => ({}) } = typeof opened === "function" ? { read: opened } : opened;
   const writers = new Map<string, TableWriter>();
   const stop = () => {
@@ -100,6 +104,20 @@ class TableWriter implements RowWriter {
     return this;
   }
 }
+
+function sharedOf({ files, calls, containers, names }: NativeHost): ProbeHost {
+  return {
+    calls: calls ?? NO_CALLS,
+    containers: containers ?? new ContainerLookup(files, { clock: () => performance.now() }),
+    names: names ?? NAMELESS,
+  };
+}
+
+const NO_CALLS: HostCalls = {
+  mountSizes: (mounts) => Promise.resolve(mounts.map(() => ({ state: "refused" }))),
+};
+
+const NAMELESS: ContainerNamer = { namesOf: () => undefined, losses: {} };
 
 const NOWHERE: RowWriter = {
   row: () => NOWHERE,

@@ -90,7 +90,7 @@ function unread(port: number): number {
 Deno.test("tcp shows a window that is shut, in master's table too", async () => {
   for (const tables of [["tcp_windows", "tcp_rate"], ["tcp_metric"]]) {
     await using rig = await Rig.start({ tables });
-    const { client, server } = await rig.connect();
+    const { client } = await rig.connect();
     const writing = (async () => {
       const data = new Uint8Array(1 << 20);
       for (let i = 0; i < 64; i++) await client.write(data);
