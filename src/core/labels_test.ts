@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 import assert from "node:assert/strict";
-import { address, id, ipv6Text, KeyView, nameOf, text, unknown, word } from "./labels.ts";
+import { address, constant, id, ipv6Text, KeyView, nameOf, text, unknown, word } from "./labels.ts";
 
 const VIEW = new KeyView({
   size: 40,
@@ -110,6 +110,7 @@ Deno.test("word, text and unknown read what they say", () => {
   assert.equal(text("ip").read(view, NONE), "redis-server");
   key.fill(97, 16, 32);
   assert.equal(text("ip").read(view, NONE), "a".repeat(16));
+  assert.equal(constant("listen").read(view, NONE), "listen");
   assert.equal(unknown().read(view, NONE), "");
 });
 

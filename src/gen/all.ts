@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Written by scripts/gen.ts from the files in src/probes: do not edit. */
 import type { AnyProbe } from "../core/probe.ts";
+import endpoint from "../probes/endpoint.ts";
 import system_cpu from "../probes/system_cpu.ts";
 import system_meminfo from "../probes/system_meminfo.ts";
 import system_net from "../probes/system_net.ts";
 import tcp from "../probes/tcp.ts";
 
 export const probes: readonly AnyProbe[] = [
+  endpoint,
   system_cpu,
   system_meminfo,
   system_net,

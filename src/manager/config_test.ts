@@ -184,7 +184,10 @@ Deno.test("loadConfig uses what the file sets and the default for the rest", () 
   });
   assert.deepEqual(
     config.probes.map((probe) => [probe.name, probe.switch]),
-    [["system_cpu", "on"], ["system_meminfo", "on"], ["system_net", "on"], ["tcp", "on"]],
+    [["system_cpu", "on"], ["system_meminfo", "on"], ["system_net", "on"], ["tcp", "on"], [
+      "endpoint",
+      "on",
+    ]],
   );
 });
 
@@ -223,6 +226,7 @@ Deno.test("loadConfig reads the settings of version 1, probes in the place of it
         "-t 5 -w /opt/gala-gopher/task_whitelist.conf -l warn",
       ]),
       ["tcp", "on", "-l warn -P 7"],
+      ["endpoint", "on", "-l warn"],
     ],
   );
   assert.deepEqual(
@@ -232,7 +236,7 @@ Deno.test("loadConfig reads the settings of version 1, probes in the place of it
   const missing = config.warnings.filter((line) => line.includes("not in this version"));
   assert.deepEqual(
     missing.map((line) => /probe "(\w+)"/.exec(line)?.[1]),
-    ["lvs", "task", "endpoint", "blockprobe", "ksliprobe", "opengauss_sli"],
+    ["lvs", "task", "blockprobe", "ksliprobe", "opengauss_sli"],
   );
   assert.match(missing[0]!, /v1\.conf:126:5: /);
 });
@@ -240,7 +244,7 @@ Deno.test("loadConfig reads the settings of version 1, probes in the place of it
 Deno.test("loadConfig reads the settings of later versions, which list no probes", () => {
   const config = loadConfig(`${FIXTURES}master.conf`);
   assert.equal(config.rest_api_server.port, 9999);
-  assert.equal(config.probes.length, 4);
+  assert.equal(config.probes.length, 5);
   assert.deepEqual(config.warnings, []);
 });
 

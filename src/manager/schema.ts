@@ -340,7 +340,13 @@ export const LISTS = {
 } as const;
 
 /** What runs where no list says otherwise. */
-export const DEFAULT_PROBES = ["system_cpu", "system_meminfo", "system_net", "tcp"] as const;
+export const DEFAULT_PROBES = [
+  "system_cpu",
+  "system_meminfo",
+  "system_net",
+  "tcp",
+  "endpoint",
+] as const;
 
 export type Sections = {
   readonly [Name in keyof typeof SECTIONS]: ValuesOf<(typeof SECTIONS)[Name]["keys"]>;

@@ -95,6 +95,8 @@ export class MapFeed {
     }
     if (!renew) return -1;
     const key = this.#view.at(row.keys, row.keyOffset);
+    const { only } = side.spec;
+    if (only !== undefined && key.number(only.field) !== only.value) return -1;
     const made = table.row(
       side.spec.labelReaders.map((label) => label.read(key, this.#enums)),
       now,
