@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import {
   address,
+  constant,
   id,
   ipv6Text,
   KeyView,
@@ -120,6 +121,7 @@ Deno.test("word, text and unknown read what they say", () => {
   assert.equal(text("ip").read(view, NONE), "redis-server");
   key.fill(97, 16, 32);
   assert.equal(text("ip").read(view, NONE), "a".repeat(16));
+  assert.equal(constant("listen").read(view, NONE), "listen");
   assert.equal(unknown().read(view, NONE), "");
 });
 

@@ -156,6 +156,8 @@ export interface MapTable extends TableSpec {
   readonly programs: readonly string[];
   /** Tables that this one takes the place of when it is on. */
   readonly insteadOf: readonly string[];
+  /** Takes only entries of the map whose key has this number in this field. */
+  readonly only?: { readonly field: string; readonly value: number };
 }
 
 /** A probe whose numbers are added up by programs in the kernel. */
@@ -310,6 +312,7 @@ interface MapTableDeclaration<L extends ObjectLayout, M extends Extract<keyof L[
   readonly on?: boolean;
   readonly programs?: readonly Extract<keyof L["programs"], string>[];
   readonly insteadOf?: readonly string[];
+  readonly only?: { readonly field: Fields<L, M, "key">; readonly value: number };
   readonly metrics: Readonly<
     Record<
       string,

@@ -342,6 +342,7 @@ export const LISTS = {
 /** What runs where no list says otherwise. */
 export const DEFAULT_PROBES = [
   "system_cpu",
+  "endpoint",
   "system_disk",
   "system_files",
   "system_fs",
