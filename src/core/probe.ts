@@ -2,6 +2,7 @@
 /** What a probe declares. Declarations are data and pure functions; `sys`, `ingest` and `manager` bring them to life. */
 import type { ObjectLayout } from "./layout.ts";
 import type { LabelReader } from "./labels.ts";
+import type { QueueTotals } from "./route_netlink.ts";
 import type { MetricSpec, MetricType, TableSpec } from "./table.ts";
 
 export type ProbeKind = "native" | "ebpf" | "external";
@@ -62,6 +63,8 @@ export interface HostCalls {
    * where the host's network is not that of this process.
    */
   addresses?(): Promise<readonly string[] | undefined>;
+  /** What waits in front of each network device, by its index; otherwise as `addresses`. */
+  queues?(): Promise<ReadonlyMap<number, QueueTotals> | undefined>;
 }
 
 /** Writes rows of one table during a reading. */
