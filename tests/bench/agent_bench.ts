@@ -6,6 +6,7 @@
  */
 import { gunzipSync } from "node:zlib";
 import { parseArgs } from "node:util";
+import { DEFAULT_PROBES } from "../../src/manager/schema.ts";
 
 const STARTS = 15;
 const SCRAPES = 30;
@@ -17,7 +18,29 @@ const CONNECTIONS = 64;
 const PARTS = ["start", "cpu", "rest"];
 const EXPORTER = "/usr/bin/prometheus-node-exporter";
 const ROOT = new URL("../../", import.meta.url).pathname;
-const SAME_COLLECTORS = ["cpu", "meminfo", "netdev", "netstat", "softnet", "sockstat"];
+const SAME_COLLECTORS = [
+  "conntrack",
+  "cpu",
+  "diskstats",
+  "filefd",
+  "filesystem",
+  "loadavg",
+  "meminfo",
+  "netclass",
+  "netdev",
+  "netstat",
+  "os",
+  "pressure",
+  "sockstat",
+  "softnet",
+  "stat",
+  "uname",
+  "vmstat",
+];
+/** Native probes that are of no process and no container. */
+const ELSEWHERE: readonly string[] = ["system_proc"];
+const NATIVE = DEFAULT_PROBES.filter((name) => name.startsWith("system_"))
+  .filter((name) => !ELSEWHERE.includes(name));
 const EBPF_RUNS = 'gala_gopher_agent_probe_state{probe="tcp",kind="ebpf",state="running"} 1';
 
 const { values: options, positionals } = parseArgs({
@@ -157,8 +180,7 @@ async function agent(name: string, interval: number, nativeOnly = false): Promis
   const conf = `${folder}/${port}.yaml`;
   const external =
     `extend_probes:\n  - name: example\n    command: ${ROOT}probes/example/example.sh\n`;
-  const native = ["system_cpu", "system_meminfo", "system_net"];
-  const list = native.map((probe) => `  - name: ${probe}\n    switch: on\n`).join("");
+  const list = NATIVE.map((probe) => `  - name: ${probe}\n    switch: on\n`).join("");
   await Deno.writeTextFile(
     conf,
     `web_server:\n  port: ${port}\ningress:\n  interval: ${interval}\n` +
