@@ -25,6 +25,7 @@ const PROBES: readonly Probe[] = [
     program: "haproxy/haproxy_probe.py",
     at: (port) => ["-s", "127.0.0.1", "-p", String(port), ...SHORT],
   },
+  { program: "kafka/kafka_probe.py", at: host },
   { program: "mysql/mysql_probe.py", at: host },
   { program: "nginx/nginx_probe.py", at: url },
   { program: "pg_stat/pg_stat_probe.py", at: host },
