@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** probes/jvm against Java machines of each version that is installed. */
 import assert from "node:assert/strict";
-import { ROOT, withFolder } from "../e2e/run_agent.ts";
+import { type Agent, ROOT, withFolder } from "../e2e/run_agent.ts";
 import { equals, output, says, valueOf, withProbe } from "./run_probe_agent.ts";
 import { giveToNobody, type Server, startServer } from "./run_server.ts";
 
@@ -54,6 +54,12 @@ class Target {
     return this.#server;
   }
 
+  /** A program that is named java and does not catch the signal by which one attaches. */
+  async pretend(): Promise<string> {
+    await Deno.copyFile("/bin/sleep", `${this.#folder}/java`);
+    return `${this.#folder}/java`;
+  }
+
   /** What the machine says of itself. */
   async own(name: string): Promise<number> {
     const text = await Deno.readTextFile(this.#file);
@@ -93,38 +99,35 @@ for (const java of javas()) {
         await equals(agent, "jvm_proc_start_time_secs", shown, start / 1000);
         await valueOf(agent, "jvm_proc_cpu_secs_total", shown, (seconds) =>
           seconds > 0.1);
-        await checkMoving(agent, target, shown);
+        await checkMoving(agent, target, shown, MOVING);
+        await checkMoving(agent, target, { ...shown, pool: "direct" }, BUFFER_POOL);
         await valueOf(agent, "jvm_threads_peak", { tgid, type: await vmName(java) });
       });
     }));
 }
 
-/** The connection itself has threads and buffers, so both sides are asked until they say the same. */
+/** Metric, the target's own name for it, and what the target has made itself. */
+const MOVING = [
+  ["jvm_threads_current", "threads", PARKED + DEADLOCKED],
+  ["jvm_threads_daemon", "daemons", PARKED + DEADLOCKED],
+  ["jvm_threads_started_total", "started", PARKED + DEADLOCKED],
+  ["jvm_class_loaded_total", "loaded", 400],
+] as const;
+const BUFFER_POOL = [
+  ["jvm_buffer_pool_used_buffers", "buffers", BUFFERS],
+  ["jvm_buffer_pool_capacity_bytes", "buffer_bytes", BUFFERS * BUFFER_BYTES],
+] as const;
+
+/** The probe's connection has threads and buffers too, so both sides are asked until they say the same. */
 async function checkMoving(
-  agent: Parameters<Parameters<typeof withProbe>[1]>[0],
+  agent: Agent,
   target: Target,
-  shown: { tgid: string; name: string },
+  shown: Readonly<Record<string, string>>,
+  metrics: typeof MOVING | typeof BUFFER_POOL,
 ): Promise<void> {
-  for (
-    const [metric, name, least] of [
-      ["jvm_threads_current", "threads", PARKED + DEADLOCKED],
-      ["jvm_threads_daemon", "daemons", PARKED + DEADLOCKED],
-      ["jvm_threads_started_total", "started", PARKED + DEADLOCKED],
-      ["jvm_class_loaded_total", "loaded", 400],
-      ["jvm_buffer_pool_used_buffers", "buffers", BUFFERS],
-      ["jvm_buffer_pool_capacity_bytes", "buffer_bytes", BUFFERS * BUFFER_BYTES],
-    ] as const
-  ) {
-    let own = 0;
-    const reading = setInterval(() => void target.own(name).then((value) => own = value), 50);
-    try {
-      const pool = metric.includes("pool") ? { pool: "direct" } : {};
-      const row = { ...shown, ...pool };
-      const seen = await valueOf(agent, metric, row, (value) => value === own);
-      assert.ok(seen >= least, `${metric} ${seen}`);
-    } finally {
-      clearInterval(reading);
-    }
+  for (const [metric, name, least] of metrics) {
+    const same = async (value: number) => value >= least && value === await target.own(name);
+    await valueOf(agent, metric, shown, same);
   }
 }
 
@@ -143,9 +146,7 @@ Deno.test("jvm reads performance data where it may not attach, and says so", () 
       const { tgid } = target;
       await says(agent, `Java machine ${tgid} gives only its performance data`);
       const shown = { tgid, name: "JvmTarget" };
-      await equals(agent, "jvm_threads_current", shown, await target.own("threads"));
-      await equals(agent, "jvm_threads_daemon", shown, await target.own("daemons"));
-      await equals(agent, "jvm_class_loaded_total", shown, await target.own("loaded"));
+      await checkMoving(agent, target, shown, MOVING);
       const start = await target.own("start");
       // Of a moment a little earlier in the machine's life.
       const near = (seconds: number) => Math.abs(seconds - start / 1000) < 1;
@@ -156,5 +157,26 @@ Deno.test("jvm reads performance data where it may not attach, and says so", () 
         { ...shown, area: "heap" },
         (bytes) => bytes > 1e6,
       );
+    });
+  }));
+
+Deno.test("jvm leaves a process alone that attaching would end", () =>
+  withTarget(async (target) => {
+    const pretender = await target.pretend();
+    await withProbe({ command: "jvm/jvm_probe.sh" }, async (agent) => {
+      const child = new Deno.Command(pretender, { args: ["60"] }).spawn();
+      let ended = false;
+      const status = child.status.finally(() => ended = true);
+      try {
+        await says(
+          agent,
+          `Java machine ${child.pid} gives only its performance data: it would not survive`,
+        );
+        await says(agent, `no rows of Java machine ${child.pid}`);
+        assert.ok(!ended);
+      } finally {
+        if (!ended) child.kill("SIGKILL");
+        await status;
+      }
     });
   }));
