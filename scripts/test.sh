@@ -93,7 +93,7 @@ tests() {
 }
 
 unit_tests() {
-	tests "$1" "$2" --ignore=tests/kernel,tests/e2e,tests/probes,tests/bench,tests/fixtures src scripts tests
+	tests "$1" "$2" src scripts
 }
 
 stage_unit() {
