@@ -3,7 +3,7 @@
 import type { ContainerLookup } from "../core/container_lookup.ts";
 import type { ContainerNamer } from "../core/container_names.ts";
 import { ConfigError } from "../core/errors.ts";
-import type { AnyProbe, RunningProbe } from "../core/probe.ts";
+import type { AnyProbe, HostCalls, RunningProbe } from "../core/probe.ts";
 import type { Store } from "../core/store.ts";
 import { resolveCommand, splitCommandLine } from "../ingest/command_line.ts";
 import { startExternal, type StopLimits } from "../ingest/external_probe.ts";
@@ -26,6 +26,7 @@ export interface StartContext {
   readonly files: RootFiles;
   readonly containers: ContainerLookup;
   readonly names: ContainerNamer;
+  readonly calls: HostCalls;
   readonly watchdog: Watchdog;
   readonly log: Logger;
   readonly now: () => number;
@@ -69,13 +70,14 @@ function refuseUnknownTables(probe: AnyProbe, entry: ProbeConfig | undefined): v
 function startBuiltIn(
   probe: AnyProbe,
   entry: ProbeConfig | undefined,
-  { config, store, files, containers, names, log, libbpf }: StartContext,
+  context: StartContext,
 ): RunningProbe | Promise<RunningProbe> {
+  const { config, store, containers, log, libbpf } = context;
   const settings = probeSettings(entry?.settings ?? {}, entry?.place ?? { file: "settings" });
   const off = Object.entries(entry?.tables ?? {}).filter(([, value]) => value === "off");
   const tablesOff = new Set(off.map(([name]) => name));
   if (probe.kind === "native") {
-    return startNative(probe, { store, files, settings, tablesOff, containers, names });
+    return startNative(probe, { ...context, settings, tablesOff });
   }
   return startBpf(probe, {
     store,

@@ -4,7 +4,7 @@ import type { ObjectLayout } from "./layout.ts";
 import type { ContainerLookup } from "./container_lookup.ts";
 import type { ContainerNamer } from "./container_names.ts";
 import { containerOf, type LabelReader } from "./labels.ts";
-import type { MetricSpec, MetricType, TableSpec } from "./table.ts";
+import type { HistogramSpec, MetricSpec, NumberSpec, NumberType, TableSpec } from "./table.ts";
 
 export type ProbeKind = "native" | "ebpf" | "external";
 
@@ -16,6 +16,8 @@ export interface Settings {
   number(name: string, fallback: number, min?: number, max?: number): number;
   text(name: string, fallback: string): string;
   flag(name: string, fallback: boolean): boolean;
+  /** A regular expression. */
+  pattern(name: string, fallback: string): RegExp;
 }
 
 /** Files of the observed host, below its root. Paths have no leading slash: `proc/stat`. */
@@ -30,12 +32,41 @@ export interface HostFiles {
   link(path: string): string | undefined;
 }
 
+/** A mounted file system to be asked for its size. */
+export interface Mount {
+  /** Tells it from another one that is mounted at the same path later on. */
+  readonly id: string;
+  readonly path: string;
+  /** Whether a server or another program answers for it: such a mount may be dead for long. */
+  readonly isRemote: boolean;
+}
+
+export interface MountSize {
+  readonly blockBytes: number;
+  readonly blocks: number;
+  readonly freeBlocks: number;
+  /** Free for those who are not root. */
+  readonly availableBlocks: number;
+  readonly inodes: number;
+  readonly freeInodes: number;
+}
+
+/** `stalled`: no answer yet, for that many seconds. `refused`: it answered with an error, or was not asked at all. */
+export type MountAnswer =
+  | { readonly state: "known"; readonly size: MountSize }
+  | { readonly state: "stalled"; readonly seconds: number }
+  | { readonly state: "refused" };
+
+/** What the kernel of the observed host is asked by calls that may take long: none of them holds up the event loop. */
+export interface HostCalls {
+  /** An answer for each mount, in the same order, within about a second whatever hangs. Never rejects. */
+  mountSizes(mounts: readonly Mount[]): Promise<readonly MountAnswer[]>;
+}
+
 /** What probes share besides files. */
-export interface ProbeHost {
+export interface ProbeHost extends HostCalls {
   readonly containers: ContainerLookup;
   readonly names: ContainerNamer;
-  /** Tells a total of what was lost or refused, for `losses` of the probe. */
-  lost(reason: string, total: number): void;
 }
 
 /** Writes rows of one table during a reading. */
@@ -60,27 +91,53 @@ interface ProbeBase {
 export type Tables = Readonly<Record<string, TableSpec>>;
 
 export type Writers<T extends Tables> = {
-  readonly [Name in keyof T]: RowWriter<Extract<keyof T[Name]["metrics"], string>>;
+  readonly [Name in keyof T]: RowWriter<NumberNames<T[Name]["metrics"]>>;
 };
+
+/** Metrics of one number, which a native probe can set. */
+type NumberNames<M extends Readonly<Record<string, MetricSpec>>> = {
+  [Metric in keyof M]: M[Metric] extends HistogramSpec ? never : Extract<Metric, string>;
+}[keyof M];
+
+/**
+ * Reads once; `elapsed` is the time since the last reading in seconds, NaN at first. One that has to wait gives a
+ * promise, and writes its rows after it has waited: the next reading begins only when this one has ended.
+ */
+export type Read<T extends Tables = Tables> = (
+  tables: Writers<T>,
+  elapsed: number,
+) => void | Promise<void>;
+
+export interface Reading<T extends Tables = Tables> {
+  readonly read: Read<T>;
+  /** What could not be read or shown so far, by reason. */
+  losses?(): Readonly<Record<string, number>>;
+}
 
 /** A probe that reads files of the host on each tick. */
 export interface NativeProbe<T extends Tables = Tables> extends ProbeBase {
   readonly kind: "native";
   readonly tables: T;
-  /** Called once at start; what it returns is called on each tick with the time since the last one in seconds. */
-  open(
-    files: HostFiles,
-    settings: Settings,
-    host: ProbeHost,
-  ): (tables: Writers<T>, elapsed: number) => void;
+  /** Called once at start. Throws Unsupported when the host lacks what it reads. */
+  open(files: HostFiles, settings: Settings, host: ProbeHost): Read<T> | Reading<T>;
 }
 
 /** A metric whose number stands in a field of a BPF map's value. */
-export interface FieldMetric extends MetricSpec {
+export interface FieldNumber extends NumberSpec {
   readonly field: string;
   /** The exported number is the field times this. */
   readonly scale: number;
 }
+
+/** A histogram whose counts stand in an array of a BPF map's value: one for each bound, and one for what is above. */
+export interface FieldHistogram extends HistogramSpec {
+  readonly field: string;
+  /** Field with the sum of all values, if there is one; exported times `scale`. */
+  readonly sum?: string;
+  readonly scale: number;
+}
+
+export type FieldMetric = FieldNumber | FieldHistogram;
 
 /** A table whose rows are the entries of one BPF map. */
 export interface MapTable extends TableSpec {
@@ -157,12 +214,12 @@ export function table<const M extends Readonly<Record<string, MetricSpec>>>(
 }
 
 /** A total that only grows. */
-export function counter(help: string, unit: string): MetricSpec {
+export function counter(help: string, unit: string): NumberSpec {
   return { type: "counter", help, unit };
 }
 
 /** A number that goes up and down. */
-export function gauge(help: string, unit: string): MetricSpec {
+export function gauge(help: string, unit: string): NumberSpec {
   return { type: "gauge", help, unit };
 }
 
@@ -180,13 +237,40 @@ export function nativeProbe<const T extends Tables>(
 
 /** A number in the field `field` of the map's value, times `scale`. */
 export function ofField<Field extends string>(
-  type: MetricType,
+  type: NumberType,
   field: Field,
   help: string,
   unit: string,
   scale = 1,
-): FieldMetric & { readonly field: Field } {
+): FieldNumber & { readonly field: Field } {
   return { type, field, help, unit, scale };
+}
+
+/**
+ * A histogram in the array `field` of the map's value, with a sum in the field `sum`. `bounds` are in the unit that is
+ * exported; the sum is exported times `scale`.
+ */
+export function ofBuckets<Field extends string>(
+  { field, sum, scale = 1 }: { field: Field; sum?: Field; scale?: number },
+  bounds: readonly number[],
+  help: string,
+  unit: string,
+): FieldHistogram & { readonly field: Field; readonly sum?: Field } {
+  return {
+    type: "histogram",
+    field,
+    ...(sum === undefined ? {} : { sum }),
+    scale,
+    bounds,
+    help,
+    unit,
+  };
+}
+
+/** Bounds of `slots` buckets of log2_slot() in bpf/probe.h, of which the last has none: 1, 2, 4 ... times `scale`. */
+export function log2Bounds(slots: number, scale = 1): number[] {
+  // 15 digits hide what multiplying by 1e-9 adds: 1.0240000000000002e-6.
+  return Array.from({ length: slots - 1 }, (_, i) => Number((2 ** i * scale).toPrecision(15)));
 }
 
 type Fields<L extends ObjectLayout, M extends keyof L["maps"], Part extends "key" | "value"> =
@@ -202,7 +286,10 @@ interface MapTableDeclaration<L extends ObjectLayout, M extends Extract<keyof L[
   readonly labels?: Readonly<Record<string, LabelReader<Fields<L, M, "key">>>>;
   readonly version?: string;
   readonly metrics: Readonly<
-    Record<string, FieldMetric & { readonly field: Fields<L, M, "value"> }>
+    Record<
+      string,
+      FieldMetric & { readonly field: Fields<L, M, "value">; readonly sum?: Fields<L, M, "value"> }
+    >
   >;
 }
 

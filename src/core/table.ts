@@ -6,15 +6,36 @@
  * `sweep`, which the store holds off while a reader is at work. Memory: 8 bytes x metrics + label text, a row.
  */
 
-export type MetricType = "counter" | "gauge";
+export type NumberType = "counter" | "gauge";
+export type MetricType = NumberType | "histogram";
 
-/** One metric of a table. Its value is a 64-bit float; NaN stands for "not known" and is not exported. */
-export interface MetricSpec {
-  readonly type: MetricType;
+interface MetricBase {
   /** One sentence for HELP. */
   readonly help: string;
   /** `bytes`, `seconds`, `us`, `count` ...: the unit of the exported number. */
   readonly unit: string;
+}
+
+/** A metric of one column. Its value is a 64-bit float; NaN stands for "not known" and is not exported. */
+export interface NumberSpec extends MetricBase {
+  readonly type: NumberType;
+}
+
+/**
+ * How often a value was in which range. Its columns: a count for each bound (of values up to it and above the one
+ * before, not cumulative), a count of values above the last bound, and the sum of all values, which may be NaN.
+ */
+export interface HistogramSpec extends MetricBase {
+  readonly type: "histogram";
+  /** Upper bounds, included, ascending and finite. */
+  readonly bounds: readonly number[];
+}
+
+export type MetricSpec = NumberSpec | HistogramSpec;
+
+/** Columns of a metric, which stand side by side. */
+export function columnsOf(metric: MetricSpec): number {
+  return metric.type === "histogram" ? metric.bounds.length + 2 : 1;
 }
 
 /** What a table is, wherever its rows come from. */
@@ -61,6 +82,8 @@ function escapeLabel(value: string): string {
 
 export class Table {
   readonly metricNames: readonly string[];
+  /** Numbers that a row holds. */
+  readonly columns: number;
   /** Rows that did not fit. */
   dropped = 0;
   /** Rows that were not renewed in time. */
@@ -99,9 +122,16 @@ export class Table {
     this.#labelNames = [...spec.keys, ...spec.labels, ...constants.map(([label]) => label)];
     this.#constantValues = constants.map(([, value]) => value);
     this.metricNames = Object.keys(spec.metrics);
-    this.#columnOf = new Map(this.metricNames.map((metric, column) => [metric, column]));
+    let columns = 0;
+    const columnOf = new Map<string, number>();
+    for (const [metric, metricSpec] of Object.entries(spec.metrics)) {
+      columnOf.set(metric, columns);
+      columns += columnsOf(metricSpec);
+    }
+    this.#columnOf = columnOf;
+    this.columns = columns;
     const rows = Math.min(INITIAL_ROWS, limits.maxRows);
-    this.#columns = this.metricNames.map(() => new Float64Array(rows));
+    this.#columns = Array.from({ length: columns }, () => new Float64Array(rows));
     this.#renewed = new Float64Array(rows).fill(NaN);
   }
 
@@ -119,6 +149,7 @@ export class Table {
     return !Number.isNaN(this.#renewed[slot]!);
   }
 
+  /** The metric's column; of a histogram the first. */
   column(metric: string): number {
     const column = this.#columnOf.get(metric);
     if (column === undefined) throw new TypeError(`Table "${this.name}" has no metric "${metric}"`);

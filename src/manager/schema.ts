@@ -340,7 +340,21 @@ export const LISTS = {
 } as const;
 
 /** What runs where no list says otherwise. */
-export const DEFAULT_PROBES = ["system_cpu", "system_meminfo", "system_net", "tcp"] as const;
+export const DEFAULT_PROBES = [
+  "container",
+  "system_cpu",
+  "system_disk",
+  "system_files",
+  "system_fs",
+  "system_load",
+  "system_meminfo",
+  "system_net",
+  "system_pressure",
+  "system_protocols",
+  "system_sockets",
+  "system_vmstat",
+  "tcp",
+] as const;
 
 export type Sections = {
   readonly [Name in keyof typeof SECTIONS]: ValuesOf<(typeof SECTIONS)[Name]["keys"]>;

@@ -41,7 +41,10 @@ export default nativeProbe({
   tables,
   open(files, settings, host) {
     const reader = new ContainerReader(files, host, settings.flag("per_cpu", false));
-    return (rows, elapsed) => reader.tick(rows, elapsed);
+    return {
+      read: (rows, elapsed) => reader.tick(rows, elapsed),
+      losses: () => ({ processes_not_kept: host.containers.notKept, ...host.names.losses }),
+    };
   },
 });
 
@@ -92,13 +95,6 @@ class ContainerReader {
     for (const state of states) writeMain(rows, state, this.#bootSeconds);
     for (const state of this.#networkOwners(states)) this.#writeNetwork(rows, state);
     for (const state of states) writeMore(rows, state, (number) => this.#deviceName(number));
-    this.#tellLosses();
-  }
-
-  #tellLosses(): void {
-    const { containers, names, lost } = this.#host;
-    lost("processes_not_kept", containers.notKept);
-    for (const [reason, total] of Object.entries(names.losses)) lost(reason, total);
   }
 
   #renew(): void {

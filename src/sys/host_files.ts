@@ -25,13 +25,18 @@ const FIRST_BYTES = 64 * 1024;
 /** For files in /proc/sys the kernel makes and clears a buffer of the size asked for: 64 KB cost 3 us more than 4 KB. */
 const FIRST_REQUEST = 4096;
 
-/** No such file; its device, process or network is gone; or it is not for us (hidepid, no privileges). */
+/**
+ * No such file; its device, process or network is gone; it is not for us (hidepid, no privileges); or it has nothing to
+ * say: the speed of a link that is down (EINVAL), the pressure of a kernel booted with psi=0 (EOPNOTSUPP).
+ */
 const ABSENT: ReadonlySet<number> = new Set([
   ERRNO.ENOENT,
   ERRNO.ENOTDIR,
   ERRNO.ESRCH,
   ERRNO.ENODEV,
   ERRNO.ENXIO,
+  ERRNO.EINVAL,
+  ERRNO.EOPNOTSUPP,
   ERRNO.EACCES,
   ERRNO.EPERM,
 ]);
@@ -49,8 +54,8 @@ const IDLE_MS = 60_000;
 /** Longer than from one tick to the next, mostly. */
 const SOON_MS = 20_000;
 
-/** A link to the network of whoever reads: below a root, this container's instead of the host's. */
-const OWN_NETWORK_REGEXP = /^proc\/net(?=\/|$)/;
+/** Links to whoever reads: below a root, this container's instead of the host's. */
+const OWN_REGEXP = /^proc\/(?:(net)|self)(?=\/|$)/;
 /** The kernel writes these in one go, so that a part is the whole: not to ask for the end saves a sixth of the time. */
 const ONE_PART_REGEXP = /^sys\/fs\/cgroup\/.*\/(?!cgroup\.|tasks$)[^/]+$/;
 const OS_ERROR_REGEXP = /\(os error (\d+)\)/;
@@ -236,7 +241,9 @@ export class RootFiles implements HostFiles, Disposable {
       throw new TypeError(`Path "${path}" is not one below the root, such as "proc/stat"`);
     }
     if (this.#root === "") return `/${path}`;
-    return `${this.#root}/${path.replace(OWN_NETWORK_REGEXP, "proc/1/net")}`;
+    return `${this.#root}/${
+      path.replace(OWN_REGEXP, (_, net) => net === undefined ? "proc/1" : "proc/1/net")
+    }`;
   }
 }
 

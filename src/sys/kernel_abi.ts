@@ -25,4 +25,12 @@ export const ABI = {
   "PROT_WRITE": 2,
   "MFD_CLOEXEC": 1,
   "MNT_DETACH": 2,
+  "sizeof(struct statfs)": 120,
+  "offsetof(struct statfs, f_bsize)": 8,
+  "offsetof(struct statfs, f_blocks)": 16,
+  "offsetof(struct statfs, f_bfree)": 24,
+  "offsetof(struct statfs, f_bavail)": 32,
+  "offsetof(struct statfs, f_files)": 40,
+  "offsetof(struct statfs, f_ffree)": 48,
+  "offsetof(struct statfs, f_frsize)": 72,
 } as const;

@@ -5,7 +5,7 @@
  */
 import { ByteIndex } from "../core/byte_index.ts";
 import { KeyView, type LabelHost } from "../core/labels.ts";
-import type { MapTable } from "../core/probe.ts";
+import type { FieldMetric, MapTable } from "../core/probe.ts";
 import type { Table } from "../core/table.ts";
 import type { MapReader, Row } from "./table_reader.ts";
 
@@ -157,16 +157,47 @@ export class MapFeed {
 }
 
 function sideOf(target: Target, reader: MapReader): Side {
-  const metrics = Object.entries(target.spec.metrics);
+  const { spec, table } = target;
+  const paths = Object.entries(spec.metrics).flatMap(([name, metric]) =>
+    pathsOf(metric, table.column(name), reader)
+  );
   return {
     ...target,
-    columns: metrics.map(([metric]) => target.table.column(metric)),
-    sources: metrics.map(([, { field }]) => reader.indexOf(field)),
-    scales: metrics.map(([, { scale }]) => scale),
-    changes: target.spec.labelReaders.some(({ changes }) => changes === true),
+    columns: paths.map(({ column }) => column),
+    sources: paths.map(({ source }) => source),
+    scales: paths.map(({ scale }) => scale),
+    changes: spec.labelReaders.some(({ changes }) => changes === true),
     shown: [],
     slots: [],
     generations: [],
     written: [],
   };
+}
+
+/** From a number of the value to a column of the table. */
+interface Path {
+  readonly column: number;
+  readonly source: number;
+  readonly scale: number;
+}
+
+function pathsOf(metric: FieldMetric, column: number, reader: MapReader): Path[] {
+  const source = reader.indexOf(metric.field);
+  const { scale } = metric;
+  if (metric.type !== "histogram") return [{ column, source, scale }];
+  const { size, element = size } = reader.layout.value.fields[metric.field]!;
+  const buckets = metric.bounds.length + 1;
+  if (size / element !== buckets) {
+    throw new TypeError(
+      `Field "${metric.field}" of map "${reader.name}" has ${size / element} buckets, ` +
+        `its bounds want ${buckets}`,
+    );
+  }
+  const counts = Array.from({ length: buckets }, (_, i) => ({
+    column: column + i,
+    source: source + i,
+    scale: 1,
+  }));
+  if (metric.sum === undefined) return counts;
+  return [...counts, { column: column + buckets, source: reader.indexOf(metric.sum), scale }];
 }

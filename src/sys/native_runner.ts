@@ -3,8 +3,10 @@
 import { ContainerLookup } from "../core/container_lookup.ts";
 import type { ContainerNamer } from "../core/container_names.ts";
 import type {
+  HostCalls,
   HostFiles,
   NativeProbe,
+  ProbeHost,
   RowWriter,
   RunningProbe,
   Settings,
@@ -17,6 +19,7 @@ import type { Table } from "../core/table.ts";
 export interface NativeHost {
   readonly store: Store;
   readonly files: HostFiles;
+  readonly calls: HostCalls;
   readonly settings: Settings;
   /** Names of tables that are switched off: the probe runs, these rows go nowhere. */
   readonly tablesOff?: ReadonlySet<string>;
@@ -26,8 +29,8 @@ export interface NativeHost {
 }
 
 export interface RunningNative extends RunningProbe {
-  /** Reads once; what the probe throws goes on to the caller. */
-  tick(now: number): void;
+  /** Reads once; what the probe throws goes on to the caller. The promise is that of a probe that has to wait. */
+  tick(now: number): void | Promise<void>;
   stop(): void;
 }
 
@@ -37,15 +40,8 @@ export function startNative<T extends Tables>(
   host: NativeHost,
 ): RunningNative {
   const { store, files, settings, tablesOff = new Set() } = host;
-  const {
-    containers = new ContainerLookup(files, { clock: () => performance.now() }),
-    names = NAMELESS,
-  } = host;
-  const losses: Record<string, number> = {};
-  const lost = (reason: string, total: number) => {
-    losses[reason] = total;
-  };
-  const read = probe.open(files, settings, { containers, names, lost });
+  const opened = probe.open(files, settings, hostOf(host));
+  const { read, losses = () => ({}) } = typeof opened === "function" ? { read: opened } : opened;
   const writers = new Map<string, TableWriter>();
   const stop = () => {
     for (const { table } of writers.values()) store.remove(table);
@@ -70,19 +66,32 @@ export function startNative<T extends Tables>(
   let last = NaN;
   const tick = (now: number) => {
     for (const writer of writers.values()) writer.begin(now);
-    read(tables as Writers<T>, (now - last) / 1000);
+    const reading = read(tables as Writers<T>, (now - last) / 1000);
+    if (reading !== undefined) {
+      return reading.then(() => {
+        last = now;
+      });
+    }
     last = now;
   };
-  return { tick, stop, losses: () => losses };
+  return { tick, stop, losses };
+}
+
+function hostOf({ files, calls, containers, names = NAMELESS }: NativeHost): ProbeHost {
+  return {
+    mountSizes: (mounts) => calls.mountSizes(mounts),
+    containers: containers ?? new ContainerLookup(files, { clock: () => performance.now() }),
+    names,
+  };
 }
 
 class TableWriter implements RowWriter {
-  readonly #metrics: number;
+  readonly #columns: number;
   #slot = -1;
   #now = 0;
 
   constructor(readonly table: Table) {
-    this.#metrics = table.metricNames.length;
+    this.#columns = table.columns;
   }
 
   begin(now: number): void {
@@ -96,7 +105,7 @@ class TableWriter implements RowWriter {
     this.#slot = slot;
     if (slot >= 0) {
       // A row that is renewed must not show an old number for one that is not known any more.
-      for (let column = 0; column < this.#metrics; column++) table.set(slot, column, NaN);
+      for (let column = 0; column < this.#columns; column++) table.set(slot, column, NaN);
     }
     return this;
   }

@@ -7,6 +7,7 @@
 import process from "node:process";
 import { ContainerLookup } from "../../src/core/container_lookup.ts";
 import container from "../../src/probes/container.ts";
+import { LibcHostCalls } from "../../src/sys/host_calls.ts";
 import { RootFiles } from "../../src/sys/host_files.ts";
 import { startNative } from "../../src/sys/native_runner.ts";
 import { firstLine, hasHierarchies, TestContainer } from "../cgroups.ts";
@@ -33,10 +34,11 @@ for (let i = 0; i < CONTAINERS; i++) {
 }
 
 using files = new RootFiles();
+using calls = new LibcHostCalls();
 const store = newStore(100_000);
 let now = 0;
 const containers = new ContainerLookup(files, { clock: () => now });
-const running = startNative(container, { store, files, settings: DEFAULTS, containers });
+const running = startNative(container, { store, files, calls, settings: DEFAULTS, containers });
 const walls: number[] = [];
 const cpus: number[] = [];
 for (let tick = 0; tick < TICKS; tick++) {

@@ -2,6 +2,7 @@
 /** The container probe on cgroups and network namespaces of the running kernel, made by the test: one for each layout. */
 import assert from "node:assert/strict";
 import container from "../../src/probes/container.ts";
+import { LibcHostCalls } from "../../src/sys/host_calls.ts";
 import { RootFiles } from "../../src/sys/host_files.ts";
 import { startNative } from "../../src/sys/native_runner.ts";
 import { firstLine, hasHierarchies, TestContainer } from "../cgroups.ts";
@@ -17,10 +18,12 @@ read -r`;
 class Rig implements Disposable {
   now = 0;
   readonly files = new RootFiles({ clock: () => this.now });
+  readonly calls = new LibcHostCalls();
   readonly store = newStore();
   readonly #running = startNative(container, {
     store: this.store,
     files: this.files,
+    calls: this.calls,
     settings: { ...DEFAULTS, flag: (name, fallback) => name === "per_cpu" || fallback },
   });
 
@@ -38,6 +41,7 @@ class Rig implements Disposable {
 
   [Symbol.dispose](): void {
     this.#running.stop();
+    this.calls[Symbol.dispose]();
     this.files[Symbol.dispose]();
   }
 }
