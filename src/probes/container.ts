@@ -25,6 +25,8 @@ const SPREAD_SECONDS = 30;
 /** Processes looked at in one tick: 7 us each for the state, some 20 us and more for the descriptors. */
 const STATES_A_TICK = 128;
 const DESCRIPTORS_A_TICK = 32;
+/** File systems asked for their size in one tick: 25 us each, most of it elsewhere. */
+const ROOTS_A_TICK = 32;
 const LOAD_SECONDS = 10;
 const NETWORK_TRIES = 3;
 const MAX_DEVICE_NAMES = 4096;
@@ -43,12 +45,17 @@ export default nativeProbe({
     const reader = new ContainerReader(files, host, settings.flag("per_cpu", false));
     return {
       read: (rows, elapsed) => reader.tick(rows, elapsed),
-      losses: () => ({ processes_not_kept: host.containers.notKept, ...host.names.losses }),
+      losses: () => ({
+        processes_not_kept: host.containers.notKept,
+        roots_not_answered: reader.rootsNotAnswered,
+        ...host.names.losses,
+      }),
     };
   },
 });
 
 class ContainerReader {
+  rootsNotAnswered = 0;
   readonly #files: HostFiles;
   readonly #host: ProbeHost;
   readonly #perCpu: boolean;
@@ -57,9 +64,11 @@ class ContainerReader {
   readonly #states = new Map<string, ContainerState>();
   readonly #stateTurns = new Turns<ContainerState>(STATES_A_TICK, ({ pids }) => pids.length);
   readonly #fdTurns = new Turns<ContainerState>(DESCRIPTORS_A_TICK, ({ pids }) => pids.length);
+  readonly #sizeTurns = new Turns<ContainerState>(ROOTS_A_TICK, () => 1);
   readonly #deviceNames = new Map<string, string>();
   /** Since the first tick, in seconds. */
   #now = 0;
+  #askingSizes = false;
   #ticks = 0;
   #renewed = -Infinity;
   #born = 0;
@@ -89,6 +98,7 @@ class ContainerReader {
       if (renew) state.renew(this.#files, this.#cgroups, this.#now);
       state.read(this.#perCpu, renew || (this.#ticks + state.number) % SLOW_TICKS === 0);
     }
+    this.#askSizes(states);
     for (const state of this.#stateTurns.take(states)) this.#lookAtProcesses(state);
     for (const state of this.#fdTurns.take(states)) this.#countDescriptors(state);
     // First what each container has once, so that a table that is full lacks the rows of least use.
@@ -125,6 +135,27 @@ class ContainerReader {
       found.push(state);
     }
     return found;
+  }
+
+  /** In the background: what it hears is shown from the next tick on, whatever hangs. */
+  #askSizes(states: readonly ContainerState[]): void {
+    if (this.#askingSizes) return;
+    const asked = [...this.#sizeTurns.take(states)].filter(({ pids }) => pids.length > 0);
+    if (asked.length === 0) return;
+    this.#askingSizes = true;
+    const mounts = asked.map(({ container, pids }) => ({
+      id: `container ${container.id}`,
+      path: `/proc/${pids[0]}/root`,
+      isRemote: false,
+    }));
+    this.#host.mountSizes(mounts).then((answers) => {
+      this.#askingSizes = false;
+      answers.forEach((answer, i) => {
+        asked[i]!.size = answer.state === "known" ? answer.size : undefined;
+        // Of a process that has ended in the meantime, the answer is "refused".
+        if (answer.state === "stalled") this.rootsNotAnswered++;
+      });
+    });
   }
 
   #lookAtProcesses(state: ContainerState): void {

@@ -3,7 +3,7 @@
 import { cgroupFolder, type CgroupMounts } from "../core/cgroup_mounts.ts";
 import type { ContainerProcesses } from "../core/container_lookup.ts";
 import { type ContainerNames, NO_NAMES } from "../core/container_names.ts";
-import type { HostFiles } from "../core/probe.ts";
+import type { HostFiles, MountSize } from "../core/probe.ts";
 import type { Container } from "../core/process_cgroups.ts";
 import { CgroupFolder } from "./cgroup_folder.ts";
 import { CgroupUsage } from "./cgroup_usage.ts";
@@ -37,6 +37,8 @@ export class ContainerState {
   /** Values of the labels that all its tables have last. */
   labels: readonly string[] = [];
   names: ContainerNames = NO_NAMES;
+  /** The file system that its root folder is on, as last known. */
+  size: MountSize | undefined;
   /** Its network namespace, as a link says it; empty when that is not known. */
   network = "";
   load = NaN;
@@ -93,7 +95,7 @@ export class ContainerState {
     if (cpu !== undefined) (cpu.version === 1 ? v1 : v2).readCpuLimits(cpu, this.usage);
     if (memory !== undefined) (memory.version === 1 ? v1 : v2).readMemoryLimits(memory, this.usage);
     // The same in both versions.
-    if (pids !== undefined) this.usage.maxThreads = pids.number("pids.max");
+    if (pids !== undefined) this.usage.maxThreads = pids.limit("pids.max");
   }
 
   /** `all`: also what moves slowly, and what is dear. */
