@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 import assert from "node:assert/strict";
-import { address, id, ipv6Text, KeyView } from "./labels.ts";
+import { address, containerOf, id, ipv6Text, KeyView } from "./labels.ts";
 
 const VIEW = new KeyView({
   size: 40,
@@ -93,3 +93,18 @@ const IPV6: Readonly<Record<string, string>> = {
 for (const [groups, text] of Object.entries(IPV6)) {
   Deno.test(`ipv6Text writes ${text}`, () => assert.equal(ipv6Text(ipv6(groups)), text));
 }
+
+Deno.test("containerOf asks for the container of the process, and keeps that of one that is gone", () => {
+  const label = containerOf(id("u16"));
+  const view = VIEW.at(Uint8Array.of(7, 0), 0);
+  const containers: Record<number, string> = { 7: "abc" };
+  const host = { idOf: (pid: number) => containers[pid] };
+  assert.equal(label.changes, true);
+  assert.equal(label.read(view, host), "abc");
+  containers[7] = "";
+  assert.equal(label.read(view, host, "abc"), "");
+  delete containers[7];
+  assert.equal(label.read(view, host, "abc"), "abc");
+  assert.equal(label.read(view, host), "");
+  assert.equal(label.read(view), "");
+});
