@@ -18,7 +18,7 @@ import { Turns } from "./turns.ts";
 
 /** Limits, cgroup folders and network namespaces; the time of boot and the names of devices. */
 const RENEW_SECONDS = 60;
-/** Disk, and what memory met: of a third of the containers in each tick. */
+/** Disk, threads, and what memory met: of a third of the containers in each tick. */
 const SLOW_TICKS = 3;
 /** Containers that were found together are not all renewed together. */
 const SPREAD_SECONDS = 30;
@@ -27,6 +27,8 @@ const STATES_A_TICK = 128;
 const DESCRIPTORS_A_TICK = 32;
 /** File systems asked for their size in one tick: 25 us each, most of it elsewhere. */
 const ROOTS_A_TICK = 32;
+/** New containers read without a pause: some 0.6 ms each, as all their files have to be opened. */
+const AT_ONCE = 32;
 const LOAD_SECONDS = 10;
 const NETWORK_TRIES = 3;
 const MAX_DEVICE_NAMES = 4096;
@@ -88,16 +90,33 @@ class ContainerReader {
     this.#cgroups = { mounts, blkioFiles: blkioFiles(files, mounts) };
   }
 
-  tick(rows: Rows, elapsed: number): void {
+  tick(rows: Rows, elapsed: number): void | Promise<void> {
     this.#ticks++;
     if (elapsed > 0) this.#now += elapsed;
     if (this.#now - this.#renewed >= RENEW_SECONDS) this.#renew();
     const states = this.#find();
-    for (const state of states) {
-      const renew = this.#now - state.renewed >= RENEW_SECONDS + state.number % SPREAD_SECONDS;
-      if (renew) state.renew(this.#files, this.#cgroups, this.#now);
-      state.read(this.#perCpu, renew || (this.#ticks + state.number) % SLOW_TICKS === 0);
+    const fresh = states.filter(({ renewed }) => renewed === -Infinity);
+    if (fresh.length > AT_ONCE) return this.#readInParts(rows, states);
+    for (const state of states) this.#readOne(state);
+    this.#finish(rows, states);
+  }
+
+  /** Many new ones, as at the start: others have their turn in between. */
+  async #readInParts(rows: Rows, states: readonly ContainerState[]): Promise<void> {
+    for (const [i, state] of states.entries()) {
+      this.#readOne(state);
+      if (i % AT_ONCE === AT_ONCE - 1) await new Promise<void>((go) => setTimeout(go, 0));
     }
+    this.#finish(rows, states);
+  }
+
+  #readOne(state: ContainerState): void {
+    const renew = this.#now - state.renewed >= RENEW_SECONDS + state.number % SPREAD_SECONDS;
+    if (renew) state.renew(this.#files, this.#cgroups, this.#now);
+    state.read(this.#perCpu, renew || (this.#ticks + state.number) % SLOW_TICKS === 0);
+  }
+
+  #finish(rows: Rows, states: readonly ContainerState[]): void {
     this.#askSizes(states);
     for (const state of this.#stateTurns.take(states)) this.#lookAtProcesses(state);
     for (const state of this.#fdTurns.take(states)) this.#countDescriptors(state);

@@ -104,10 +104,11 @@ export class ContainerState {
     const { cpu, cpuacct, memory, blkio, pids } = this.#folders;
     if (cpuacct?.version === 2) v2.readCpu(cpuacct, usage);
     else if (cpuacct !== undefined) v1.readCpuacct(cpuacct, usage, perCpu);
-    if (cpu?.version === 1) v1.readCpu(cpu, usage);
+    // Nothing is throttled where there is no quota, unless one has just been set.
+    if (cpu?.version === 1 && (all || usage.quotaUs !== Infinity)) v1.readCpu(cpu, usage);
     if (memory !== undefined) (memory.version === 1 ? v1 : v2).readMemory(memory, usage);
-    if (pids !== undefined) usage.threads = pids.number("pids.current");
     if (!all) return;
+    if (pids !== undefined) usage.threads = pids.number("pids.current");
     if (memory !== undefined) (memory.version === 1 ? v1 : v2).readMemoryEvents(memory, usage);
     if (blkio?.version === 2) v2.readIo(blkio, usage);
     else if (blkio !== undefined) v1.readBlkio(blkio, usage);
