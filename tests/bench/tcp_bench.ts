@@ -67,14 +67,6 @@ async function measure({ probe, tables, settings = {} }: Case) {
     await rig.tick(now += 5000);
     if (round >= 3) times.push(cpuMs() - before);
   }
-    console.log(
-      rig.running.cost!().map(({ program, runs, nanoseconds }) =>
-        `${program} ${runs / 12} ${(nanoseconds / 12e6).toFixed(2)}ms ${
-          (nanoseconds / runs).toFixed(0)
-        }ns`
-      ),
-    );
-  }
   const rows = [...rig.store.tables].map((table) => table.rows);
   return { cpu: median(times), worst: Math.max(...times), rows: Math.max(...rows) };
 }
