@@ -5,7 +5,17 @@ import type { Struct } from "./layout.ts";
 /** Reads one label out of a key; `Field` are the key's fields that it needs. */
 export interface LabelReader<Field extends string = string> {
   readonly fields: readonly Field[];
-  read(key: KeyView, enums: EnumsOf): string;
+  /** Whether the text may change while the key stays: then it is read again whenever the row is renewed. */
+  readonly changes?: boolean;
+  /** `before` is what it read the last time, empty at first. */
+  read(key: KeyView, host: LabelHost, before?: string): string;
+}
+
+/** Asked for what does not stand in the key itself. */
+export interface LabelHost {
+  readonly enums: EnumsOf;
+  /** The container of a process; empty for none, undefined when there is no such process. */
+  idOf(pid: number): string | undefined;
 }
 
 /** Names of an enum of the running kernel, by value. */
@@ -82,6 +92,16 @@ export function word<Field extends string>(
     read: (key) => words[key.number(field)] ?? String(key.number(field)),
   };
 }
+/** The container of the process whose id `process` reads; that of a process that is gone stays. */
+export function containerOf<Field extends string>(
+  process: LabelReader<Field>,
+): LabelReader<Field> {
+  return {
+    fields: process.fields,
+    changes: true,
+    read: (key, host, before = "") => host.idOf(Number(process.read(key, host))) ?? before,
+  };
+}
 
 /** The name that the kernel's enum has for the number, without the prefix and in lower case; else the number. */
 export function nameOf<Field extends string>(
@@ -90,9 +110,9 @@ export function nameOf<Field extends string>(
 ): LabelReader<Field> {
   return {
     fields: [field],
-    read: (key, enums) => {
+    read: (key, host) => {
       const value = key.number(field);
-      const name = enums(type).get(value);
+      const name = host.enums(type).get(value);
       if (name === undefined) return String(value);
       return (name.startsWith(prefix) ? name.slice(prefix.length) : name).toLowerCase();
     },

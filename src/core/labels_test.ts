@@ -1,6 +1,17 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 import assert from "node:assert/strict";
-import { address, constant, id, ipv6Text, KeyView, nameOf, text, unknown, word } from "./labels.ts";
+import {
+  address,
+  constant,
+  id,
+  ipv6Text,
+  KeyView,
+  type LabelHost,
+  nameOf,
+  text,
+  unknown,
+  word,
+} from "./labels.ts";
 
 const VIEW = new KeyView({
   size: 40,
@@ -19,7 +30,7 @@ const VIEW = new KeyView({
   },
 });
 
-const NONE = () => new Map<number, string>();
+const NONE: LabelHost = { enums: () => new Map(), idOf: () => undefined };
 
 function ipv6(groups: string): Uint8Array {
   return Uint8Array.from(
@@ -121,7 +132,7 @@ Deno.test("nameOf reads the kernel's name of a number, or else the number", () =
   const read = (value: number) => {
     const key = new Uint8Array(40);
     key[0] = value;
-    return reader.read(VIEW.at(key, 0), enums);
+    return reader.read(VIEW.at(key, 0), { enums, idOf: () => undefined });
   };
   assert.deepEqual([1, 2, 3].map(read), ["no_room", "gone", "3"]);
 });

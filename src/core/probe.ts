@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** What a probe declares. Declarations are data and pure functions; `sys`, `ingest` and `manager` bring them to life. */
 import type { ObjectLayout } from "./layout.ts";
-import type { LabelReader } from "./labels.ts";
+import type { ContainerLookup } from "./container_lookup.ts";
+import type { ContainerNamer } from "./container_names.ts";
+import { containerOf, type LabelReader } from "./labels.ts";
 import type { HistogramSpec, MetricSpec, NumberSpec, NumberType, TableSpec } from "./table.ts";
 
 export type ProbeKind = "native" | "ebpf" | "external";
@@ -14,6 +16,8 @@ export interface Settings {
   number(name: string, fallback: number, min?: number, max?: number): number;
   text(name: string, fallback: string): string;
   flag(name: string, fallback: boolean): boolean;
+  /** A regular expression. */
+  pattern(name: string, fallback: string): RegExp;
 }
 
 /** Files of the observed host, below its root. Paths have no leading slash: `proc/stat`. */
@@ -24,6 +28,51 @@ export interface HostFiles {
   readOptional(path: string): Uint8Array | undefined;
   /** Names in a folder, in no particular order; empty when there is no such folder. */
   list(path: string): string[];
+  /** Where a symbolic link points, as it says; undefined when there is none, or it may not be read. */
+  link(path: string): string | undefined;
+}
+
+/** What probes share besides files. */
+export interface ProbeHost {
+  readonly calls: HostCalls;
+  readonly containers: ContainerLookup;
+  readonly names: ContainerNamer;
+}
+
+/** A mounted file system to be asked for its size. */
+export interface Mount {
+  /** Tells it from another one that is mounted at the same path later on. */
+  readonly id: string;
+  readonly path: string;
+  /** Whether a server or another program answers for it: such a mount may be dead for long. */
+  readonly isRemote: boolean;
+}
+
+export interface MountSize {
+  readonly blockBytes: number;
+  readonly blocks: number;
+  readonly freeBlocks: number;
+  /** Free for those who are not root. */
+  readonly availableBlocks: number;
+  readonly inodes: number;
+  readonly freeInodes: number;
+}
+
+/** `stalled`: no answer yet, for that many seconds. `refused`: it answered with an error, or was not asked at all. */
+export type MountAnswer =
+  | { readonly state: "known"; readonly size: MountSize }
+  | { readonly state: "stalled"; readonly seconds: number }
+  | { readonly state: "refused" };
+
+/** What the kernel of the observed host is asked by calls that may take long: none of them holds up the event loop. */
+export interface HostCalls {
+  /** An answer for each mount, in the same order, within about a second whatever hangs. Never rejects. */
+  mountSizes(mounts: readonly Mount[]): Promise<readonly MountAnswer[]>;
+  /**
+   * Addresses of the host but those of loopback and of links, undefined if the kernel does not answer in time. Absent
+   * where the host's network is not that of this process.
+   */
+  addresses?(): Promise<readonly string[] | undefined>;
 }
 
 /** Writes rows of one table during a reading. */
@@ -56,12 +105,27 @@ type NumberNames<M extends Readonly<Record<string, MetricSpec>>> = {
   [Metric in keyof M]: M[Metric] extends HistogramSpec ? never : Extract<Metric, string>;
 }[keyof M];
 
+/**
+ * Reads once; `elapsed` is the time since the last reading in seconds, NaN at first. One that has to wait gives a
+ * promise, and writes its rows after it has waited: the next reading begins only when this one has ended.
+ */
+export type Read<T extends Tables = Tables> = (
+  tables: Writers<T>,
+  elapsed: number,
+) => void | Promise<void>;
+
+export interface Reading<T extends Tables = Tables> {
+  readonly read: Read<T>;
+  /** What could not be read or shown so far, by reason. */
+  losses?(): Readonly<Record<string, number>>;
+}
+
 /** A probe that reads files of the host on each tick. */
 export interface NativeProbe<T extends Tables = Tables> extends ProbeBase {
   readonly kind: "native";
   readonly tables: T;
-  /** Called once at start; what it returns is called on each tick with the time since the last one in seconds. */
-  open(files: HostFiles, settings: Settings): (tables: Writers<T>, elapsed: number) => void;
+  /** Called once at start. Throws Unsupported when the host lacks what it reads. */
+  open(files: HostFiles, settings: Settings, host: ProbeHost): Read<T> | Reading<T>;
 }
 
 /** A metric whose number stands in a field of a BPF map's value. */
@@ -163,20 +227,24 @@ export interface RunningProbe {
 }
 
 const VERSION = "1.0.0";
+/** As the original names them. */
+const PROCESS_KEY = "tgid";
+const CONTAINER_LABEL = "container_id";
 
 interface TableDeclaration<Metric> {
   readonly entity: string;
   readonly keys: readonly string[];
   readonly labels?: readonly string[];
+  readonly distinct?: number;
   readonly version?: string;
   readonly metrics: Metric;
 }
 
 /** Declares a table of a native probe. */
 export function table<const M extends Readonly<Record<string, MetricSpec>>>(
-  { entity, keys, labels = [], version = VERSION, metrics }: TableDeclaration<M>,
+  { entity, keys, labels = [], distinct = 0, version = VERSION, metrics }: TableDeclaration<M>,
 ): TableSpec & { readonly metrics: M } {
-  return { entity, keys, labels, version, metrics };
+  return { entity, keys, labels, distinct, version, metrics };
 }
 
 /** A total that only grows. */
@@ -263,12 +331,18 @@ interface MapTableDeclaration<L extends ObjectLayout, M extends Extract<keyof L[
   >;
 }
 
-/** Declares a table over a BPF map; a field that the map does not have is a type error. */
+/**
+ * Declares a table over a BPF map; a field that the map does not have is a type error. A table of processes (key `tgid`)
+ * also shows the container, last.
+ */
 export function mapTable<L extends ObjectLayout, M extends Extract<keyof L["maps"], string>>(
   _layout: L,
   declaration: MapTableDeclaration<L, M>,
 ): MapTable {
   const { keys, labels = {}, ...rest } = declaration;
+  const process = keys[PROCESS_KEY];
+  const shown: Record<string, LabelReader> = { ...labels };
+  if (process !== undefined) shown[CONTAINER_LABEL] ??= containerOf(process);
   return {
     version: VERSION,
     on: true,
@@ -276,8 +350,8 @@ export function mapTable<L extends ObjectLayout, M extends Extract<keyof L["maps
     insteadOf: [],
     ...rest,
     keys: Object.keys(keys),
-    labels: Object.keys(labels),
-    labelReaders: [...Object.values(keys), ...Object.values(labels)],
+    labels: Object.keys(shown),
+    labelReaders: [...Object.values(keys), ...Object.values(shown)],
   };
 }
 

@@ -342,10 +342,20 @@ export const LISTS = {
 /** What runs where no list says otherwise. */
 export const DEFAULT_PROBES = [
   "system_cpu",
+  "endpoint",
+  "system_disk",
+  "system_files",
+  "system_fs",
+  "system_host",
+  "system_load",
   "system_meminfo",
   "system_net",
+  "system_nic",
+  "system_pressure",
+  "system_protocols",
+  "system_sockets",
+  "system_vmstat",
   "tcp",
-  "endpoint",
 ] as const;
 
 export type Sections = {

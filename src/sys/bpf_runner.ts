@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Runs an eBPF probe: loads its object, runs its iterators and carries its maps into tables on each tick. */
+import type { LabelHost } from "../core/labels.ts";
 import type { BpfProbe, IteratorUse, MapTable, RunningProbe, Settings } from "../core/probe.ts";
 import type { Store } from "../core/store.ts";
 import type { Table } from "../core/table.ts";
@@ -21,6 +22,8 @@ export interface BpfHost {
   /** Tables that are not wanted; without, those that are off by themselves. */
   readonly tablesOff?: ReadonlySet<string>;
   readonly log: (text: string) => void;
+  /** Knows the container of a process, for its label. */
+  readonly containers?: Pick<LabelHost, "idOf"> | undefined;
 }
 
 /** The map of every object that counts what did not fit; see bpf/probe.h. */
@@ -112,7 +115,7 @@ class RunningBpf implements RunningProbe {
     probe: BpfProbe,
     object: BpfObject,
     targets: readonly Target[],
-    { store, libbpf, btfPath }: BpfHost,
+    { store, libbpf, btfPath, containers }: BpfHost,
   ) {
     this.#object = object;
     this.#store = store;
@@ -128,12 +131,15 @@ class RunningBpf implements RunningProbe {
     if (probe.namespaces !== undefined) {
       this.#namespaces = new NetNamespaces(libbpf, object.iterator(probe.namespaces, "net_record"));
     }
-    const enums = kernelEnums(btfPath);
     const maps = new Set(targets.map(({ spec }) => spec.map));
+    const labels: LabelHost = {
+      enums: kernelEnums(btfPath),
+      idOf: (pid) => containers?.idOf(pid),
+    };
     this.#feeds = [...maps].map((map) =>
       new MapFeed(object.table(map), targets.filter(({ spec }) => spec.map === map), {
         alive: probe.alive,
-        enums,
+        labels,
       })
     );
     this.#losses = object.table(LOSSES);

@@ -4,7 +4,7 @@
  * labels share a row, which shows their sum. A key whose rows expired is deleted from the map too.
  */
 import { ByteIndex } from "../core/byte_index.ts";
-import { type EnumsOf, KeyView } from "../core/labels.ts";
+import { KeyView, type LabelHost } from "../core/labels.ts";
 import type { FieldMetric, MapTable } from "../core/probe.ts";
 import type { Table } from "../core/table.ts";
 import type { MapReader, Row } from "./table_reader.ts";
@@ -22,6 +22,9 @@ interface Side extends Target {
   readonly scales: readonly number[];
   /** Columns of what holds only while the row's thing lives. */
   readonly gauges: readonly number[];
+  /** Whether a label may change while its key stays, and by the number of the key: the labels shown. */
+  readonly changes: boolean;
+  readonly shown: (readonly string[])[];
   readonly slots: number[];
   readonly generations: number[];
   /** By slot: the reading that wrote it last. */
@@ -34,7 +37,7 @@ export interface FeedOptions {
    * being in the map is life.
    */
   readonly alive?: string | undefined;
-  readonly enums: EnumsOf;
+  readonly labels: LabelHost;
 }
 
 export class MapFeed {
@@ -42,17 +45,17 @@ export class MapFeed {
   readonly #sides: readonly Side[];
   readonly #index: ByteIndex;
   readonly #view: KeyView;
-  readonly #enums: EnumsOf;
   /** Position of the field that tells life, or -1. */
   readonly #alive: number;
+  readonly #labels: LabelHost;
   /** By the number of the key: its last value, and the last reading that had the key. */
   readonly #lastAlive: number[] = [];
   readonly #lastSeen: number[] = [];
   #reading = 0;
 
-  constructor(reader: MapReader, targets: readonly Target[], { alive, enums }: FeedOptions) {
+  constructor(reader: MapReader, targets: readonly Target[], { alive, labels }: FeedOptions) {
+    this.#labels = labels;
     this.#reader = reader;
-    this.#enums = enums;
     this.#sides = targets.map((target) => sideOf(target, reader));
     this.#index = new ByteIndex(reader.keySize);
     this.#view = new KeyView(reader.layout.key);
@@ -73,7 +76,10 @@ export class MapFeed {
     if (number < 0) {
       number = this.#index.add(row.keys, row.keyOffset);
       this.#lastAlive[number] = NaN;
-      for (const side of this.#sides) side.slots[number] = -1;
+      for (const side of this.#sides) {
+        side.slots[number] = -1;
+        side.shown[number] = [];
+      }
     }
     this.#lastSeen[number] = this.#reading;
     const alive = this.#alive < 0 ? this.#reading : row.numbers[this.#alive]!;
@@ -90,20 +96,38 @@ export class MapFeed {
     const { table, slots, generations } = side;
     const slot = slots[number]!;
     if (slot >= 0 && generations[number] === table.generation(slot)) {
-      if (renew) table.renew(slot, now);
+      if (!renew) return slot;
+      if (this.#hasChanged(side, number, row)) table.row(side.shown[number]!, now);
+      else table.renew(slot, now);
       return slot;
     }
     if (!renew) return -1;
     const key = this.#view.at(row.keys, row.keyOffset);
-    const { only } = side.spec;
+    const { only, labelReaders } = side.spec;
     if (only !== undefined && key.number(only.field) !== only.value) return -1;
-    const made = table.row(
-      side.spec.labelReaders.map((label) => label.read(key, this.#enums)),
-      now,
-    );
+    const labels = labelReaders.map((label) => label.read(key, this.#labels));
+    if (side.changes) side.shown[number] = labels;
+    const made = table.row(labels, now);
     slots[number] = made;
     if (made >= 0) generations[number] = table.generation(made);
     return made;
+  }
+
+  /** Reads the labels again that may change. */
+  #hasChanged(side: Side, number: number, row: Row): boolean {
+    if (!side.changes) return false;
+    const before = side.shown[number]!;
+    const key = this.#view.at(row.keys, row.keyOffset);
+    const { labelReaders } = side.spec;
+    for (let i = 0; i < labelReaders.length; i++) {
+      const label = labelReaders[i]!;
+      if (label.changes !== true) continue;
+      const text = label.read(key, this.#labels, before[i]);
+      if (text === before[i]) continue;
+      side.shown[number] = before.map((old, at) => at === i ? text : old);
+      return true;
+    }
+    return false;
   }
 
   #write(side: Side, slot: number, numbers: Float64Array, lives: boolean): void {
@@ -158,6 +182,8 @@ function sideOf(target: Target, reader: MapReader): Side {
     scales: paths.map(({ scale }) => scale),
     gauges: Object.keys(spec.metrics).filter((name) => spec.metrics[name]!.type === "gauge")
       .map((name) => table.column(name)),
+    changes: spec.labelReaders.some(({ changes }) => changes === true),
+    shown: [],
     slots: [],
     generations: [],
     written: [],

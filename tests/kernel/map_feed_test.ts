@@ -12,7 +12,7 @@ import { callMany, onCpu } from "./workload.ts";
 
 const SLOTS = 12;
 const CALLS = 5003;
-const OPTIONS = { enums: kernelEnums() };
+const OPTIONS = { labels: { enums: kernelEnums(), idOf: () => undefined } };
 
 function spec(slots: number): MapTable {
   const bounds = log2Bounds(slots, 1e-9);
