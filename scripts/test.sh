@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 . scripts/packages.sh
 . scripts/fetch_deno.sh
 
-STAGES=(tools build generated spdx format lint check c-format unit kernel e2e probes newest-check newest-unit)
+STAGES=(tools build generated spdx format lint check c-format unit kernel e2e probes package newest-check newest-unit)
 # No stage comes near this; one that hangs must not take the others, or the whole run's 25 minutes, with it.
 STAGE_SECONDS=300
 ALL_SECONDS=1320
@@ -112,6 +112,11 @@ stage_e2e() {
 stage_probes() {
 	make --silent -C probes/redis_client CC="$CLANG" &&
 		tests probes "$DENO" --parallel tests/probes
+}
+
+# Packages, the unit, trimmed builds, dashboards and rules, guides.
+stage_package() {
+	tests package "$DENO" tests/package
 }
 
 stage_newest-check() {

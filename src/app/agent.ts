@@ -24,6 +24,7 @@ import { IdleMemory } from "../sys/resident_memory.ts";
 import { RuntimeNames } from "../sys/runtime_names.ts";
 import { buildVersion, embeddedLibrary } from "./embedded.ts";
 import { hostLabels } from "./identity.ts";
+import { leftOutProbes } from "./left_out.ts";
 import { builtInProbes, type Configured, externalProbes } from "./starters.ts";
 
 const now = () => performance.now();
@@ -96,7 +97,11 @@ export class Agent {
       now,
       libbpf: () => this.#openLibbpf(),
     };
-    this.#configured = [...builtInProbes(probes, context), ...externalProbes(context)];
+    this.#configured = [
+      ...builtInProbes(probes, context),
+      ...leftOutProbes(config),
+      ...externalProbes(context),
+    ];
     for (const { startable } of this.#configured) this.#manager.add(startable);
   }
 

@@ -19,6 +19,7 @@ import type { RootFiles } from "../sys/host_files.ts";
 import type { Libbpf } from "../sys/libbpf.ts";
 import { startNative } from "../sys/native_runner.ts";
 import { embeddedObject } from "./embedded.ts";
+import { isLeftOut } from "./left_out.ts";
 
 export interface StartContext {
   readonly config: Config;
@@ -44,7 +45,7 @@ export interface Configured {
 export function builtInProbes(all: readonly AnyProbe[], context: StartContext): Configured[] {
   const configured = new Map(context.config.probes.map((entry) => [entry.name, entry]));
   for (const entry of configured.values()) {
-    if (all.some(({ name }) => name === entry.name)) continue;
+    if (all.some(({ name }) => name === entry.name) || isLeftOut(entry.name)) continue;
     const names = all.map(({ name }) => name).join(", ");
     throw new ConfigError(`there is no probe "${entry.name}"`, entry.place, names);
   }
