@@ -129,6 +129,15 @@ export class Agent {
     }
   }
 
+  /** For the service manager's status line. */
+  summary(): string {
+    const states = this.#manager.status().map(({ state }) => state);
+    const count = (wanted: string) => states.filter((state) => state === wanted).length;
+    const counts = `${count("running")} probes run`;
+    const rest = count("unsupported") + count("failed");
+    return rest === 0 ? counts : `${counts}, ${rest} do not: gala-gopher doctor says why`;
+  }
+
   /** Ends everything that the agent started; within 2 s. */
   async stop(reason: string): Promise<void> {
     this.#log("info", `Stops: ${reason}`);

@@ -9,6 +9,15 @@ import type { HistogramSpec, MetricSpec, NumberSpec, NumberType, TableSpec } fro
 
 export type ProbeKind = "native" | "ebpf" | "external";
 
+/** Rights that root has, and a service may be given one by one: capabilities(7). */
+export type Capability =
+  | "CAP_BPF"
+  | "CAP_PERFMON"
+  | "CAP_SYS_ADMIN"
+  | "CAP_SYS_PTRACE"
+  | "CAP_DAC_READ_SEARCH"
+  | "CAP_DAC_OVERRIDE";
+
 export type SettingValue = string | number | boolean;
 
 /** The settings of one probe from the configuration, read with a default that also fixes the type. */
@@ -95,7 +104,15 @@ interface ProbeBase {
   readonly partOf: readonly string[];
   /** Whether it runs when the configuration does not name it. */
   readonly on: boolean;
+  /** What is not shown without a capability; those that eBPF needs at all go without saying. */
+  readonly capabilities?: Readonly<Partial<Record<Capability, string>>>;
 }
+
+/** For probes of sockets: other network namespaces are found by /proc/PID/ns and entered. */
+export const NAMESPACE_CAPABILITIES = {
+  CAP_SYS_ADMIN: "sockets of other network namespaces (of containers)",
+  CAP_SYS_PTRACE: "sockets of other network namespaces (of containers)",
+} as const satisfies Partial<Record<Capability, string>>;
 
 export type Tables = Readonly<Record<string, TableSpec>>;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Who listens, who connects, and with what success; UDP sockets. Kernel side: bpf/endpoint.bpf.c. */
 import { address, constant, id, text, unknown, word } from "../core/labels.ts";
-import { bpfProbe, mapTable, ofBuckets, ofField } from "../core/probe.ts";
+import { bpfProbe, mapTable, NAMESPACE_CAPABILITIES, ofBuckets, ofField } from "../core/probe.ts";
 import { endpoint } from "../gen/layouts.ts";
 
 const NO_PORT = "0";
@@ -33,6 +33,7 @@ export default bpfProbe({
   help: "Listening, connecting and UDP sockets of this host, from iter/tcp, iter/udp and " +
     "inet_sock_set_state.",
   partOf: ["socket"],
+  capabilities: NAMESPACE_CAPABILITIES,
   layout: endpoint,
   constants: (_, tables) => ({
     want_peers: Number(tables.has("endpoint_tcp")),

@@ -1,7 +1,14 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** TCP connections per link (process, role, client, server) and per service. Kernel side: bpf/tcp.bpf.c. */
 import { address, id, nameOf, text, unknown, word } from "../core/labels.ts";
-import { bpfProbe, log2Bounds, mapTable, ofBuckets, ofField } from "../core/probe.ts";
+import {
+  bpfProbe,
+  log2Bounds,
+  mapTable,
+  NAMESPACE_CAPABILITIES,
+  ofBuckets,
+  ofField,
+} from "../core/probe.ts";
 import { tcp } from "../gen/layouts.ts";
 
 const ADDRESSES = {
@@ -299,6 +306,7 @@ const TROUBLE_TABLES = {
 export default bpfProbe({
   name: "tcp",
   help: "TCP connections of this host by process and peer, from iter/tcp and inet_sock_set_state.",
+  capabilities: NAMESPACE_CAPABILITIES,
   layout: tcp,
   // The original's -c and report_cport.
   constants: (settings, tables) => ({
