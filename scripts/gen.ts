@@ -8,6 +8,7 @@ import type { AnyProbe } from "../src/core/probe.ts";
 import { BtfReader, type BtfType } from "./btf_layout.ts";
 import { elfSymbols } from "./elf_symbols.ts";
 import { printLayouts } from "./print_layout.ts";
+import { writeOrCompare } from "./write_or_compare.ts";
 
 const ROOT = new URL("../", import.meta.url);
 
@@ -71,33 +72,11 @@ export const leftOut: readonly Pick<AnyProbe, "name" | "kind">[] = ${JSON.string
 `;
 }
 
-async function readOrEmpty(path: URL): Promise<string> {
-  try {
-    return await Deno.readTextFile(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return "";
-    throw error;
-  }
+if (import.meta.main) {
+  Deno.exit(
+    await writeOrCompare([
+      ["src/gen/layouts.ts", await layoutsText()],
+      ["src/gen/all.ts", await probeListText(new URL("src/probes/", ROOT))],
+    ]),
+  );
 }
-
-async function main(check: boolean): Promise<number> {
-  const wanted: readonly [string, string][] = [
-    ["src/gen/layouts.ts", await layoutsText()],
-    ["src/gen/all.ts", await probeListText(new URL("src/probes/", ROOT))],
-  ];
-  let stale = 0;
-  for (const [name, text] of wanted) {
-    const path = new URL(name, ROOT);
-    if (await readOrEmpty(path) === text) continue;
-    stale++;
-    if (check) console.error(`${name} is not what scripts/gen.ts writes: run scripts/build.sh`);
-    else {
-      await Deno.mkdir(new URL(".", path), { recursive: true });
-      await Deno.writeTextFile(path, text);
-      console.log(`wrote ${name}`);
-    }
-  }
-  return check && stale > 0 ? 1 : 0;
-}
-
-if (import.meta.main) Deno.exit(await main(Deno.args.includes("--check")));

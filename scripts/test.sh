@@ -28,7 +28,7 @@ GENERATED=${GENERATED_AT_START:-$(generated_sum)}
 stage_tools() {
 	(
 		set -e
-		install_packages "$BUILD_NEEDS$TEST_NEEDS"
+		install_packages "$BUILD_NEEDS$TEST_NEEDS$PACKAGE_NEEDS"
 		fetch_deno
 		fetch_newest_deno
 	)
