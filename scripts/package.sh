@@ -58,7 +58,7 @@ make_tar() {
 make_deb() {
 	local root=$WORK/deb arch compression=(-Zxz)
 	arch=$(case $(uname -m) in x86_64) echo amd64 ;; aarch64) echo arm64 ;; esac)
-	if $FAST; then compression=(-Zgzip -z1); fi
+	if $FAST; then compression=(-Znone); fi
 	"$TREE/scripts/install.sh" --root "$root"
 	# dpkg keeps its own records of the configuration.
 	rm "$root$INSTALLED_DEFAULT"
@@ -73,7 +73,7 @@ make_deb() {
 
 make_rpm() {
 	local payload=w6.xzdio
-	if $FAST; then payload=w1.gzdio; fi
+	if $FAST; then payload=w.ufdio; fi
 	rpmbuild -bb --quiet --define "_topdir $WORK/rpm" --define "_rpmdir $OUT" \
 		--define '_rpmfilename %%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm' --define "_binary_payload $payload" \
 		--define "prebuilt $TREE" --define "pkg_version $VERSION" packaging/gala-gopher.spec >&2
