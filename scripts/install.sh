@@ -54,7 +54,7 @@ install_documents() {
 			install -D -m 644 "$file" "$ROOT$INSTALLED_DOC/${file#packaging/}"
 		fi
 	done
-	for file in packaging/prometheus/*.yaml packaging/grafana/*.json; do
+	for file in packaging/prometheus/*.yaml packaging/grafana/*.json packaging/systemd/*.conf; do
 		if [ -e "$file" ]; then
 			install -D -m 644 "$file" "$ROOT$INSTALLED_SHARE/${file#packaging/}"
 		fi
