@@ -80,6 +80,7 @@ make_rpm() {
 }
 
 main() {
+	local job
 	FAST=false
 	OUT=$ROOT/dist
 	VERSION=$(sed -n 's/^ *"version": *"\([^"]*\)".*/\1/p' deno.json)
@@ -114,9 +115,10 @@ main() {
 	mkdir -p "$TREE" "$OUT"
 	umask 022
 	make_tree "$TREE"
-	make_tar
-	make_deb
-	make_rpm
+	make_tar &
+	make_deb &
+	make_rpm &
+	for job in %1 %2 %3; do wait "$job"; done
 	cp "$TREE/packaging/sbom.cdx.json" "$OUT/$STEM.cdx.json"
 	(cd "$OUT" && sha256sum -- *"$VERSION"* >SHA256SUMS && ls -l) >&2
 }
