@@ -22,6 +22,9 @@ command promtool prometheus golang-github-prometheus
 command prometheus-node-exporter prometheus-node-exporter golang-github-prometheus-node-exporter
 command wrk wrk wrk
 command ip iproute2 iproute
+command ss iproute2 iproute
+command iostat sysstat sysstat
+command free procps procps-ng
 command strace strace strace
 header stdio.h libc6-dev glibc-devel
 command make make make
@@ -33,6 +36,8 @@ command dnsmasq dnsmasq-base dnsmasq
 command mariadbd mariadb-server-core mariadb-server
 command mariadb mariadb-client-core mariadb
 command rabbitmqctl rabbitmq-server rabbitmq-server
+command java openjdk-17-jre-headless java-17-openjdk-headless
+command mvn maven maven
 postgres - postgresql-15 postgresql-server
 '
 

@@ -93,7 +93,7 @@ tests() {
 }
 
 unit_tests() {
-	tests "$1" "$2" --ignore=tests/kernel,tests/e2e,tests/probes,tests/bench,tests/fixtures src scripts tests
+	tests "$1" "$2" src scripts
 }
 
 stage_unit() {
@@ -110,7 +110,8 @@ stage_e2e() {
 
 # The shipped third-party probes, each with the server that it observes.
 stage_probes() {
-	make --silent -C probes/redis_client CC="$CLANG" && tests probes "$DENO" tests/probes
+	make --silent -C probes/redis_client CC="$CLANG" &&
+		tests probes "$DENO" --parallel tests/probes
 }
 
 stage_newest-check() {

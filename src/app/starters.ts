@@ -24,9 +24,9 @@ export interface StartContext {
   readonly config: Config;
   readonly store: Store;
   readonly files: RootFiles;
+  readonly calls: HostCalls;
   readonly containers: ContainerLookup;
   readonly names: ContainerNamer;
-  readonly calls: HostCalls;
   readonly watchdog: Watchdog;
   readonly log: Logger;
   readonly now: () => number;
@@ -70,14 +70,17 @@ function refuseUnknownTables(probe: AnyProbe, entry: ProbeConfig | undefined): v
 function startBuiltIn(
   probe: AnyProbe,
   entry: ProbeConfig | undefined,
-  context: StartContext,
+  { config, store, files, calls, containers, names, log, libbpf }: StartContext,
 ): RunningProbe | Promise<RunningProbe> {
-  const { config, store, containers, log, libbpf } = context;
   const settings = probeSettings(entry?.settings ?? {}, entry?.place ?? { file: "settings" });
-  const off = Object.entries(entry?.tables ?? {}).filter(([, value]) => value === "off");
-  const tablesOff = new Set(off.map(([name]) => name));
+  const tablesOff = new Set(
+    Object.entries(probe.tables).filter(([name, spec]) => {
+      const byDefault = "on" in spec && !spec.on ? "off" : "on";
+      return (entry?.tables[name] ?? byDefault) === "off";
+    }).map(([name]) => name),
+  );
   if (probe.kind === "native") {
-    return startNative(probe, { ...context, settings, tablesOff });
+    return startNative(probe, { store, files, calls, containers, names, settings, tablesOff });
   }
   return startBpf(probe, {
     store,
@@ -85,7 +88,7 @@ function startBuiltIn(
     tablesOff,
     libbpf: libbpf(),
     image: embeddedObject,
-    labelHost: containers,
+    containers,
     btfPath: config.global.btf_path || undefined,
     log: (text) => log("info", `Probe "${probe.name}": ${text}`),
   });

@@ -4,6 +4,7 @@ import type { ObjectLayout } from "./layout.ts";
 import type { ContainerLookup } from "./container_lookup.ts";
 import type { ContainerNamer } from "./container_names.ts";
 import { containerOf, type LabelReader } from "./labels.ts";
+import type { QueueTotals } from "./route_netlink.ts";
 import type { HistogramSpec, MetricSpec, NumberSpec, NumberType, TableSpec } from "./table.ts";
 
 export type ProbeKind = "native" | "ebpf" | "external";
@@ -30,6 +31,13 @@ export interface HostFiles {
   list(path: string): string[];
   /** Where a symbolic link points, as it says; undefined when there is none, or it may not be read. */
   link(path: string): string | undefined;
+}
+
+/** What probes share besides files. */
+export interface ProbeHost {
+  readonly calls: HostCalls;
+  readonly containers: ContainerLookup;
+  readonly names: ContainerNamer;
 }
 
 /** A mounted file system to be asked for its size. */
@@ -61,12 +69,13 @@ export type MountAnswer =
 export interface HostCalls {
   /** An answer for each mount, in the same order, within about a second whatever hangs. Never rejects. */
   mountSizes(mounts: readonly Mount[]): Promise<readonly MountAnswer[]>;
-}
-
-/** What probes share besides files. */
-export interface ProbeHost extends HostCalls {
-  readonly containers: ContainerLookup;
-  readonly names: ContainerNamer;
+  /**
+   * Addresses of the host but those of loopback and of links, undefined if the kernel does not answer in time. Absent
+   * where the host's network is not that of this process.
+   */
+  addresses?(): Promise<readonly string[] | undefined>;
+  /** What waits in front of each network device, by its index; otherwise as `addresses`. */
+  queues?(): Promise<ReadonlyMap<number, QueueTotals> | undefined>;
 }
 
 /** Writes rows of one table during a reading. */
@@ -144,6 +153,14 @@ export interface MapTable extends TableSpec {
   readonly map: string;
   readonly labelReaders: readonly LabelReader[];
   readonly metrics: Readonly<Record<string, FieldMetric>>;
+  /** Whether it is there when the configuration does not name it. */
+  readonly on: boolean;
+  /** Programs that run only for the sake of this table, and of others that name them too. */
+  readonly programs: readonly string[];
+  /** Tables that this one takes the place of when it is on. */
+  readonly insteadOf: readonly string[];
+  /** Takes only entries of the map whose key has this number in this field. */
+  readonly only?: { readonly field: string; readonly value: number };
 }
 
 /** A probe whose numbers are added up by programs in the kernel. */
@@ -152,10 +169,20 @@ export interface BpfProbe extends ProbeBase {
   readonly layout: ObjectLayout;
   readonly tables: Readonly<Record<string, MapTable>>;
   /** `const volatile` globals, set before loading. */
-  readonly constants: (settings: Settings) => Readonly<Record<string, number>>;
+  readonly constants: (
+    settings: Settings,
+    tables: ReadonlySet<string>,
+  ) => Readonly<Record<string, number>>;
+  /** Maps that hold as many rows as a table may have: what is beyond belongs to the map's `other` rows. */
+  readonly ceilings: readonly string[];
   /** Iterator programs that are run before each reading, in this order. */
   readonly iterators: readonly string[];
-  /** Field of the maps' values that changes whenever the row's thing was seen alive; its rows expire without. */
+  /** Iterator that lists network namespaces (bpf/namespaces.h): those of sockets are then run in each of them. */
+  readonly namespaces?: string;
+  /** Programs that do the same, best first: the first one that the kernel takes is attached. */
+  readonly choices: readonly (readonly string[])[];
+  /** Field of the maps' values that changes whenever the row's thing was seen alive; its rows expire
+   * without, and a row where it is 0 is not shown. Maps without such a field do not expire so. */
   readonly alive?: string;
   /** Programs without which the probe is of use all the same. */
   readonly optional: readonly string[];
@@ -250,12 +277,12 @@ export function ofField<Field extends string>(
  * A histogram in the array `field` of the map's value, with a sum in the field `sum`. `bounds` are in the unit that is
  * exported; the sum is exported times `scale`.
  */
-export function ofBuckets<Field extends string>(
-  { field, sum, scale = 1 }: { field: Field; sum?: Field; scale?: number },
+export function ofBuckets<const Field extends string, const Sum extends string = never>(
+  { field, sum, scale = 1 }: { field: Field; sum?: Sum; scale?: number },
   bounds: readonly number[],
   help: string,
   unit: string,
-): FieldHistogram & { readonly field: Field; readonly sum?: Field } {
+): FieldHistogram & { readonly field: Field; readonly sum?: Sum } {
   return {
     type: "histogram",
     field,
@@ -285,6 +312,10 @@ interface MapTableDeclaration<L extends ObjectLayout, M extends Extract<keyof L[
   readonly keys: Readonly<Record<string, LabelReader<Fields<L, M, "key">>>>;
   readonly labels?: Readonly<Record<string, LabelReader<Fields<L, M, "key">>>>;
   readonly version?: string;
+  readonly on?: boolean;
+  readonly programs?: readonly Extract<keyof L["programs"], string>[];
+  readonly insteadOf?: readonly string[];
+  readonly only?: { readonly field: Fields<L, M, "key">; readonly value: number };
   readonly metrics: Readonly<
     Record<
       string,
@@ -299,33 +330,49 @@ interface MapTableDeclaration<L extends ObjectLayout, M extends Extract<keyof L[
  */
 export function mapTable<L extends ObjectLayout, M extends Extract<keyof L["maps"], string>>(
   _layout: L,
-  { map, entity, keys, labels = {}, version = VERSION, metrics }: MapTableDeclaration<L, M>,
+  declaration: MapTableDeclaration<L, M>,
 ): MapTable {
+  const { keys, labels = {}, ...rest } = declaration;
   const process = keys[PROCESS_KEY];
   const shown: Record<string, LabelReader> = { ...labels };
   if (process !== undefined) shown[CONTAINER_LABEL] ??= containerOf(process);
   return {
-    map,
-    entity,
-    version,
+    version: VERSION,
+    on: true,
+    programs: [],
+    insteadOf: [],
+    ...rest,
     keys: Object.keys(keys),
     labels: Object.keys(shown),
     labelReaders: [...Object.values(keys), ...Object.values(shown)],
-    metrics,
   };
 }
 
+/** What a declaration says in terms of its layout. */
+type OfLayout =
+  | "constants"
+  | "iterators"
+  | "optional"
+  | "alive"
+  | "namespaces"
+  | "choices"
+  | "ceilings";
+
 export function bpfProbe<const L extends ObjectLayout>(
   declaration:
-    & Omit<Declared<BpfProbe, "constants" | "iterators" | "optional" | "alive">, "layout">
+    & Omit<Declared<BpfProbe, OfLayout>, "layout">
     & {
       layout: L;
       constants?: (
         settings: Settings,
+        tables: ReadonlySet<string>,
       ) => Readonly<Partial<Record<Extract<keyof L["constants"], string>, number>>>;
       iterators?: readonly Extract<keyof L["programs"], string>[];
       optional?: readonly Extract<keyof L["programs"], string>[];
       alive?: string;
+      namespaces?: Extract<keyof L["programs"], string>;
+      choices?: readonly (readonly Extract<keyof L["programs"], string>[])[];
+      ceilings?: readonly Extract<keyof L["maps"], string>[];
     },
 ): BpfProbe {
   const { constants, ...rest } = declaration;
@@ -334,9 +381,12 @@ export function bpfProbe<const L extends ObjectLayout>(
     on: true,
     iterators: [],
     optional: [],
+    choices: [],
+    ceilings: [],
     ...rest,
-    constants: (settings) => {
-      const given: Readonly<Record<string, number | undefined>> = constants?.(settings) ?? {};
+    constants: (settings, tables) => {
+      const given: Readonly<Record<string, number | undefined>> = constants?.(settings, tables) ??
+        {};
       const set: Record<string, number> = {};
       for (const [name, value] of Object.entries(given)) if (value !== undefined) set[name] = value;
       return set;

@@ -213,6 +213,15 @@ export class Table {
     return this.#text[slot]!;
   }
 
+  /** How many different values each key has among the rows: the largest is what fills the table. */
+  labelValues(): Record<string, number> {
+    const seen = this.spec.keys.map(() => new Set<string>());
+    for (const identity of this.#slotOf.keys()) {
+      identity.split("\0").forEach((value, i) => seen[i]?.add(value));
+    }
+    return Object.fromEntries(this.spec.keys.map((key, i) => [key, seen[i]!.size]));
+  }
+
   /** Removes rows last renewed before `deadline`. Only while no reader walks the slots. */
   sweep(deadline: number): void {
     for (let slot = 0; slot < this.#used; slot++) {

@@ -292,7 +292,7 @@ const TABLES: MapKey<"on" | "off"> = {
   kind: "map",
   default: {},
   values: SWITCH,
-  help: "Tables to leave out (off); the others are on.",
+  help: "Tables to leave out (off), and those to add that are off by themselves (on).",
 };
 const SETTINGS: MapKey<Scalar> = {
   kind: "map",
@@ -343,12 +343,15 @@ export const LISTS = {
 export const DEFAULT_PROBES = [
   "container",
   "system_cpu",
+  "endpoint",
   "system_disk",
   "system_files",
   "system_fs",
+  "system_host",
   "system_load",
   "system_meminfo",
   "system_net",
+  "system_nic",
   "system_pressure",
   "system_protocols",
   "system_sockets",

@@ -167,13 +167,17 @@ class ContainerReader {
       path: `/proc/${pids[0]}/root`,
       isRemote: false,
     }));
-    this.#host.mountSizes(mounts).then((answers) => {
+    this.#host.calls.mountSizes(mounts).then((answers) => {
       this.#askingSizes = false;
       answers.forEach((answer, i) => {
         asked[i]!.size = answer.state === "known" ? answer.size : undefined;
         // Of a process that has ended in the meantime, the answer is "refused".
         if (answer.state === "stalled") this.rootsNotAnswered++;
       });
+    }, () => {
+      // The program ends, and has closed what it asks through.
+      this.#askingSizes = false;
+      this.rootsNotAnswered += asked.length;
     });
   }
 

@@ -68,7 +68,7 @@ export default nativeProbe({
     "Setting skip: a regular expression of mount points that are not asked.",
   partOf: ["system_infos", "baseinfo"],
   tables,
-  open(files, settings, calls) {
+  open(files, settings, { calls }) {
     files.read("proc/self/mountinfo");
     const skip = settings.pattern("skip", ENGINES);
     const losses = { stalled_mounts: 0, refused_mounts: 0, mounts_over_limit: 0 };

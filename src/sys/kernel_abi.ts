@@ -25,6 +25,10 @@ export const ABI = {
   "PROT_WRITE": 2,
   "MFD_CLOEXEC": 1,
   "MNT_DETACH": 2,
+  "AF_NETLINK": 16,
+  "SOCK_RAW": 3,
+  "SOCK_CLOEXEC": 0x8_0000,
+  "NETLINK_ROUTE": 0,
   "sizeof(struct statfs)": 120,
   "offsetof(struct statfs, f_bsize)": 8,
   "offsetof(struct statfs, f_blocks)": 16,
@@ -33,4 +37,6 @@ export const ABI = {
   "offsetof(struct statfs, f_files)": 40,
   "offsetof(struct statfs, f_ffree)": 48,
   "offsetof(struct statfs, f_frsize)": 72,
+  "CLONE_NEWNET": 0x4000_0000,
+  "O_RDONLY | O_CLOEXEC": 0x8_0000,
 } as const;

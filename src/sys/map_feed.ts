@@ -20,6 +20,8 @@ interface Side extends Target {
   /** Positions in `Row.numbers`. */
   readonly sources: readonly number[];
   readonly scales: readonly number[];
+  /** Columns of what holds only while the row's thing lives. */
+  readonly gauges: readonly number[];
   /** Whether a label may change while its key stays, and by the number of the key: the labels shown. */
   readonly changes: boolean;
   readonly shown: (readonly string[])[];
@@ -29,6 +31,15 @@ interface Side extends Target {
   readonly written: number[];
 }
 
+export interface FeedOptions {
+  /**
+   * The numeric field that changes while the row's thing lives, and is 0 as long as there is none; in a map without it,
+   * being in the map is life.
+   */
+  readonly alive?: string | undefined;
+  readonly labels: LabelHost;
+}
+
 export class MapFeed {
   readonly #reader: MapReader;
   readonly #sides: readonly Side[];
@@ -36,25 +47,21 @@ export class MapFeed {
   readonly #view: KeyView;
   /** Position of the field that tells life, or -1. */
   readonly #alive: number;
-  readonly #host: LabelHost | undefined;
+  readonly #labels: LabelHost;
   /** By the number of the key: its last value, and the last reading that had the key. */
   readonly #lastAlive: number[] = [];
   readonly #lastSeen: number[] = [];
   #reading = 0;
 
-  /** `alive`: the numeric field that changes while the row's thing lives; without, being in the map is life. */
-  constructor(
-    reader: MapReader,
-    targets: readonly Target[],
-    alive?: string,
-    host?: LabelHost,
-  ) {
-    this.#host = host;
+  constructor(reader: MapReader, targets: readonly Target[], { alive, labels }: FeedOptions) {
+    this.#labels = labels;
     this.#reader = reader;
     this.#sides = targets.map((target) => sideOf(target, reader));
     this.#index = new ByteIndex(reader.keySize);
     this.#view = new KeyView(reader.layout.key);
-    this.#alive = alive === undefined ? -1 : reader.indexOf(alive);
+    this.#alive = alive !== undefined && Object.hasOwn(reader.layout.value.fields, alive)
+      ? reader.indexOf(alive)
+      : -1;
   }
 
   /** Reads the map once. Throws KernelError. */
@@ -76,11 +83,11 @@ export class MapFeed {
     }
     this.#lastSeen[number] = this.#reading;
     const alive = this.#alive < 0 ? this.#reading : row.numbers[this.#alive]!;
-    const renew = alive !== this.#lastAlive[number];
+    const renew = alive !== this.#lastAlive[number] && alive !== 0;
     this.#lastAlive[number] = alive;
     for (const side of this.#sides) {
       const slot = this.#slot(side, number, renew, row, now);
-      if (slot >= 0) this.#write(side, slot, row.numbers);
+      if (slot >= 0) this.#write(side, slot, row.numbers, renew);
     }
   }
 
@@ -96,7 +103,9 @@ export class MapFeed {
     }
     if (!renew) return -1;
     const key = this.#view.at(row.keys, row.keyOffset);
-    const labels = side.spec.labelReaders.map((label) => label.read(key, this.#host));
+    const { only, labelReaders } = side.spec;
+    if (only !== undefined && key.number(only.field) !== only.value) return -1;
+    const labels = labelReaders.map((label) => label.read(key, this.#labels));
     if (side.changes) side.shown[number] = labels;
     const made = table.row(labels, now);
     slots[number] = made;
@@ -113,7 +122,7 @@ export class MapFeed {
     for (let i = 0; i < labelReaders.length; i++) {
       const label = labelReaders[i]!;
       if (label.changes !== true) continue;
-      const text = label.read(key, this.#host, before[i]);
+      const text = label.read(key, this.#labels, before[i]);
       if (text === before[i]) continue;
       side.shown[number] = before.map((old, at) => at === i ? text : old);
       return true;
@@ -121,7 +130,8 @@ export class MapFeed {
     return false;
   }
 
-  #write({ table, columns, sources, scales, written }: Side, slot: number, numbers: Float64Array) {
+  #write(side: Side, slot: number, numbers: Float64Array, lives: boolean): void {
+    const { table, columns, sources, scales, written, gauges } = side;
     const again = written[slot] === this.#reading;
     written[slot] = this.#reading;
     for (let i = 0; i < columns.length; i++) {
@@ -129,6 +139,8 @@ export class MapFeed {
       if (again) table.add(slot, columns[i]!, value);
       else table.set(slot, columns[i]!, value);
     }
+    // Its totals stay for the time-out; what it measures last is not so any more.
+    if (!lives && !again) { for (const column of gauges) table.set(slot, column, NaN); }
   }
 
   /**
@@ -141,6 +153,8 @@ export class MapFeed {
       const seen = this.#lastSeen[number]!;
       if (seen < 0) continue;
       if (seen === this.#reading) {
+        // What was never alive is kept for later: the row for all that does not fit.
+        if (this.#lastAlive[number] === 0) continue;
         if (this.#sides.some((side) => this.#hasRow(side, number))) continue;
         this.#reader.delete(this.#index.key(number).slice());
       }
@@ -166,6 +180,8 @@ function sideOf(target: Target, reader: MapReader): Side {
     columns: paths.map(({ column }) => column),
     sources: paths.map(({ source }) => source),
     scales: paths.map(({ scale }) => scale),
+    gauges: Object.keys(spec.metrics).filter((name) => spec.metrics[name]!.type === "gauge")
+      .map((name) => table.column(name)),
     changes: spec.labelReaders.some(({ changes }) => changes === true),
     shown: [],
     slots: [],

@@ -16,16 +16,13 @@ import type {
 import type { Store } from "../core/store.ts";
 import type { Table } from "../core/table.ts";
 
-export interface NativeHost {
+/** What all probes share of ProbeHost may be missing: then the probe has its own, knows no names and no mounts. */
+export interface NativeHost extends Partial<ProbeHost> {
   readonly store: Store;
   readonly files: HostFiles;
-  readonly calls: HostCalls;
   readonly settings: Settings;
   /** Names of tables that are switched off: the probe runs, these rows go nowhere. */
   readonly tablesOff?: ReadonlySet<string>;
-  /** Those that all probes share; without, the probe has its own, and no names. */
-  readonly containers?: ContainerLookup;
-  readonly names?: ContainerNamer;
 }
 
 export interface RunningNative extends RunningProbe {
@@ -40,7 +37,7 @@ export function startNative<T extends Tables>(
   host: NativeHost,
 ): RunningNative {
   const { store, files, settings, tablesOff = new Set() } = host;
-  const opened = probe.open(files, settings, hostOf(host));
+  const opened = probe.open(files, settings, sharedOf(host));
   const { read, losses = () => ({}) } = typeof opened === "function" ? { read: opened } : opened;
   const writers = new Map<string, TableWriter>();
   const stop = () => {
@@ -77,14 +74,6 @@ export function startNative<T extends Tables>(
   return { tick, stop, losses };
 }
 
-function hostOf({ files, calls, containers, names = NAMELESS }: NativeHost): ProbeHost {
-  return {
-    mountSizes: (mounts) => calls.mountSizes(mounts),
-    containers: containers ?? new ContainerLookup(files, { clock: () => performance.now() }),
-    names,
-  };
-}
-
 class TableWriter implements RowWriter {
   readonly #columns: number;
   #slot = -1;
@@ -115,6 +104,18 @@ class TableWriter implements RowWriter {
     return this;
   }
 }
+
+function sharedOf({ files, calls, containers, names }: NativeHost): ProbeHost {
+  return {
+    calls: calls ?? NO_CALLS,
+    containers: containers ?? new ContainerLookup(files, { clock: () => performance.now() }),
+    names: names ?? NAMELESS,
+  };
+}
+
+const NO_CALLS: HostCalls = {
+  mountSizes: (mounts) => Promise.resolve(mounts.map(() => ({ state: "refused" }))),
+};
 
 const NAMELESS: ContainerNamer = { namesOf: () => undefined, losses: {} };
 
