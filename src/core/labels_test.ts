@@ -108,20 +108,6 @@ for (const [groups, text] of Object.entries(IPV6)) {
   Deno.test(`ipv6Text writes ${text}`, () => assert.equal(ipv6Text(ipv6(groups)), text));
 }
 
-Deno.test("containerOf asks for the container of the process, and keeps that of one that is gone", () => {
-  const label = containerOf(id("u16"));
-  const view = VIEW.at(Uint8Array.of(7, 0), 0);
-  const containers: Record<number, string> = { 7: "abc" };
-  const host = { ...NONE, idOf: (pid: number) => containers[pid] };
-  assert.equal(label.changes, true);
-  assert.equal(label.read(view, host), "abc");
-  containers[7] = "";
-  assert.equal(label.read(view, host, "abc"), "");
-  delete containers[7];
-  assert.equal(label.read(view, host, "abc"), "abc");
-  assert.equal(label.read(view, host), "");
-});
-
 Deno.test("address says other where there is no family", () => {
   assert.equal(address("ip", "family").read(VIEW.at(new Uint8Array(40), 0), NONE), "other");
 });
@@ -150,4 +136,18 @@ Deno.test("nameOf reads the kernel's name of a number, or else the number", () =
     return reader.read(VIEW.at(key, 0), { enums, idOf: () => undefined });
   };
   assert.deepEqual([1, 2, 3].map(read), ["no_room", "gone", "3"]);
+});
+
+Deno.test("containerOf asks for the container of the process, and keeps that of one that is gone", () => {
+  const label = containerOf(id("u16"));
+  const view = VIEW.at(Uint8Array.of(7, 0), 0);
+  const containers: Record<number, string> = { 7: "abc" };
+  const host: LabelHost = { ...NONE, idOf: (pid) => containers[pid] };
+  assert.equal(label.changes, true);
+  assert.equal(label.read(view, host), "abc");
+  containers[7] = "";
+  assert.equal(label.read(view, host, "abc"), "");
+  delete containers[7];
+  assert.equal(label.read(view, host, "abc"), "abc");
+  assert.equal(label.read(view, host), "");
 });

@@ -43,7 +43,7 @@ export const endpoint = {
           error: { offset: 16, size: 4, kind: "unsigned" },
           port: { offset: 20, size: 2, kind: "unsigned" },
           owned: { offset: 22, size: 1, kind: "unsigned" },
-          unused: { offset: 23, size: 1, kind: "unsigned" },
+          asked: { offset: 23, size: 1, kind: "unsigned" },
           comm: { offset: 24, size: 16, kind: "bytes" },
         },
       },
@@ -106,6 +106,22 @@ export const endpoint = {
         size: 8,
         fields: {
           value: { offset: 0, size: 8, kind: "unsigned" },
+        },
+      },
+    },
+    owner_wishes: {
+      type: "array",
+      maxEntries: 1,
+      key: {
+        size: 4,
+        fields: {
+          value: { offset: 0, size: 4, kind: "unsigned" },
+        },
+      },
+      value: {
+        size: 8,
+        fields: {
+          count: { offset: 0, size: 8, kind: "unsigned" },
         },
       },
     },
@@ -311,6 +327,22 @@ export const tcp = {
         size: 8,
         fields: {
           value: { offset: 0, size: 8, kind: "unsigned" },
+        },
+      },
+    },
+    owner_wishes: {
+      type: "array",
+      maxEntries: 1,
+      key: {
+        size: 4,
+        fields: {
+          value: { offset: 0, size: 4, kind: "unsigned" },
+        },
+      },
+      value: {
+        size: 8,
+        fields: {
+          count: { offset: 0, size: 8, kind: "unsigned" },
         },
       },
     },

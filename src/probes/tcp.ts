@@ -309,7 +309,11 @@ export default bpfProbe({
     want_resets: Number(tables.has("tcp_reset")),
     want_drops: Number(tables.has("net_drop")),
   }),
-  iterators: ["tcp_owners", "tcp_living"],
+  iterators: [
+    // Every 6th reading too (30 s), for sockets that were handed over.
+    { program: "tcp_owners", wishes: "owner_wishes", every: 6 },
+    { program: "tcp_living" },
+  ],
   namespaces: "net_namespaces",
   optional: [
     "tcp_limit",
