@@ -4,6 +4,7 @@ import type { ObjectLayout } from "./layout.ts";
 import type { ContainerLookup } from "./container_lookup.ts";
 import type { ContainerNamer } from "./container_names.ts";
 import { containerOf, type LabelReader } from "./labels.ts";
+import type { QueueTotals } from "./route_netlink.ts";
 import type { HistogramSpec, MetricSpec, NumberSpec, NumberType, TableSpec } from "./table.ts";
 
 export type ProbeKind = "native" | "ebpf" | "external";
@@ -73,6 +74,8 @@ export interface HostCalls {
    * where the host's network is not that of this process.
    */
   addresses?(): Promise<readonly string[] | undefined>;
+  /** What waits in front of each network device, by its index; otherwise as `addresses`. */
+  queues?(): Promise<ReadonlyMap<number, QueueTotals> | undefined>;
 }
 
 /** Writes rows of one table during a reading. */

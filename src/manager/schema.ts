@@ -341,6 +341,7 @@ export const LISTS = {
 
 /** What runs where no list says otherwise. */
 export const DEFAULT_PROBES = [
+  "container",
   "system_cpu",
   "endpoint",
   "system_disk",
