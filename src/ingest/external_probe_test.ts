@@ -10,6 +10,7 @@ import {
   startExternal,
 } from "./external_probe.ts";
 import { countChildren, endsWithin, lives } from "./testing_processes.ts";
+import { ReadingTurns } from "./reading_turns.ts";
 import { Watchdog } from "./watchdog.ts";
 
 const EXAMPLE_FOLDER = new URL("../../probes/example/", import.meta.url).pathname;
@@ -36,6 +37,8 @@ class Bench {
       metaFiles: [META],
       store: this.store,
       watchdog: this.watchdog,
+      turns: new ReadingTurns(),
+      parseYaml: () => assert.fail("no YAML here"),
       now: () => performance.now(),
       log: (level, text) => {
         this.logs.push(`${level}: ${text}`);
@@ -87,7 +90,7 @@ class Bench {
 Deno.test("startExternal runs the example probe and gives its rows to the store", async () => {
   await using bench = new Bench();
   const probe = await bench.sh(
-    `./example.sh 60 | { read -r row; echo "$row"; echo '|event|ready|'; cat; }`,
+    `./example.sh 60 | { read -r row; echo "$row"; echo '|event|test|id|state|INFO|9|ready|'; cat; }`,
   );
   await bench.until(() => bench.records.length > 0);
   const host = Deno.hostname();
@@ -110,7 +113,7 @@ print("|other|1|")
 print("|example|end|7|8|9|", flush=True)
 print("Traceback", file=sys.stderr)
 print("[DEBUG] \\x1b[1mtrace", file=sys.stderr)
-print("|event|done|", flush=True)
+print("|event|test|id|state|INFO|9|done|", flush=True)
 sys.stdin.read()
 `;
   const probe = await bench.start(["/usr/bin/env", "python3", "-c", script]);
@@ -187,12 +190,16 @@ Deno.test("stop ends a child that ignores SIGTERM, and its descendants, within t
 
 Deno.test("stop gives a child the time between SIGTERM and SIGKILL to clean up", async () => {
   await using bench = new Bench();
-  const script = "trap 'echo \"|event|cleaned|\"; exit 0' TERM; echo '|event|up|'; " +
+  const script =
+    "trap 'echo \"|event|test|id|state|INFO|9|cleaned|\"; exit 0' TERM; echo '|event|test|id|state|INFO|9|up|'; " +
     "while :; do sleep 0.05; done";
   const probe = await bench.sh(script);
   await bench.until(() => bench.records.length === 1);
   await probe.stop({ termAfterMs: 10, killAfterMs: 5000 });
-  assert.deepEqual(bench.records, ["|event|up|", "|event|cleaned|"]);
+  assert.deepEqual(bench.records, [
+    "|event|test|id|state|INFO|9|up|",
+    "|event|test|id|state|INFO|9|cleaned|",
+  ]);
 });
 
 Deno.test("stop does not wait for one who left the group with the pipe", async () => {
@@ -213,7 +220,7 @@ Deno.test("startExternal takes 200,000 lines and leaves the event loop free mean
   const lines = 200_000;
   const probe = await bench.sh(
     `awk 'BEGIN { for (i = 0; i < ${lines}; i++) printf "|example|k%d|%d|2|3|\\n", i % 200, i }';` +
-      "echo '|event|done|'; exec sleep 4711",
+      "echo '|event|test|id|state|INFO|9|done|'; exec sleep 4711",
   );
   let late = 0;
   let last = performance.now();
@@ -234,7 +241,7 @@ Deno.test("startExternal holds nothing of a megabyte without newline, nor of an 
   await using bench = new Bench();
   const probe = await bench.sh(
     "head -c 1048576 /dev/zero | tr '\\0' x; echo; echo '|example|a|1|2|3|';" +
-      "yes complaint | head -n 5000 >&2; echo '|event|done|'; exec sleep 4711",
+      "yes complaint | head -n 5000 >&2; echo '|event|test|id|state|INFO|9|done|'; exec sleep 4711",
   );
   await bench.until(() => bench.records.length > 0);
   assert.equal(probe.facts!().rows, 1);
@@ -269,7 +276,7 @@ Deno.test("startExternal leaves nothing behind when it cannot start", async () =
     await refused({ metaFiles: [bad] }, ConfigError, /bad\.meta: not UTF-8/);
     await refused({ metaFiles: [META, META] }, ConfigError, /"example" is in another file too/);
     await refused({ command: ["/nowhere/x"] }, Unsupported, /Cannot start "\/nowhere\/x": /);
-    await refused({ command: [folder] }, Unsupported, /Cannot start ".*": .*denied/i);
+    await refused({ command: [folder] }, Unsupported, /Cannot start ".*": it is no file/);
     await refused({ workingDirectory: `${folder}/none` }, Unsupported, /Cannot start/);
     const probe = await bench.sh("exec sleep 4711");
     await refused({}, TypeError, /Table "example" .* already/);
@@ -287,7 +294,8 @@ Deno.test("startExternal leaks no descriptor, child or table in 20 rounds", asyn
   await using bench = new Bench();
   const onExit = ({ reason }: ExternalExit) => assert.fail(`unasked: ${reason}`);
   const round = async () => {
-    const script = "echo '|example|a|1|2|3|'; echo '|event|up|'; exec sleep 4711";
+    const script =
+      "echo '|example|a|1|2|3|'; echo '|event|test|id|state|INFO|9|up|'; exec sleep 4711";
     const probe = await bench.sh(script, { onExit });
     await bench.until(() => bench.records.length > 0);
     bench.records.length = 0;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** What was wrong with the lines of one probe: a count for each reason, and the last bad lines to look at. */
 
-const REASONS = [
+export const REASONS = [
   "too_long",
   "unfinished",
   "nul",
@@ -9,9 +9,11 @@ const REASONS = [
   "not_utf8",
   "unknown_table",
   "too_many_fields",
-  "missing_key",
+  "too_few_fields",
   "empty_first_field",
   "bad_number",
+  "bad_event",
+  "bad_log",
 ] as const;
 
 export type RefusalReason = typeof REASONS[number];
