@@ -20,6 +20,8 @@ import { type Libbpf, openLibbpf } from "../sys/libbpf.ts";
 import { processStats } from "../sys/process_stats.ts";
 import { giveBackMemory } from "../sys/resident_memory.ts";
 import { buildVersion, embeddedLibrary } from "./embedded.ts";
+import { AutoChecks } from "./auto_checks.ts";
+import { ExternalStarter } from "./external_starter.ts";
 import { hostLabels } from "./identity.ts";
 import { builtInProbes, type Configured, externalProbes } from "./starters.ts";
 
@@ -39,6 +41,8 @@ export class Agent {
   readonly #manager: Manager;
   readonly #lag = new LoopLag();
   readonly #configured: readonly Configured[];
+  readonly #starter: ExternalStarter;
+  #autoChecks: AutoChecks | undefined;
   readonly #timers: number[] = [];
   #server: MetricsServer | undefined;
   #ownMetrics: ReturnType<typeof agentMetrics> | undefined;
@@ -75,12 +79,20 @@ export class Agent {
       config,
       store: this.#store,
       files: this.#files,
+      log: this.#log,
+      libbpf: () => this.#openLibbpf(),
+    };
+    this.#starter = new ExternalStarter({
+      config,
+      store: this.#store,
       watchdog: this.#watchdog,
       log: this.#log,
       now,
-      libbpf: () => this.#openLibbpf(),
-    };
-    this.#configured = [...builtInProbes(probes, context), ...externalProbes(context)];
+    });
+    this.#configured = [
+      ...builtInProbes(probes, context),
+      ...externalProbes(context, this.#starter),
+    ];
     for (const { startable } of this.#configured) this.#manager.add(startable);
   }
 
@@ -91,6 +103,7 @@ export class Agent {
     if (this.#config.metric.out_channel === "web_server") this.#server = this.#serve();
     this.#manager.run();
     await Promise.all([this.#startKinds("external"), this.#startEbpf()]);
+    this.#autoChecks = this.#startAutoChecks();
     await this.#ownMetrics?.(); // loads its package now, so that the first scrape need not
     this.#timers.push(setTimeout(() => this.#giveBack(), GIVE_BACK_AFTER_MS));
     this.#timers.push(setInterval(() => this.#giveBack(), GIVE_BACK_EVERY_MS));
@@ -112,7 +125,10 @@ export class Agent {
   async stop(reason: string): Promise<void> {
     this.#log("info", `Stops: ${reason}`);
     for (const timer of this.#timers) clearInterval(timer);
-    await Promise.all([this.#manager.stop(), this.#server?.close(500)]);
+    this.#starter.hurry();
+    const checks = this.#autoChecks?.close();
+    await Promise.all([this.#manager.stop(), this.#server?.close(500), checks]);
+    await this.#starter.close();
     await this.#watchdog[Symbol.asyncDispose]();
     this[Symbol.dispose]();
   }
@@ -137,6 +153,17 @@ export class Agent {
       (on || off) && startable.kind === kind
     );
     await Promise.all(wanted.map(({ startable }) => this.#manager.get(startable.name)!.start()));
+  }
+
+  #startAutoChecks(): AutoChecks {
+    const { extend_probes, external_probes } = this.#config;
+    return new AutoChecks({
+      starter: this.#starter,
+      manager: this.#manager,
+      log: this.#log,
+      intervalMs: external_probes.check_interval * 1000,
+      entries: () => extend_probes,
+    });
   }
 
   async #startEbpf(): Promise<void> {
