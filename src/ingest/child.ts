@@ -76,7 +76,7 @@ export class Child {
       stdout: "piped",
       stderr: "piped",
     });
-    const process = spawn(command, program);
+    const process = spawn(command, options);
     this.pid = process.pid;
     this.ended = process.status;
     this.stdout = process.stdout;
@@ -169,14 +169,15 @@ function refuseMissing(program: string): void {
   throw new Unsupported(`Cannot start "${program}": it is no file`);
 }
 
-function spawn(command: Deno.Command, program: string): Deno.ChildProcess {
+function spawn(command: Deno.Command, { program, workingDirectory, user }: ChildOptions) {
   try {
     return command.spawn();
-  } catch (error) {
-    if (!(error instanceof Error)) throw error;
-    throw new Unsupported(`Cannot start "${program}": ${error.message}`, undefined, {
-      cause: error,
-    });
+  } catch (cause) {
+    if (!(cause instanceof Error)) throw cause;
+    const mend = user === undefined
+      ? undefined
+      : `let user ${user.uid} into "${workingDirectory}", or set working_dir`;
+    throw new Unsupported(`Cannot start "${program}": ${cause.message}`, mend, { cause });
   }
 }
 

@@ -93,8 +93,8 @@ const HUNG_LOOKS = 4;
 export async function startExternal(options: ExternalOptions): Promise<ExternalProbe> {
   const { name, store, metaFiles, parseYaml } = options;
   const tables = new ProbeTables(name, store);
-  tables.addAll(await readMetas(metaFiles, parseYaml));
   try {
+    tables.addAll(await readMetas(metaFiles, parseYaml));
     const probe = new Supervised(options, tables);
     await probe.run();
     return probe;

@@ -154,11 +154,12 @@ export class ProbeCgroup {
 
   /** What the kernel counted, for `/probes`. */
   facts(): Readonly<Record<string, unknown>> {
-    const stat = this.#folders.map((folder) => readText(`${folder}/cpu.stat`)).join("\n");
-    const number = (name: string) => Number(new RegExp(`^${name} (\\d+)$`, "m").exec(stat)?.[1]);
-    const throttled = number("nr_throttled");
+    const [folder] = this.#folders;
+    const own = folder === undefined ? undefined : throttled(folder);
+    const all = folder === undefined ? undefined : throttled(`${folder}/..`);
     return {
-      ...(Number.isNaN(throttled) ? {} : { cpuThrottledPeriods: throttled }),
+      ...(own === undefined ? {} : { throttledPeriods: own }),
+      ...(all === undefined ? {} : { throttledPeriodsOfAll: all }),
       ...(this.problems.length === 0 ? {} : { limitProblems: this.problems }),
     };
   }
@@ -166,6 +167,12 @@ export class ProbeCgroup {
   async remove(): Promise<void> {
     for (const folder of this.#folders) await removeFolder(folder);
   }
+}
+
+/** Tenths of a second in which the group wanted more CPU than it may have. */
+function throttled(folder: string): number | undefined {
+  const count = /^nr_throttled (\d+)$/m.exec(readText(`${folder}/cpu.stat`))?.[1];
+  return count === undefined ? undefined : Number(count);
 }
 
 /** A group of version 2 can pass controllers on only if no process is in it: then we move one level down. */
