@@ -21,6 +21,7 @@ import { processStats } from "../sys/process_stats.ts";
 import { giveBackMemory } from "../sys/resident_memory.ts";
 import { buildVersion, embeddedLibrary } from "./embedded.ts";
 import { AutoChecks } from "./auto_checks.ts";
+import { DropIns } from "./drop_ins.ts";
 import { ExternalStarter } from "./external_starter.ts";
 import { hostLabels } from "./identity.ts";
 import { builtInProbes, type Configured, externalProbes } from "./starters.ts";
@@ -43,6 +44,7 @@ export class Agent {
   readonly #configured: readonly Configured[];
   readonly #starter: ExternalStarter;
   #autoChecks: AutoChecks | undefined;
+  #dropIns: DropIns | undefined;
   readonly #timers: number[] = [];
   #server: MetricsServer | undefined;
   #ownMetrics: ReturnType<typeof agentMetrics> | undefined;
@@ -103,7 +105,7 @@ export class Agent {
     if (this.#config.metric.out_channel === "web_server") this.#server = this.#serve();
     this.#manager.run();
     await Promise.all([this.#startKinds("external"), this.#startEbpf()]);
-    this.#autoChecks = this.#startAutoChecks();
+    this.#startWatching();
     await this.#ownMetrics?.(); // loads its package now, so that the first scrape need not
     this.#timers.push(setTimeout(() => this.#giveBack(), GIVE_BACK_AFTER_MS));
     this.#timers.push(setInterval(() => this.#giveBack(), GIVE_BACK_EVERY_MS));
@@ -126,8 +128,8 @@ export class Agent {
     this.#log("info", `Stops: ${reason}`);
     for (const timer of this.#timers) clearInterval(timer);
     this.#starter.hurry();
-    const checks = this.#autoChecks?.close();
-    await Promise.all([this.#manager.stop(), this.#server?.close(500), checks]);
+    const closing = [this.#autoChecks?.close(), this.#dropIns?.close(), this.#server?.close(500)];
+    await Promise.all([this.#manager.stop(), ...closing]);
     await this.#starter.close();
     await this.#watchdog[Symbol.asyncDispose]();
     this[Symbol.dispose]();
@@ -155,14 +157,19 @@ export class Agent {
     await Promise.all(wanted.map(({ startable }) => this.#manager.get(startable.name)!.start()));
   }
 
-  #startAutoChecks(): AutoChecks {
+  /** Third-party probes come and go: with what they observe, and with their folders. */
+  #startWatching(): void {
     const { extend_probes, external_probes } = this.#config;
-    return new AutoChecks({
-      starter: this.#starter,
-      manager: this.#manager,
-      log: this.#log,
-      intervalMs: external_probes.check_interval * 1000,
-      entries: () => extend_probes,
+    const { drop_in, drop_in_dir, drop_in_interval, check_interval } = external_probes;
+    const shared = { starter: this.#starter, manager: this.#manager, log: this.#log };
+    if (drop_in) {
+      const intervalMs = drop_in_interval * 1000;
+      this.#dropIns = new DropIns({ ...shared, folder: drop_in_dir, intervalMs });
+    }
+    this.#autoChecks = new AutoChecks({
+      ...shared,
+      intervalMs: check_interval * 1000,
+      entries: () => [...extend_probes, ...this.#dropIns?.entries ?? []],
     });
   }
 
