@@ -33,7 +33,7 @@ export function cgroupPlace(
 ): CgroupPlace | undefined {
   const all = mounts.split("\n").map(parseMount).filter((mount) => mount !== undefined);
   const own = new Map(
-    groups.split("\n").map((line) => {
+    groups.split("\n").filter((line) => line.includes(":")).map((line) => {
       const [, names = "", ...path] = line.split(":");
       return [names, path.join(":")];
     }),

@@ -79,6 +79,8 @@ export interface ExternalProbe extends RunningProbe {
 const STOP_LIMITS: StopLimits = { termAfterMs: 5000, killAfterMs: 5000 };
 /** The agent must be gone within 2 s of SIGTERM. */
 const HURRIED_LIMITS: StopLimits = { termAfterMs: 300, killAfterMs: 500 };
+/** It would not see that its stdin is closed. */
+const HUNG_LIMITS: StopLimits = { termAfterMs: 0, killAfterMs: 5000 };
 /** For bytes still in the pipe of a killed child; longer only if somebody left the group with the pipe. */
 const DRAIN_MS = 500;
 /** The size of a pipe. */
@@ -248,7 +250,7 @@ class Supervised implements ExternalProbe {
 
   #endHung(afterMs: number): void {
     if (this.#options.now() - this.#lastChunk < afterMs || this.#stopping !== undefined) return;
-    this.#stopping = this.#stop(STOP_LIMITS);
+    this.#stopping = this.#stop(HUNG_LIMITS);
     this.#report(`No line for ${afterMs / 1000} s`)
       .catch((error) => this.#options.log("error", `Supervision failed: ${textOf(error)}`));
   }

@@ -10,6 +10,7 @@ import {
   startExternal,
 } from "./external_probe.ts";
 import { countChildren, endsWithin, lives } from "./testing_processes.ts";
+import { parseMeta } from "./meta.ts";
 import { ReadingTurns } from "./reading_turns.ts";
 import { Watchdog } from "./watchdog.ts";
 
@@ -284,6 +285,98 @@ Deno.test("startExternal leaves nothing behind when it cannot start", async () =
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
+});
+
+Deno.test("startExternal gives the parameters as a line of JSON, and each change of them", async () => {
+  await using bench = new Bench();
+  const script = 'while read -r line; do echo "[INFO] got $line"; done; echo "[INFO] no more"';
+  const probe = await bench.sh(script, { parameters: { port: 6379, name: 'a "b"' } });
+  assert.equal(
+    await bench.said("got "),
+    '{"probe":"test","params":{"port":6379,"name":"a \\"b\\""}}',
+  );
+  bench.logs.length = 0;
+  probe.configure({ port: 6380 });
+  assert.equal(await bench.said("got "), '{"probe":"test","params":{"port":6380}}');
+  await probe.stop();
+  assert.ok(bench.logs.includes("info: no more"));
+});
+
+Deno.test("startExternal does not wait for a child that never reads its parameters", async () => {
+  await using bench = new Bench();
+  const probe = await bench.sh("echo '|event|test|id|state|INFO|9|up|'; exec sleep 4711");
+  await bench.until(() => bench.records.length > 0);
+  const parameters = { text: "x".repeat(50_000) };
+  for (let i = 0; i < 100; i++) probe.configure(parameters);
+  const started = performance.now();
+  await probe.stop(FAST);
+  assert.ok(performance.now() - started < 2000);
+});
+
+Deno.test("startExternal ends a child that has not printed a line for the configured time", async () => {
+  await using bench = new Bench();
+  const probe = await bench.sh("echo '[WARN] last words'; exec sleep 4711", { hungAfterMs: 200 });
+  const { reason } = await bench.exit.promise;
+  assert.equal(reason, "No line for 0.2 s");
+  assert.ok(!lives(probe.pid));
+});
+
+Deno.test("stop is quick once the agent ends, even in the middle of a slow stop", async () => {
+  await using bench = new Bench();
+  const hurry = new AbortController();
+  const script = "trap '' TERM; echo '|event|test|id|state|INFO|9|up|'; while :; do sleep 1; done";
+  const probe = await bench.sh(script, { hurry: hurry.signal });
+  await bench.until(() => bench.records.length > 0);
+  const stopped = probe.stop(); // would take 10 s
+  const started = performance.now();
+  hurry.abort();
+  await stopped;
+  const took = performance.now() - started;
+  assert.ok(took < 2000, `${took} ms`);
+  assert.ok(!lives(probe.pid));
+});
+
+Deno.test("startExternal runs the child with the environment and user it is given", async () => {
+  if (Deno.uid() !== 0) return console.log("skipped: only root can run a child as another user");
+  await using bench = new Bench();
+  Deno.env.set("NOT_FOR_CHILDREN", "1");
+  try {
+    const probe = await bench.sh(
+      'echo "[INFO] is $(id -u):$(id -g) $(nice) $A $HOME $NOT_FOR_CHILDREN."',
+      {
+        environment: { A: "b" },
+        user: { uid: 65534, gid: 65533, home: "/nowhere" },
+        nice: 7,
+        workingDirectory: "/",
+      },
+    );
+    assert.equal(await bench.said("is "), "65534:65533 7 b /nowhere .");
+    await probe.stop(FAST);
+  } finally {
+    Deno.env.delete("NOT_FOR_CHILDREN");
+  }
+});
+
+Deno.test("startExternal finds a table of the common folder when a line names it", async () => {
+  await using bench = new Bench();
+  const example = parseMeta(Deno.readTextFileSync(META), META, () => assert.fail("no YAML"))[0]!;
+  const asked: string[] = [];
+  const probe = await bench.sh(
+    "echo '|other|1|'; echo '|example|a|1|2|3|'; echo '|event|test|id|state|INFO|9|up|'; cat",
+    {
+      metaFiles: [],
+      catalogue: (table) => {
+        asked.push(table);
+        return table === "example" ? example : undefined;
+      },
+    },
+  );
+  await bench.until(() => bench.records.length > 0);
+  assert.equal(bench.value("a", "memory_usage"), 2);
+  assert.deepEqual(asked, ["other", "example", "event"]);
+  assert.deepEqual(probe.losses!(), { unknown_table: 1 });
+  await probe.stop();
+  assert.deepEqual([...bench.store.tables], []);
 });
 
 function openFiles(): number {
