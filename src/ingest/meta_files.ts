@@ -18,8 +18,8 @@ export interface MetaSearch {
 }
 
 /**
- * Meta files of this probe alone. `redis_probe.py` has `redis_probe.meta`, else `NAME.meta`, else all in its folder; for
- * `python3 redis_probe.py` the script counts and not the interpreter. Empty: there are none.
+ * Meta files of this probe alone. `redis_probe.py` has `redis_probe.meta`, else `NAME.meta`, else all in its folder
+ * that are not so of another program; for `python3 redis_probe.py` the script counts and not the interpreter. Empty: there are none.
  */
 export function metaFilesOf({ name, words, folder, meta }: MetaSearch): string[] {
   if (meta !== "") {
@@ -32,12 +32,23 @@ export function metaFilesOf({ name, words, folder, meta }: MetaSearch): string[]
     const here = metasIn(dirname(path));
     const stem = basename(path, extname(path));
     for (const wanted of [stem, name]) {
-      const own = here.filter((file) => basename(file).replace(META_REGEXP, "") === wanted);
+      const own = here.filter((file) => stemOf(file) === wanted);
       if (own.length > 0) return own;
     }
-    if (here.length > 0) return here;
+    const free = here.filter((file) => !othersOf(dirname(path)).has(stemOf(file)));
+    if (free.length > 0) return free;
   }
   return [];
+}
+
+function stemOf(file: string): string {
+  return basename(file).replace(META_REGEXP, "");
+}
+
+/** Stems of the files that are no meta: a meta file called as one of them is that program's. */
+function othersOf(folder: string): ReadonlySet<string> {
+  const names = listed(folder).filter((name) => !META_REGEXP.test(name));
+  return new Set(names.map((name) => basename(name, extname(name))));
 }
 
 export function metasIn(folder: string): string[] {

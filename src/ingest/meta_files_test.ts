@@ -41,6 +41,7 @@ Deno.test("metaFilesOf prefers the program's own file, then the probe's, then al
     ]);
     assert.deepEqual(find([python, "many/redis_probe.py"]), ["many/redis_probe.meta"]);
     assert.deepEqual(find([`${folder}/many/tool`], "mysql"), ["many/mysql.meta.yaml"]);
+    assert.deepEqual(find([`${folder}/many/tool`]), ["many/mysql.meta.yaml"]);
     assert.deepEqual(find([`${folder}/one/run.sh`]), ["one/a.meta", "one/b.meta.yml"]);
     assert.deepEqual(find([`${folder}/one/run.sh`], "x", "many/mysql.meta.yaml"), [
       "many/mysql.meta.yaml",
