@@ -3,12 +3,15 @@
 import type { ReadingTurns } from "./reading_turns.ts";
 
 /**
- * After a reading that did not bring much, more is left to come together in the pipe: a wake-up costs as much as 100
- * lines, and a probe that prints 1,000 lines a second one by one would cause 1,000 of them.
+ * After a reading that did not bring much, more is left to come together in the pipe: a wake-up costs as much as some
+ * hundred lines, and a probe that prints 1,000 lines a second one by one would cause 1,000 of them. The pause is so
+ * long that half a chunk comes together at the pace of the last reading, but no longer than this.
  */
-const GATHER_MS = 100;
-/** Share of a chunk from which on the probe is thought to be waiting for us. */
-const MUCH = 1 / 4;
+const MAX_GATHER_MS = 250;
+/** Share of a chunk from which on the pipe is thought to have been full, and the probe to be waiting for us. */
+const FULL = 3 / 4;
+/** A shorter pause is not worth its timer. */
+const MIN_GATHER_MS = 2;
 
 export interface OutputPump {
   /** Resolves when the output has ended, or was given up. */
@@ -33,9 +36,9 @@ export function pumpOutput(
   const reader = stream.getReader({ mode: "byob" });
   let hurried = false;
   let wake = () => {};
-  const gather = () =>
+  const gather = (milliseconds: number) =>
     new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, GATHER_MS);
+      const timer = setTimeout(resolve, milliseconds);
       wake = () => {
         clearTimeout(timer);
         resolve();
@@ -43,13 +46,18 @@ export function pumpOutput(
     });
   const pump = async () => {
     let buffer = new Uint8Array(chunkBytes);
+    let last = performance.now();
     for (;;) {
       const { value, done } = await reader.read(buffer);
       if (done) return;
-      const much = value.length >= chunkBytes * MUCH;
+      const now = performance.now();
+      const wanted = value.length >= chunkBytes * FULL
+        ? 0
+        : (now - last) * (chunkBytes / 2) / value.length;
+      last = now;
       await turns.take(() => take(value));
       buffer = new Uint8Array(value.buffer);
-      if (!much && !hurried) await gather();
+      if (wanted >= MIN_GATHER_MS && !hurried) await gather(Math.min(wanted, MAX_GATHER_MS));
     }
   };
   return {
