@@ -133,26 +133,25 @@ function readPipes(file: string, probes: number, watchdog: Watchdog): Promise<Us
   });
 }
 
-const PACE_SECONDS = 10;
+const PACE_SECONDS = 5;
 const PACE_LINES = 1000;
-/** Prints a line each millisecond, each by a write of its own. */
-const PACED = `use Time::HiRes qw(sleep time); $| = 1; my $t = time;
-  for my $i (1 .. ${PACE_SECONDS * PACE_LINES}) {
-    print "|tcp_link|", 4000 + $i % ${ROWS}, "|10.0.0.1|10.0.0.2|6379|redis-server|$i|1|2|3|4|\\n";
-    my $rest = $t + $i / ${PACE_LINES} - time; sleep $rest if $rest > 0;
+/** Prints PACE_LINES a second in as many writes. */
+const paced = (writes: number) =>
+  `use Time::HiRes qw(sleep time); $| = 1; my $t = time;
+  for my $i (1 .. ${PACE_SECONDS} * ${writes}) {
+    print "|tcp_link|4711|10.0.0.1|10.0.0.2|6379|redis-server|$i|1|2|3|4|\\n" x (${PACE_LINES} / ${writes});
+    my $rest = $t + $i / ${writes} - time; sleep $rest if $rest > 0;
   }`;
 
-/** CPU in hundredths of a core: with a probe of 1,000 lines a second, and with one that prints nothing. */
-async function pace(watchdog: Watchdog): Promise<{ paced: number; silent: number }> {
-  const share = async (args: readonly string[], lines: number) => {
-    const { cpu, wall } = await measure(async () => {
-      const rows = await readChild("/usr/bin/perl", args, watchdog, new ReadingTurns());
-      if (rows !== lines) throw new Error(`${rows} rows instead of ${lines}`);
-    });
-    return cpu / wall * 100;
-  };
-  const silent = await share(["-e", `sleep ${PACE_SECONDS}`], 0);
-  return { silent, paced: await share(["-e", PACED], PACE_SECONDS * PACE_LINES) };
+/** CPU in hundredths of a core while a probe prints PACE_LINES a second, in so many writes. */
+async function pace(writes: number, watchdog: Watchdog): Promise<number> {
+  const script = writes === 0 ? `sleep ${PACE_SECONDS}` : paced(writes);
+  const { cpu, wall } = await measure(async () => {
+    const rows = await readChild("/usr/bin/perl", ["-e", script], watchdog, new ReadingTurns());
+    const wanted = writes === 0 ? 0 : PACE_SECONDS * PACE_LINES;
+    if (rows !== wanted) throw new Error(`${rows} rows instead of ${wanted}`);
+  });
+  return cpu / wall * 100;
 }
 
 const AWK =
@@ -206,11 +205,12 @@ try {
   const memory = median(together.map(({ memoryMb }) => memoryMb)).toFixed(1);
   console.log(`${PROBES} probes at once, memory above that of one: ${memory} MB`);
   report("awk, file to array, wall clock", split);
-  const { paced, silent } = await pace(watchdog);
-  console.log(
-    `${PACE_LINES} lines/s one by one for ${PACE_SECONDS} s: ${paced.toFixed(2)} % of a core, ` +
-      `a silent probe ${silent.toFixed(2)} %`,
-  );
+  for (const writes of [0, 1, 10, PACE_LINES]) {
+    const what = writes === 0
+      ? "a silent probe"
+      : `${PACE_LINES} lines/s in ${writes} writes a second`;
+    console.log(`${what}: ${(await pace(writes, watchdog)).toFixed(2)} % of a core`);
+  }
 } finally {
   await Deno.remove(file);
 }
