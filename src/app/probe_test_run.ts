@@ -80,11 +80,9 @@ class Report {
     if (++this.#rows > MAX_SHOWN_ROWS) return;
     const labels = new TextDecoder().decode(table.labelText(slot));
     this.#print(`row     ${table.name} ${labels}`);
-    table.metricNames.forEach((metric, column) => {
-      const value = table.get(slot, column);
-      const shown = Number.isNaN(value) ? "not known" : String(value);
-      this.#print(`          ${familyName(table.spec, metric)} ${shown}`);
-    });
+    for (const metric of table.metricNames) {
+      this.#print(`          ${familyName(table.spec, metric)} ${shownValue(table, slot, metric)}`);
+    }
   }
 
   record(kind: string, line: string): void {
@@ -121,6 +119,16 @@ class Report {
     );
     return this.#problems === 0 && refused.length === 0;
   }
+}
+
+/** A number, or for a histogram what was counted up to each bound. */
+function shownValue(table: Table, slot: number, metric: string): string {
+  const spec = table.spec.metrics[metric]!;
+  const column = table.column(metric);
+  const shown = (value: number) => Number.isNaN(value) ? "not known" : String(value);
+  if (spec.type !== "histogram") return shown(table.get(slot, column));
+  return spec.bounds.map((bound, i) => `<=${bound}: ${shown(table.get(slot, column + i))}`)
+    .join(", ") || "not known";
 }
 
 /** What the configuration would say of a probe that cannot even be started, for people. */

@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Tables of an external probe from its meta file: in the original's libconfig grammar, or the same as YAML. */
-import { ConfigError, type Place, Unsupported } from "../core/errors.ts";
+import { ConfigError, type Place } from "../core/errors.ts";
 import { parseLibconfig } from "../core/libconfig.ts";
 import type { Setting, SettingEntry, SettingGroup } from "../core/setting_tree.ts";
-import type { MetricSpec, TableSpec } from "../core/table.ts";
+import type { MetricSpec, NumberType, TableSpec } from "../core/table.ts";
 
 /** What the field at one position of a line is for. */
 export type ExternalColumn =
   /** Goes to the row's labels; `index` counts the keys first, then the labels. */
   | { readonly kind: "key" | "label"; readonly name: string; readonly index: number }
-  /** A number; `index` counts the metrics. */
-  | { readonly kind: "metric"; readonly name: string; readonly index: number }
+  /** A number. */
+  | { readonly kind: "metric"; readonly name: string }
+  /** A histogram, whose bounds come with its first line; the largest value goes to the gauge `<name>_max`. */
+  | { readonly kind: "histogram"; readonly name: string }
   /** Stands in the line but is not exported. */
   | { readonly kind: "ignored"; readonly name: string };
 
@@ -31,7 +33,7 @@ const LINE_KINDS: readonly string[] = ["event", "log"];
 /** Prometheus keeps names that start with two underscores for itself. */
 const NAME_REGEXP = /^(?!__)[A-Za-z_][A-Za-z0-9_]*$/;
 /** `summary` is a plain number in the original's output too. */
-const METRIC_TYPES: Readonly<Record<string, MetricSpec["type"]>> = {
+const METRIC_TYPES: Readonly<Record<string, NumberType>> = {
   gauge: "gauge",
   counter: "counter",
   summary: "gauge",
@@ -54,7 +56,7 @@ export type ParseTree = (text: string, file: string) => SettingGroup;
 export const META_REGEXP = /\.meta(\.ya?ml)?$/;
 const YAML_REGEXP = /\.ya?ml$/;
 
-/** Reads the text of one meta file. Throws ConfigError, and Unsupported for histograms. */
+/** Reads the text of one meta file. Throws ConfigError. */
 export function parseMeta(text: string, file: string, parseYaml: ParseTree): ExternalTable[] {
   const root = YAML_REGEXP.test(file) ? parseYaml(text, file) : parseLibconfig(text, file);
   refuseOthers(root, ["version", "measurements"], file);
@@ -106,12 +108,6 @@ function readField(group: SettingGroup, file: string): FieldLine {
   const known = type === "key" || type === "label" || type === "histogram" ||
     Object.hasOwn(METRIC_TYPES, type) || IGNORED_TYPES.includes(type);
   if (!known) throw new ConfigError(`type "${type}" of field "${name}"`, place(typePlace), TYPES);
-  if (type === "histogram") {
-    throw new Unsupported(
-      `Field "${name}" in ${file}:${typePlace.line} is a histogram, which is not supported yet`,
-      "declare its sum and count as counters",
-    );
-  }
   const help = stringOf(group, "description", file).value;
   return { name, type, help, ...at(file, group) };
 }
@@ -133,13 +129,20 @@ function assemble(
     if (field.type === "label") {
       return { kind: "label", name: field.name, index: keys.length + labels.indexOf(field.name) };
     }
+    // A `.meta` file does not say units.
+    const shown = { help: field.help, unit: "" };
+    if (field.type === "histogram") {
+      metrics[field.name] = { type: "histogram", bounds: [], ...shown };
+      return { kind: "histogram", name: field.name };
+    }
     const type = METRIC_TYPES[field.type];
     if (type === undefined) return { kind: "ignored", name: field.name };
-    const index = Object.keys(metrics).length;
-    // A `.meta` file does not say units.
-    metrics[field.name] = { type, help: field.help, unit: "" };
-    return { kind: "metric", name: field.name, index };
+    metrics[field.name] = { type, ...shown };
+    return { kind: "metric", name: field.name };
   });
+  for (const { name: histogram, help } of fields.filter(({ type }) => type === "histogram")) {
+    metrics[`${histogram}_max`] ??= { type: "gauge", help: `Largest value: ${help}`, unit: "" };
+  }
   return { name, spec: { entity, version, keys, labels, metrics }, columns };
 }
 

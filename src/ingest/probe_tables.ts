@@ -2,7 +2,7 @@
 /** The tables of one external probe: from its meta files into the store, and out of it again. */
 import { ConfigError } from "../core/errors.ts";
 import type { Store } from "../core/store.ts";
-import type { IngestTable } from "./line_reader.ts";
+import { addIngestTable, type IngestTable } from "./ingest_table.ts";
 import { type ExternalTable, parseMeta, type ParseTree } from "./meta.ts";
 
 /** The original's largest has 40 KB. */
@@ -65,8 +65,8 @@ export class ProbeTables {
     }
   }
 
-  add({ name, spec, columns }: ExternalTable): IngestTable {
-    const added = { table: this.#store.add(name, this.#probe, spec), columns };
+  add(table: ExternalTable): IngestTable {
+    const added = addIngestTable(this.#store, this.#probe, table);
     this.#added.push(added);
     return added;
   }

@@ -13,6 +13,8 @@ export const REASON_TEXTS = {
   too_few_fields: "has fewer fields than the meta; the first that is missing is",
   empty_first_field: "the first field may not be empty:",
   bad_number: "this field is a metric, but its text is no number:",
+  bad_histogram: "this field is no histogram <n> <bound> <count> ... <sum> <max>:",
+  other_bounds: "this histogram has other bounds than before:",
   bad_event:
     "is no event: |event|entity|id|metric|[pid|comm|ip|container|pod|device|]SEVERITY|number|text|",
   bad_log: 'is no log record: |log|milliseconds|"SEVERITY"|number|{resource}|{attributes}|"text"|',
