@@ -43,6 +43,7 @@ const REMOVE_PAUSE_MS = 10;
 
 export class ProbeCgroups {
   readonly #options: ProbeCgroupsOptions;
+  #texts: CgroupTexts | undefined;
   readonly #parents = new Map<Controller, CgroupPlace>();
   /** Why a limit is not held, by controller. */
   readonly #problems = new Map<Controller, string>();
@@ -112,7 +113,9 @@ export class ProbeCgroups {
   #open(controller: Controller, settings: (version: 1 | 2) => CgroupSetting[]): void {
     if (this.#parents.has(controller) || this.#problems.has(controller)) return;
     try {
-      const place = cgroupPlace(this.#options.texts(), controller);
+      // Read once: we may move within version 2, and the probes' groups belong where we were.
+      this.#texts ??= this.#options.texts();
+      const place = cgroupPlace(this.#texts, controller);
       if (place === undefined) {
         throw new Error(`this host has no cgroup controller "${controller}"`);
       }

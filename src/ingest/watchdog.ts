@@ -38,8 +38,12 @@ for folder in $folders; do
     [ -e "$member" ] || continue
     while read -r pid; do kill -s KILL "$pid" 2>/dev/null; done <"$member"
   done
-  sleep 0.1
-  rmdir "$folder"/*/ "$folder" 2>/dev/null
+  for try in 1 2 3 4 5 6 7 8 9 10; do
+    rmdir "$folder"/*/ 2>/dev/null
+    rmdir "$folder" 2>/dev/null
+    [ -d "$folder" ] || break
+    sleep 0.3
+  done
   set -f
 done
 exit 0
