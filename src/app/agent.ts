@@ -23,6 +23,9 @@ import { processStats } from "../sys/process_stats.ts";
 import { IdleMemory } from "../sys/resident_memory.ts";
 import { RuntimeNames } from "../sys/runtime_names.ts";
 import { buildVersion, embeddedLibrary } from "./embedded.ts";
+import { AutoChecks } from "./auto_checks.ts";
+import { DropIns } from "./drop_ins.ts";
+import { ExternalStarter } from "./external_starter.ts";
 import { hostLabels } from "./identity.ts";
 import { builtInProbes, type Configured, externalProbes } from "./starters.ts";
 
@@ -46,6 +49,9 @@ export class Agent {
   readonly #manager: Manager;
   readonly #lag = new LoopLag();
   readonly #configured: readonly Configured[];
+  readonly #starter: ExternalStarter;
+  #autoChecks: AutoChecks | undefined;
+  #dropIns: DropIns | undefined;
   readonly #timers: ReturnType<typeof setTimeout>[] = [];
   #server: MetricsServer | undefined;
   #ownMetrics: ReturnType<typeof agentMetrics> | undefined;
@@ -91,12 +97,20 @@ export class Agent {
         clock: now,
         log: (text) => this.#log("info", text),
       }),
+      log: this.#log,
+      libbpf: () => this.#openLibbpf(),
+    };
+    this.#starter = new ExternalStarter({
+      config,
+      store: this.#store,
       watchdog: this.#watchdog,
       log: this.#log,
       now,
-      libbpf: () => this.#openLibbpf(),
-    };
-    this.#configured = [...builtInProbes(probes, context), ...externalProbes(context)];
+    });
+    this.#configured = [
+      ...builtInProbes(probes, context),
+      ...externalProbes(context, this.#starter),
+    ];
     for (const { startable } of this.#configured) this.#manager.add(startable);
   }
 
@@ -107,6 +121,7 @@ export class Agent {
     if (this.#config.metric.out_channel === "web_server") this.#server = this.#serve();
     this.#manager.run();
     await Promise.all([this.#startKinds("external"), this.#startEbpf()]);
+    this.#startWatching();
     await this.#ownMetrics?.(); // loads its package now, so that the first scrape need not
     this.#timers.push(setTimeout(() => this.#idleMemory?.giveBack(), GIVE_BACK_AFTER_MS));
     this.#timers.push(setInterval(() => this.#idleMemory?.giveBack(), GIVE_BACK_EVERY_MS));
@@ -129,7 +144,10 @@ export class Agent {
     this.#log("info", `Stops: ${reason}`);
     for (const timer of this.#timers) clearInterval(timer);
     this.#idleMemory = undefined;
-    await Promise.all([this.#manager.stop(), this.#server?.close(500)]);
+    this.#starter.hurry();
+    const closing = [this.#autoChecks?.close(), this.#dropIns?.close(), this.#server?.close(500)];
+    await Promise.all([this.#manager.stop(), ...closing]);
+    await this.#starter.close();
     await this.#watchdog[Symbol.asyncDispose]();
     this[Symbol.dispose]();
   }
@@ -154,6 +172,22 @@ export class Agent {
       (on || off) && startable.kind === kind
     );
     await Promise.all(wanted.map(({ startable }) => this.#manager.get(startable.name)!.start()));
+  }
+
+  /** Third-party probes come and go: with what they observe, and with their folders. */
+  #startWatching(): void {
+    const { extend_probes, external_probes } = this.#config;
+    const { drop_in, drop_in_dir, drop_in_interval, check_interval } = external_probes;
+    const shared = { starter: this.#starter, manager: this.#manager, log: this.#log };
+    if (drop_in) {
+      const intervalMs = drop_in_interval * 1000;
+      this.#dropIns = new DropIns({ ...shared, folder: drop_in_dir, intervalMs });
+    }
+    this.#autoChecks = new AutoChecks({
+      ...shared,
+      intervalMs: check_interval * 1000,
+      entries: () => [...extend_probes, ...this.#dropIns?.entries ?? []],
+    });
   }
 
   async #startEbpf(): Promise<void> {

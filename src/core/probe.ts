@@ -221,6 +221,8 @@ export interface RunningProbe {
   /** Reads once. `now` is monotonic, in ms. Absent in probes whose rows arrive when they arrive. */
   tick?(now: number): void | Promise<void>;
   stop(): void | Promise<void>;
+  /** Takes new parameters while it runs. */
+  configure?(parameters: Readonly<Record<string, unknown>>): void;
   hooks?(): readonly HookVerdict[];
   cost?(): readonly ProgramCost[];
   /** Rows or lines that were lost or refused, by reason. */
