@@ -12,7 +12,7 @@ import { probes } from "../gen/all.ts";
 import { Watchdog } from "../ingest/watchdog.ts";
 import { createLog, fileSink, type Logger, type LogSink, stderrSink } from "../manager/log.ts";
 import { Manager } from "../manager/manager.ts";
-import type { Config } from "../manager/schema.ts";
+import { channelsOf, type Config } from "../manager/schema.ts";
 import { BpfStatistics } from "../sys/bpf_cost.ts";
 import { breakOff } from "../sys/break_off.ts";
 import { RootFiles } from "../sys/host_files.ts";
@@ -21,6 +21,7 @@ import { processStats } from "../sys/process_stats.ts";
 import { giveBackMemory } from "../sys/resident_memory.ts";
 import { buildVersion, embeddedLibrary } from "./embedded.ts";
 import { hostLabels } from "./identity.ts";
+import { type OpenOutputs, openOutputs } from "./open_outputs.ts";
 import { builtInProbes, type Configured, externalProbes } from "./starters.ts";
 
 const now = () => performance.now();
@@ -37,6 +38,7 @@ export class Agent {
   readonly #files: RootFiles;
   readonly #watchdog: Watchdog;
   readonly #manager: Manager;
+  readonly #outputs: OpenOutputs;
   readonly #lag = new LoopLag();
   readonly #configured: readonly Configured[];
   readonly #timers: ReturnType<typeof setTimeout>[] = [];
@@ -63,6 +65,7 @@ export class Agent {
       maxFields: imdb.max_metrics_num,
       timeoutMs: imdb.record_timeout * 1000,
     }, hostLabels(global.root));
+    this.#outputs = openOutputs(config, this.#store, this.#log);
     this.#files = new RootFiles({ root: global.root });
     this.#watchdog = new Watchdog((text) => this.#log("warn", text));
     this.#manager = new Manager({
@@ -88,8 +91,11 @@ export class Agent {
   async start(): Promise<void> {
     for (const warning of this.#config.warnings) this.#log("warn", warning);
     await this.#startKinds("native");
-    if (this.#config.metric.out_channel === "web_server") this.#server = this.#serve();
+    if (channelsOf(this.#config.metric.out_channel).includes("web_server")) {
+      this.#server = this.#serve();
+    }
     this.#manager.run();
+    this.#outputs.outputs.start();
     await Promise.all([this.#startKinds("external"), this.#startEbpf()]);
     await this.#ownMetrics?.(); // loads its package now, so that the first scrape need not
     this.#timers.push(setTimeout(() => this.#giveBack(), GIVE_BACK_AFTER_MS));
@@ -108,11 +114,18 @@ export class Agent {
     }
   }
 
+  /** Somebody has moved files away that the agent writes. */
+  reopenFiles(): void {
+    this.#outputs.reopen();
+    this.#sink.reopen();
+  }
+
   /** Ends everything that the agent started; within 2 s. */
   async stop(reason: string): Promise<void> {
     this.#log("info", `Stops: ${reason}`);
     for (const timer of this.#timers) clearInterval(timer);
-    await Promise.all([this.#manager.stop(), this.#server?.close(500)]);
+    await Promise.all([this.#outputs.outputs.close(), this.#server?.close(500)]);
+    await this.#manager.stop();
     await this.#watchdog[Symbol.asyncDispose]();
     this[Symbol.dispose]();
   }
@@ -183,6 +196,7 @@ export class Agent {
         probes: this.#manager.status(),
       }),
       http: () => server.stats(),
+      outputs: () => this.#outputs.outputs.stats(),
       snapshot: () => snapshot.stats,
       lag: () => this.#lag.stats,
     });

@@ -96,7 +96,8 @@ async function run(options: Options): Promise<number> {
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     Deno.addSignalListener(signal, () => ask(signal));
   }
-  Deno.addSignalListener("SIGHUP", () => {}); // a closed terminal does not end it, as in the original
+  // A closed terminal does not end it, as in the original; log rotation says so too.
+  Deno.addSignalListener("SIGHUP", () => agent.reopenFiles());
   try {
     const failed = agent.start().then(() => asked);
     await agent.stop(await Promise.race([asked, failed]));

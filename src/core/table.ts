@@ -27,6 +27,8 @@ export interface TableSpec {
   /** Labels that are shown but do not identify. */
   readonly labels: readonly string[];
   readonly metrics: Readonly<Record<string, MetricSpec>>;
+  /** All fields as they were declared, where labels and metrics are mixed. */
+  readonly fields?: readonly string[];
 }
 
 export interface TableLimits {
@@ -177,6 +179,12 @@ export class Table {
     return this.#text[slot]!;
   }
 
+  /** Values of keys and labels of a row, in the order of the spec; "" where there is none. */
+  labelValues(slot: number): readonly string[] {
+    const { keys, labels } = this.spec;
+    return keys.length + labels.length === 0 ? [] : this.#shown[slot]!.split("\0");
+  }
+
   /** Removes rows last renewed before `deadline`. Only while no reader walks the slots. */
   sweep(deadline: number): void {
     for (let slot = 0; slot < this.#used; slot++) {
@@ -215,7 +223,9 @@ export class Table {
   #show(slot: number, values: readonly string[]): void {
     const shown = values.join("\0");
     if (this.#shown[slot] === shown) return;
-    this.#shown[slot] = shown;
+    this.#shown[slot] = values.some((value) => value.includes("\0"))
+      ? values.map(clean).join("\0")
+      : shown;
     const text = renderLabels(this.#labelNames, [...values, ...this.#constantValues]);
     this.#text[slot] = encoder.encode(text);
   }

@@ -8,6 +8,7 @@ import { type AgentStats, PROBE_STATES } from "../core/agent_stats.ts";
 import type { LooseFamily } from "./exposition.ts";
 import type { HttpStats } from "./http_server.ts";
 import type { LagStats } from "./loop_lag.ts";
+import type { OutputStats } from "./outputs.ts";
 import type { SnapshotStats } from "./snapshot.ts";
 
 export interface AgentSources {
@@ -15,6 +16,7 @@ export interface AgentSources {
   readonly http: () => HttpStats;
   readonly snapshot: () => SnapshotStats;
   readonly lag: () => LagStats;
+  readonly outputs: () => readonly OutputStats[];
 }
 
 /** One scrape's numbers. */
@@ -23,6 +25,7 @@ interface Numbers {
   readonly http: HttpStats;
   readonly snapshot: SnapshotStats;
   readonly lag: LagStats;
+  readonly outputs: readonly OutputStats[];
 }
 
 type Put = (value: number, ...labels: readonly string[]) => void;
@@ -104,6 +107,8 @@ const PROCESS_METRICS: readonly Definition[] = [
   ),
 ];
 
+const OUTPUT = ["kind", "channel"] as const;
+
 const EGRESS_METRICS: readonly Definition[] = [
   define("http_requests_total", "Answered requests.", ["path", "code"], ({ http }, put) => {
     for (const { path, code, count } of http.answers) put(count, path, String(code));
@@ -114,6 +119,17 @@ const EGRESS_METRICS: readonly Definition[] = [
     put(evicted, "evicted");
     put(refused, "refused");
     put(timedOut, "timeout");
+  }),
+  define("output_lines_total", "Rows, events, descriptions written out.", OUTPUT, (n, put) => {
+    for (const { kind, channel, lines } of n.outputs) put(lines, kind, channel);
+  }),
+  define("output_lost_total", "Those that were lost.", [...OUTPUT, "reason"], (n, put) => {
+    for (const { kind, channel, losses } of n.outputs) {
+      for (const [reason, lines] of Object.entries(losses)) put(lines, kind, channel, reason);
+    }
+  }),
+  define("output_waiting_bytes", "Size of those that wait in memory.", OUTPUT, (n, put) => {
+    for (const { kind, channel, queuedBytes } of n.outputs) put(queuedBytes, kind, channel);
   }),
   single("exposition_pages_total", "Pages encoded.", (n) => n.snapshot.pages),
   single("exposition_encode_seconds_total", "Time of it.", (n) => n.snapshot.encodeSeconds),
@@ -177,6 +193,7 @@ export function agentMetrics(sources: AgentSources): () => Promise<readonly Loos
       http: sources.http(),
       snapshot: sources.snapshot(),
       lag: sources.lag(),
+      outputs: sources.outputs(),
     });
     return await familiesOf(registry);
   };

@@ -137,7 +137,11 @@ function assemble(
     metrics[field.name] = { type, help: field.help, unit: "" };
     return { kind: "metric", name: field.name, index };
   });
-  return { name, spec: { entity, version, keys, labels, metrics }, columns };
+  const order = columns.filter(({ kind }) => kind !== "ignored").map((column) => column.name);
+  const plain = [...keys, ...labels, ...Object.keys(metrics)];
+  const mixed = order.some((field, i) => field !== plain[i]);
+  const spec = { entity, version, keys, labels, metrics, ...(mixed ? { fields: order } : {}) };
+  return { name, spec, columns };
 }
 
 function place({ file, line, column }: Place): Place {

@@ -51,9 +51,6 @@ export function buildConfig(draft: Draft, origin: string | undefined, findings: 
     const key = keysOf(section)[name]!;
     if (value === key.default) continue;
     if (key.note !== undefined) findings.warn(place, `${label} has no effect: ${key.note}`);
-    else if (key.kind === "choice" && key.pending?.includes(String(value))) {
-      findings.warn(place, `${label} "${value}" has no effect yet`);
-    }
   }
   const sections = Object.entries(SECTIONS).map(([section, { keys }]) => {
     const values = Object.entries(keys).map(([name, key]) => {
