@@ -20,6 +20,7 @@ import { type Libbpf, openLibbpf } from "../sys/libbpf.ts";
 import { processStats } from "../sys/process_stats.ts";
 import { giveBackMemory } from "../sys/resident_memory.ts";
 import { buildVersion, embeddedLibrary } from "./embedded.ts";
+import { EventSources } from "./event_sources.ts";
 import { hostLabels } from "./identity.ts";
 import { type OpenOutputs, openOutputs } from "./open_outputs.ts";
 import { builtInProbes, type Configured, externalProbes } from "./starters.ts";
@@ -39,6 +40,7 @@ export class Agent {
   readonly #watchdog: Watchdog;
   readonly #manager: Manager;
   readonly #outputs: OpenOutputs;
+  readonly #events: EventSources;
   readonly #lag = new LoopLag();
   readonly #configured: readonly Configured[];
   readonly #timers: ReturnType<typeof setTimeout>[] = [];
@@ -66,6 +68,12 @@ export class Agent {
       timeoutMs: imdb.record_timeout * 1000,
     }, hostLabels(global.root));
     this.#outputs = openOutputs(config, this.#store, this.#log);
+    this.#events = new EventSources({
+      config,
+      store: this.#store,
+      log: this.#log,
+      send: (json) => this.#outputs.outputs.event(json),
+    });
     this.#files = new RootFiles({ root: global.root });
     this.#watchdog = new Watchdog((text) => this.#log("warn", text));
     this.#manager = new Manager({
@@ -82,6 +90,7 @@ export class Agent {
       log: this.#log,
       now,
       libbpf: () => this.#openLibbpf(),
+      events: this.#events,
     };
     this.#configured = [...builtInProbes(probes, context), ...externalProbes(context)];
     for (const { startable } of this.#configured) this.#manager.add(startable);
@@ -96,6 +105,7 @@ export class Agent {
     }
     this.#manager.run();
     this.#outputs.outputs.start();
+    this.#events.start();
     await Promise.all([this.#startKinds("external"), this.#startEbpf()]);
     await this.#ownMetrics?.(); // loads its package now, so that the first scrape need not
     this.#timers.push(setTimeout(() => this.#giveBack(), GIVE_BACK_AFTER_MS));
@@ -124,6 +134,7 @@ export class Agent {
   async stop(reason: string): Promise<void> {
     this.#log("info", `Stops: ${reason}`);
     for (const timer of this.#timers) clearInterval(timer);
+    this.#events.stop();
     await Promise.all([this.#outputs.outputs.close(), this.#server?.close(500)]);
     await this.#manager.stop();
     await this.#watchdog[Symbol.asyncDispose]();
@@ -186,6 +197,7 @@ export class Agent {
       snapshot,
       build: this.#build,
       probes: () => this.#manager.status(),
+      events: () => this.#events.events.latest(),
       failed: (error) =>
         this.#log("error", `HTTP: ${error instanceof Error ? error.stack : error}`),
     });
@@ -197,6 +209,10 @@ export class Agent {
       }),
       http: () => server.stats(),
       outputs: () => this.#outputs.outputs.stats(),
+      events: () => {
+        const { events } = this.#events;
+        return { counts: events.counts(), malformed: events.malformed };
+      },
       snapshot: () => snapshot.stats,
       lag: () => this.#lag.stats,
     });

@@ -5,6 +5,7 @@
  * A row keeps its slot for life, so a reader may walk the slots in several steps; a slot is given back only by
  * `sweep`, which the store holds off while a reader is at work. Memory: 8 bytes x metrics + label text, a row.
  */
+import type { EventRule } from "./event.ts";
 
 export type MetricType = "counter" | "gauge";
 
@@ -15,6 +16,8 @@ export interface MetricSpec {
   readonly help: string;
   /** `bytes`, `seconds`, `us`, `count` ...: the unit of the exported number. */
   readonly unit: string;
+  /** When its value is an event. */
+  readonly event?: EventRule;
 }
 
 /** What a table is, wherever its rows come from. */

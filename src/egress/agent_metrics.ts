@@ -5,6 +5,7 @@
  */
 import type { Counter, Gauge, Registry } from "prom-client";
 import { type AgentStats, PROBE_STATES } from "../core/agent_stats.ts";
+import type { EventCount } from "./event_log.ts";
 import type { LooseFamily } from "./exposition.ts";
 import type { HttpStats } from "./http_server.ts";
 import type { LagStats } from "./loop_lag.ts";
@@ -17,6 +18,7 @@ export interface AgentSources {
   readonly snapshot: () => SnapshotStats;
   readonly lag: () => LagStats;
   readonly outputs: () => readonly OutputStats[];
+  readonly events: () => { readonly counts: readonly EventCount[]; readonly malformed: number };
 }
 
 /** One scrape's numbers. */
@@ -26,6 +28,7 @@ interface Numbers {
   readonly snapshot: SnapshotStats;
   readonly lag: LagStats;
   readonly outputs: readonly OutputStats[];
+  readonly events: ReturnType<AgentSources["events"]>;
 }
 
 type Put = (value: number, ...labels: readonly string[]) => void;
@@ -108,6 +111,7 @@ const PROCESS_METRICS: readonly Definition[] = [
 ];
 
 const OUTPUT = ["kind", "channel"] as const;
+const EVENT = ["entity", "severity"] as const;
 
 const EGRESS_METRICS: readonly Definition[] = [
   define("http_requests_total", "Answered requests.", ["path", "code"], ({ http }, put) => {
@@ -120,6 +124,15 @@ const EGRESS_METRICS: readonly Definition[] = [
     put(refused, "refused");
     put(timedOut, "timeout");
   }),
+  define("events_total", "Events reported.", EVENT, (n, put) => {
+    for (const { entity, severity, reported } of n.events.counts) put(reported, entity, severity);
+  }),
+  define("events_suppressed_total", "Repeats of events, left out.", EVENT, (n, put) => {
+    for (const { entity, severity, suppressed } of n.events.counts) {
+      put(suppressed, entity, severity);
+    }
+  }),
+  single("events_malformed_total", "Bad event or log lines.", (n) => n.events.malformed),
   define("output_lines_total", "Rows, events, descriptions written out.", OUTPUT, (n, put) => {
     for (const { kind, channel, lines } of n.outputs) put(lines, kind, channel);
   }),
@@ -194,6 +207,7 @@ export function agentMetrics(sources: AgentSources): () => Promise<readonly Loos
       snapshot: sources.snapshot(),
       lag: sources.lag(),
       outputs: sources.outputs(),
+      events: sources.events(),
     });
     return await familiesOf(registry);
   };

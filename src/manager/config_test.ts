@@ -222,6 +222,7 @@ Deno.test("loadConfig reads the settings of version 1, probes in the place of it
         "on",
         "-t 5 -w /opt/gala-gopher/task_whitelist.conf -l warn",
       ]),
+      ["event", "off", ""],
       ["tcp", "on", "-l warn -P 7"],
     ],
   );

@@ -6,7 +6,15 @@
  * guest time is part of user and nice), /proc/softirqs, /proc/net/softnet_stat, /proc/cpuinfo (clock rate, x86 only).
  * The first is needed, the others may be missing.
  */
-import { counter, gauge, type HostFiles, nativeProbe, table, type Writers } from "../core/probe.ts";
+import {
+  counter,
+  gauge,
+  type HostFiles,
+  nativeProbe,
+  raises,
+  table,
+  type Writers,
+} from "../core/probe.ts";
 import { COLON, Scanner, word, WordList } from "../core/scan.ts";
 
 const TICKS_PER_SECOND = 100;
@@ -94,9 +102,12 @@ const tables = {
     entity: "cpu",
     keys: ["cpu"],
     metrics: {
-      total_used_per: gauge(
-        "Time of all CPUs neither idle nor in iowait, of the last period.",
-        "percent",
+      total_used_per: raises(
+        gauge(
+          "Time of all CPUs neither idle nor in iowait, of the last period.",
+          "percent",
+        ),
+        { above: "res_upper_thr", below: "res_lower_thr", says: "CPU utilisation" },
       ),
     },
   }),

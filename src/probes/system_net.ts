@@ -5,7 +5,16 @@
  * Sources: /proc/net/dev, /sys/class/net/DEVICE/operstate, /proc/net/snmp. Receive drops are those of the device and of
  * the stack together, as /proc/net/dev has them.
  */
-import { counter, gauge, type HostFiles, nativeProbe, table, type Writers } from "../core/probe.ts";
+import type { EventRule } from "../core/event.ts";
+import {
+  counter,
+  gauge,
+  type HostFiles,
+  nativeProbe,
+  raises,
+  table,
+  type Writers,
+} from "../core/probe.ts";
 import { COLON, Scanner, word, WordList } from "../core/scan.ts";
 
 /** The original's tables name the file so. */
@@ -51,6 +60,8 @@ const CONNECTIONS = "TCP connections established or in CLOSE-WAIT.";
 const DATAGRAMS_IN = "UDP datagrams delivered to programs.";
 const DATAGRAMS_OUT = "UDP datagrams sent.";
 
+const drops = (says: string): EventRule => ({ above: "drops_thr", says });
+
 const tables = {
   nic: table({
     entity: "nic",
@@ -60,12 +71,24 @@ const tables = {
     metrics: {
       rx_bytes: counter("Bytes received.", "bytes"),
       rx_packets: counter("Packets received.", "packets"),
-      rx_errs: counter("Bad packets received.", "packets"),
-      rx_dropped: counter("Received packets dropped.", "packets"),
+      rx_errs: raises(
+        counter("Bad packets received.", "packets"),
+        drops("Number of receive errors"),
+      ),
+      rx_dropped: raises(
+        counter("Received packets dropped.", "packets"),
+        drops("Number of receive queue drops"),
+      ),
       tx_bytes: counter("Bytes sent.", "bytes"),
       tx_packets: counter("Packets sent.", "packets"),
-      tx_errs: counter("Packets that could not be sent.", "packets"),
-      tx_dropped: counter("Packets dropped before they were sent.", "packets"),
+      tx_errs: raises(
+        counter("Packets that could not be sent.", "packets"),
+        drops("Number of transmit errors"),
+      ),
+      tx_dropped: raises(
+        counter("Packets dropped before they were sent.", "packets"),
+        drops("Number of transmit queue drops"),
+      ),
       rxspeed_KB: gauge("Rate of receiving in the last period, in 1024 bytes.", "KB/s"),
       txspeed_KB: gauge("Rate of sending in the last period, in 1024 bytes.", "KB/s"),
     },
