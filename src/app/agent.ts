@@ -104,7 +104,7 @@ export class Agent {
       this.#server = this.#serve();
     }
     this.#manager.run();
-    this.#outputs.outputs.start();
+    this.#outputs.start();
     this.#events.start();
     await Promise.all([this.#startKinds("external"), this.#startEbpf()]);
     await this.#ownMetrics?.(); // loads its package now, so that the first scrape need not
@@ -135,8 +135,8 @@ export class Agent {
     this.#log("info", `Stops: ${reason}`);
     for (const timer of this.#timers) clearInterval(timer);
     this.#events.stop();
-    await Promise.all([this.#outputs.outputs.close(), this.#server?.close(500)]);
-    await this.#manager.stop();
+    // The outputs read the tables for the last time at once, before they go with their probes.
+    await Promise.all([this.#outputs.close(), this.#manager.stop(), this.#server?.close(500)]);
     await this.#watchdog[Symbol.asyncDispose]();
     this[Symbol.dispose]();
   }

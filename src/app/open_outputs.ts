@@ -6,6 +6,7 @@ import { type Channel, Outputs } from "../egress/outputs.ts";
 import { jsonRows, type RowForm, textRows } from "../egress/row_forms.ts";
 import type { Logger } from "../manager/log.ts";
 import { channelsOf, type Config } from "../manager/schema.ts";
+import { openKafka } from "./open_kafka.ts";
 
 /** Of the event files together, and of the metadata files: as the original. */
 const TOTAL_BYTES = 100e6;
@@ -21,10 +22,15 @@ export interface OpenOutputs {
   readonly outputs: Outputs;
   /** Opens all files anew: somebody has moved them away. */
   readonly reopen: () => void;
+  /** Begins to send. */
+  readonly start: () => void;
+  /** Sends what is new for the last time, within a second. */
+  readonly close: () => Promise<void>;
 }
 
 export function openOutputs(config: Config, store: Store, log: Logger): OpenOutputs {
   const { logs } = config;
+  const kafka = openKafka(config, store.constantLabels, log);
   const files: LogFiles[] = [];
   const open = (folder: string, naming: FileNaming, totalBytes: number) => {
     const changed = (text: string, works: boolean) => log(works ? "info" : "error", text);
@@ -41,6 +47,7 @@ export function openOutputs(config: Config, store: Store, log: Logger): OpenOutp
     const sink = open(logs.metric_dir, numberedFiles(file), total);
     channels.push({ kind: "metric", name, form: FORMS[name]!(store.constantLabels), sink });
   }
+  if (kafka !== undefined) channels.push(...kafka.channels);
   for (const name of channelsOf(config.event.out_channel)) {
     if (name !== "logs") continue;
     const sink = open(logs.event_dir, numberedFiles("gopher_event"), TOTAL_BYTES);
@@ -58,5 +65,16 @@ export function openOutputs(config: Config, store: Store, log: Logger): OpenOutp
     clock: Date.now,
     failed: (error) => log("error", `Output: ${error instanceof Error ? error.stack : error}`),
   });
-  return { outputs, reopen: () => files.forEach((file) => file.reopen()) };
+  return {
+    outputs,
+    reopen: () => files.forEach((file) => file.reopen()),
+    start: () => {
+      outputs.start();
+      kafka?.start();
+    },
+    close: async () => {
+      await outputs.close();
+      await kafka?.close();
+    },
+  };
 }

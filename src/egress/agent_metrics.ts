@@ -144,6 +144,16 @@ const EGRESS_METRICS: readonly Definition[] = [
   define("output_waiting_bytes", "Size of those that wait in memory.", OUTPUT, (n, put) => {
     for (const { kind, channel, queuedBytes } of n.outputs) put(queuedBytes, kind, channel);
   }),
+  define("output_spooled_bytes", "Size of those that wait on disk.", OUTPUT, (n, put) => {
+    for (const { kind, channel, spooledBytes } of n.outputs) {
+      if (spooledBytes !== undefined) put(spooledBytes, kind, channel);
+    }
+  }),
+  define("output_repeated_total", "Those that may have been sent twice.", OUTPUT, (n, put) => {
+    for (const { kind, channel, repeated } of n.outputs) {
+      if (repeated !== undefined) put(repeated, kind, channel);
+    }
+  }),
   single("exposition_pages_total", "Pages encoded.", (n) => n.snapshot.pages),
   single("exposition_encode_seconds_total", "Time of it.", (n) => n.snapshot.encodeSeconds),
   single(

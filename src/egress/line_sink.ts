@@ -14,5 +14,10 @@ export interface SinkStats {
   readonly lines: number;
   /** Lines lost, by reason. */
   readonly losses: Readonly<Record<string, number>>;
+  /** In memory. */
   readonly queuedBytes: number;
+  /** On disk, where a sink keeps lines that wait. */
+  readonly spooledBytes?: number;
+  /** Of the lines those that may have been written twice. */
+  readonly repeated?: number;
 }

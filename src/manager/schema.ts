@@ -27,7 +27,6 @@ import type {
   ValuesOf,
 } from "./schema_key.ts";
 
-const NO_KAFKA = "no output to Kafka yet";
 const NO_CONTROL = "no control server yet";
 
 /** The channels that an `out_channel` names. */
@@ -122,7 +121,7 @@ export const SECTIONS = {
         "web_server",
         "web_server answers Prometheus; logs writes its text to files in logs.metric_dir, json JSON objects.",
       ),
-      kafka_topic: text("gala_gopher", "Topic for metrics.", { format: TOPIC, note: NO_KAFKA }),
+      kafka_topic: text("gala_gopher", "Topic for metrics.", { format: TOPIC }),
     },
   },
   event: {
@@ -233,39 +232,55 @@ export const SECTIONS = {
     },
   },
   kafka: {
-    help: "Kafka, for every out_channel that is kafka.",
+    help: "Kafka, for every out_channel that names kafka.",
     keys: {
-      kafka_broker: text("", "Broker to start from.", {
+      kafka_broker: text("", "Brokers to start from; the others are asked for.", {
         format: BROKERS,
         env: ["GOPHER_KAKFA_SERVER", "GOPHER_KAFKA_SERVER"],
-        note: NO_KAFKA,
       }),
       batch_num_messages: number(10000, [1, 1_000_000], "Messages in one batch at most.", {
         unit: "messages",
-        note: NO_KAFKA,
       }),
       compression_codec: choice(
         ["none", "gzip", "snappy", "lz4", "zstd"],
         "none",
-        "Compression of a batch.",
-        { note: NO_KAFKA },
+        "Compression of a batch; in the place of lz4, which has no maintained codec, gzip is used.",
       ),
       queue_buffering_max_messages: number(
         100_000,
         [1, 10_000_000],
-        "Messages that wait at most.",
-        { unit: "messages", note: NO_KAFKA },
+        "Messages of a topic that wait in memory at most.",
+        { unit: "messages" },
       ),
       queue_buffering_max_kbytes: number(
         1_048_576,
         [1, 2_147_483_647],
-        "Size of the waiting messages at most.",
-        { unit: "kB", note: NO_KAFKA },
+        "Size of the messages of a topic that wait in memory at most.",
+        { unit: "kB" },
       ),
       queue_buffering_max_ms: number(5, [0, 900_000], "Time a message waits for a fuller batch.", {
         unit: "ms",
-        note: NO_KAFKA,
       }),
+      ssl: choice(["on", "off"], "off", "on speaks TLS with the brokers."),
+      ca_file: path('PEM file with the authority of the brokers; "" is the system\'s own.'),
+      cert_file: path("PEM file with our certificate, for brokers that want one."),
+      key_file: path("PEM file with its private key."),
+      sasl_mechanism: choice(
+        ["", "plain", "scram-sha-256", "scram-sha-512"],
+        "",
+        'How we log in; "" is not at all.',
+      ),
+      sasl_username: text("", "User to log in."),
+      sasl_password: text("", "Password of the user.", { env: ["GOPHER_KAFKA_PASSWORD"] }),
+      spool_dir: path("Folder for what waits while the brokers are away; without, it is lost.", {
+        default: "/var/lib/gala-gopher/spool",
+      }),
+      spool_max_size: number(
+        256,
+        [1, 1_000_000],
+        "Size of it at most; then the oldest metrics go first, events last.",
+        { unit: "MB" },
+      ),
     },
   },
   logs: {
