@@ -23,6 +23,10 @@ command prometheus-node-exporter prometheus-node-exporter golang-github-promethe
 command wrk wrk wrk
 command ip iproute2 iproute
 command strace strace strace
+command java openjdk-17-jre-headless java-17-openjdk-headless
+command mvn maven maven
+command kcat kcat kcat
+command openssl openssl openssl
 header stdio.h libc6-dev glibc-devel
 '
 

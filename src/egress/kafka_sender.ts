@@ -59,7 +59,7 @@ export interface KafkaSenderOptions {
 }
 
 const FIRST_PAUSE_MS = 500;
-const LONGEST_PAUSE_MS = 10_000;
+const LONGEST_PAUSE_MS = 5000;
 /** For lines that wait when the agent ends; the others stay in the spool. */
 const FLUSH_MS = 700;
 const CLOSE_MS = 300;

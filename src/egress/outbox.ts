@@ -126,7 +126,10 @@ export class Outbox implements LineSink {
     if (held === undefined) return;
     held.repeated ||= unknown;
     if (held.spooled) {
-      if (!held.repeated) await this.#spool!.undone(this.kind);
+      // What arrived in part, or perhaps, is kept as it was taken: the spool cannot tell its rest.
+      if (held.repeated || held.sentBytes > 0) return;
+      await this.#spool!.undone(this.kind);
+      this.#held = undefined;
       return;
     }
     this.#held = undefined;

@@ -108,6 +108,20 @@ Deno.test("Outbox takes only the rest again of what was sent in portions", () =>
     assert.equal(outbox.stats.lines, 3);
   }));
 
+Deno.test("Outbox gives what failed from the disk once more, and only once", () =>
+  withOutbox({}, async ({ outbox, spool, settled }) => {
+    for (const unknown of [false, true]) {
+      push(outbox, "a", "b");
+      await settled();
+      await outbox.take(100);
+      await outbox.failed(unknown);
+      await outbox.take(100);
+      await outbox.failed(unknown);
+      assert.deepEqual(await deliver(outbox), unknown ? ["!a", "!b"] : ["a", "b"]);
+      assert.equal(spool!.queue("metric").lines, 0);
+    }
+  }));
+
 Deno.test("Outbox that is durable has everything on disk before it is sent", () =>
   withOutbox({ durable: true }, async ({ outbox, spool, settled }) => {
     outbox.online = true;
