@@ -10,8 +10,8 @@ import { Spool } from "../egress/spool.ts";
 import type { Logger } from "../manager/log.ts";
 import { channelsOf, type Config } from "../manager/schema.ts";
 
-/** Below what a broker takes unless told otherwise, 1 MiB. */
-const MAX_BATCH_BYTES = 900_000;
+/** A broker takes 1 MiB unless told otherwise; half of it costs no more CPU time, and less memory. */
+const MAX_BATCH_BYTES = 500_000;
 const MB = 1e6;
 /** The least important first. */
 const KINDS = ["metric", "meta", "event"] as const satisfies readonly OutputKind[];
@@ -83,6 +83,9 @@ function notClosed(outbox: Outbox): LineSink {
     push: (bytes, lines) => outbox.push(bytes, lines),
     get stats() {
       return outbox.stats;
+    },
+    get pressed() {
+      return outbox.pressed;
     },
     close: () => Promise.resolve(),
   };

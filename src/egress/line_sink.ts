@@ -6,6 +6,8 @@ export interface LineSink {
   /** Takes over the bytes, which are `lines` whole lines. Never waits. */
   push(bytes: Uint8Array<ArrayBuffer>, lines: number): void;
   readonly stats: SinkStats;
+  /** More waits than is good: whoever can wait for a moment should. */
+  readonly pressed: boolean;
   /** Resolves when all that was taken is written, or lost. */
   close(): Promise<void>;
 }

@@ -28,7 +28,7 @@ export interface LogFilesOptions {
   readonly changed: (text: string, works: boolean) => void;
 }
 
-const MAX_QUEUED_BYTES = 16 << 20;
+const MAX_QUEUED_BYTES = 32 << 20;
 
 /** `NAME_1`, `NAME_2` ...: a full file is followed by one with the next number. */
 export function numberedFiles(name: string, count = 10): FileNaming {
@@ -62,6 +62,7 @@ interface Queued {
 export class LogFiles implements LineSink {
   readonly #options: LogFilesOptions;
   readonly #fileBytes: number;
+  readonly #maxQueuedBytes: number;
   readonly #losses: Record<string, number> = {};
   #queue: Queued[] = [];
   #queuedBytes = 0;
@@ -75,6 +76,7 @@ export class LogFiles implements LineSink {
 
   constructor(options: LogFilesOptions) {
     this.#options = options;
+    this.#maxQueuedBytes = options.maxQueuedBytes ?? MAX_QUEUED_BYTES;
     this.#fileBytes = options.totalBytes / options.naming.count;
   }
 
@@ -82,9 +84,12 @@ export class LogFiles implements LineSink {
     return { lines: this.#lines, losses: { ...this.#losses }, queuedBytes: this.#queuedBytes };
   }
 
+  get pressed(): boolean {
+    return this.#queuedBytes > this.#maxQueuedBytes / 2;
+  }
+
   push(bytes: Uint8Array<ArrayBuffer>, lines: number): void {
-    const limit = this.#options.maxQueuedBytes ?? MAX_QUEUED_BYTES;
-    if (this.#queuedBytes + bytes.length > limit) {
+    if (this.#queuedBytes + bytes.length > this.#maxQueuedBytes) {
       this.#lose("queue_full", lines);
       return;
     }

@@ -92,6 +92,11 @@ export class Outbox implements LineSink {
     this.#wake();
   }
 
+  get pressed(): boolean {
+    const { maxBytes, maxLines } = this.#options;
+    return this.#queuedBytes > maxBytes / 2 || this.#queuedLines > maxLines / 2;
+  }
+
   /** The place takes lines, or does not: then they go to the spool. */
   set online(online: boolean) {
     this.#online = online;
@@ -154,8 +159,7 @@ export class Outbox implements LineSink {
   }
 
   get #mustSpool(): boolean {
-    if (this.#spool === undefined || !this.#spoolWorks) return false;
-    return this.#options.durable || !this.#online || this.#spooledLines > 0;
+    return this.#spool !== undefined && this.#spoolWorks && this.#wantsSpool;
   }
 
   #wake(): void {
@@ -170,9 +174,9 @@ export class Outbox implements LineSink {
     this.#options.wake();
   }
 
-  /** Also when the disk refused: it is tried again with the next lines. */
+  /** Whatever the disk said the last time: it is tried again with the next lines. */
   get #wantsSpool(): boolean {
-    return this.#options.durable || !this.#online || this.#spooledLines > 0;
+    return this.#options.durable || !this.#online || this.#spooledLines > 0 || this.pressed;
   }
 
   async #spill(): Promise<void> {

@@ -145,6 +145,20 @@ Deno.test("Outbox without a spool drops the oldest beyond its bounds, and counts
     assert.deepEqual(outbox.stats.losses, { queue_full: 2, not_kept: 1 });
   }));
 
+Deno.test("Outbox goes to disk also while lines are taken, when more than half of its memory is full", () =>
+  withOutbox({ maxLines: 10 }, async ({ outbox, spool, settled }) => {
+    outbox.online = true;
+    const lines = Array.from({ length: 29 }, (_, i) => String(i));
+    for (const line of lines) {
+      push(outbox, line);
+      if (outbox.pressed) await settled();
+    }
+    assert.ok(spool!.queue("metric").lines > 0);
+    await settled();
+    assert.deepEqual(await deliver(outbox), lines);
+    assert.deepEqual(outbox.stats.losses, {});
+  }));
+
 Deno.test("Outbox counts what was refused for good", () =>
   withOutbox({}, async ({ outbox }) => {
     outbox.online = true;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** What goes out by itself: changed rows on an interval, descriptions of tables, and events as they come. */
+import { setTimeout } from "node:timers/promises";
 import type { Store } from "../core/store.ts";
 import type { Table } from "../core/table.ts";
 import { ByteWriter } from "./byte_writer.ts";
@@ -40,6 +41,10 @@ export const METADATA_EVERY_MS = 600_000;
 /** Lines are handed over in pieces of about this size. */
 const PIECE_BYTES = 400_000;
 
+/** How long one sending waits for sinks that cannot follow, in all; then they lose what does not fit. */
+const PATIENCE_MS = 2000;
+const WAIT_MS = 2;
+
 interface RowChannel {
   readonly sink: LineSink;
   readonly form: RowForm;
@@ -56,6 +61,7 @@ export class Outputs {
   #described = new WeakSet<Table>();
   #layoutVersion = -1;
   #describedAt = -Infinity;
+  #patienceMs = 0;
   #ticking: Promise<void> | undefined;
   #timer: ReturnType<typeof setInterval> | undefined;
 
@@ -105,14 +111,19 @@ export class Outputs {
     const now = this.#options.clock();
     this.#describe(now);
     if (this.#rows.length === 0) return;
+    this.#patienceMs = PATIENCE_MS;
     await this.#reader.read((rows) => this.#write(rows, now));
     for (const channel of this.#rows) handOver(channel);
   }
 
-  #write(rows: ChangedRows, now: number): void {
+  async #write(rows: ChangedRows, now: number): Promise<void> {
     for (const channel of this.#rows) {
       channel.lines += channel.form.write(channel.out, rows, now);
-      if (channel.out.length >= PIECE_BYTES) handOver(channel);
+      if (channel.out.length < PIECE_BYTES) continue;
+      handOver(channel);
+      for (; channel.sink.pressed && this.#patienceMs > 0; this.#patienceMs -= WAIT_MS) {
+        await setTimeout(WAIT_MS);
+      }
     }
   }
 

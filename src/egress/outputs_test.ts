@@ -10,10 +10,13 @@ const SPEC = table({ entity: "cpu", keys: ["cpu"], metrics: { busy: gauge("Busy.
 
 class Pieces implements LineSink {
   readonly pieces: { text: string; lines: number }[] = [];
+  readonly first = Promise.withResolvers<void>();
   closed = false;
+  pressed = false;
 
   push(bytes: Uint8Array<ArrayBuffer>, lines: number): void {
     this.pieces.push({ text: new TextDecoder().decode(bytes), lines });
+    this.first.resolve();
   }
 
   get stats() {
@@ -103,6 +106,20 @@ Deno.test("Outputs hands large readings over in pieces of whole lines, and sends
   assert.equal(pieces.reduce((sum, { lines }) => sum + lines, 0), 4999);
   assert.equal(sinks.metric.take().length, 4999);
   assert.ok(Object.values(sinks).every(({ closed }) => closed));
+});
+
+Deno.test("Outputs waits for a sink that cannot follow", async () => {
+  const { store, sinks, outputs } = setUp();
+  const cpus = store.add("cpus", "cpu", SPEC);
+  for (let i = 0; i < 4999; i++) cpus.set(cpus.row([`${i}`.padEnd(300, "x")], 1), 0, i);
+  sinks.metric.pressed = true;
+  const ticking = outputs.tick();
+  await sinks.metric.first.promise;
+  await new Promise((done) => setTimeout(done, 20));
+  assert.equal(sinks.metric.pieces.length, 1);
+  sinks.metric.pressed = false;
+  await ticking;
+  assert.equal(sinks.metric.take().length, 4999);
 });
 
 Deno.test("Outputs hands an event to the channels for events only, at once", () => {

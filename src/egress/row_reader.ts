@@ -43,15 +43,16 @@ export class RowReader {
     this.#wanted = wanted;
   }
 
-  /** Shows all changed rows to `visit`. One reading must be over before the next begins. */
-  async read(visit: (rows: ChangedRows) => void): Promise<void> {
+  /** Shows all changed rows to `visit`, and waits for it. One reading must be over before the next begins. */
+  async read(visit: (rows: ChangedRows) => void | Promise<void>): Promise<void> {
     using _ = this.#store.read();
     let sliceEnd = performance.now() + SLICE_MS;
     for (const table of [...this.#store.tables]) {
       if (!this.#wanted(table)) continue;
       const state = this.#stateOf(table);
       for (let from = 0; from < table.slots; from += CHUNK_ROWS) {
-        readChunk(table, state, from, this.#slots, visit);
+        const rows = readChunk(table, state, from, this.#slots);
+        if (rows !== undefined && !state.first) await visit(rows);
         if (performance.now() < sliceEnd) continue;
         await setImmediate();
         sliceEnd = performance.now() + SLICE_MS;
@@ -85,8 +86,7 @@ function readChunk(
   state: TableState,
   from: number,
   slots: Int32Array,
-  visit: (rows: ChangedRows) => void,
-): void {
+): ChangedRows | undefined {
   const end = Math.min(from + CHUNK_ROWS, table.slots);
   if (end > state.renewed.length) grow(state, Math.max(end, state.renewed.length * 2));
   const { renewed, generations } = state;
@@ -102,14 +102,14 @@ function readChunk(
     generations[slot] = generation;
     slots[count++] = slot;
   }
-  if (count === 0) return;
+  if (count === 0) return undefined;
   const changed = slots.subarray(0, count);
   const columns = table.metricNames.map((_, i) =>
     state.totals[i] === undefined
       ? table.values(i)
       : increase(table.values(i), state.totals[i], state.increases[i]!, changed)
   );
-  if (!state.first) visit({ table, slots: changed, columns });
+  return { table, slots: changed, columns };
 }
 
 /** A total that went back has begun anew. */

@@ -23,8 +23,9 @@ export async function startSending(
   spoolFolder: string,
   topics: Readonly<Record<Kind, string>>,
   options: Partial<KafkaOptions> & { brokers: readonly string[] },
+  spoolBytes = 256e6,
 ): Promise<Sending> {
-  const spool = await Spool.open({ folder: spoolFolder, maxBytes: 256e6, kinds: KINDS });
+  const spool = await Spool.open({ folder: spoolFolder, maxBytes: spoolBytes, kinds: KINDS });
   const said: string[] = [];
   const changed = (text: string) => said.push(text);
   const outboxes = Object.fromEntries(KINDS.map((kind) => [
@@ -43,7 +44,7 @@ export async function startSending(
     client: () => Promise.resolve(kafkaClient({ compression: "none", key: "host", ...options })),
     streams: KINDS.toReversed().map((kind) => ({ outbox: outboxes[kind], topic: topics[kind] })),
     maxMessages: 10_000,
-    maxBytes: 900_000,
+    maxBytes: 500_000,
     lingerMs: 5,
     firstPauseMs: 100,
     changed,
