@@ -91,13 +91,15 @@ function load({ config }: Options) {
 
 /** Runs until SIGINT or SIGTERM. */
 async function run(options: Options): Promise<number> {
-  const agent = new Agent(load(options));
   const { promise: asked, resolve: ask } = Promise.withResolvers<Deno.Signal>();
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     Deno.addSignalListener(signal, () => ask(signal));
   }
   // A closed terminal does not end it, as in the original; log rotation says so too.
-  Deno.addSignalListener("SIGHUP", () => agent.reopenFiles());
+  let reopen = () => {};
+  Deno.addSignalListener("SIGHUP", () => reopen());
+  const agent = new Agent(load(options));
+  reopen = () => agent.reopenFiles();
   try {
     const failed = agent.start().then(() => asked);
     await agent.stop(await Promise.race([asked, failed]));

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** From the configuration to probes that can be started, one way for each kind. */
+import type { ContainerLookup } from "../core/container_lookup.ts";
+import type { ContainerNamer } from "../core/container_names.ts";
 import { ConfigError } from "../core/errors.ts";
-import type { AnyProbe, RunningProbe } from "../core/probe.ts";
+import type { AnyProbe, HostCalls, RunningProbe } from "../core/probe.ts";
 import type { Store } from "../core/store.ts";
 import { resolveCommand, splitCommandLine } from "../ingest/command_line.ts";
 import { startExternal, type StopLimits } from "../ingest/external_probe.ts";
@@ -24,6 +26,9 @@ export interface StartContext {
   readonly config: Config;
   readonly store: Store;
   readonly files: RootFiles;
+  readonly calls: HostCalls;
+  readonly containers: ContainerLookup;
+  readonly names: ContainerNamer;
   readonly watchdog: Watchdog;
   readonly log: Logger;
   readonly now: () => number;
@@ -92,18 +97,25 @@ function refuseUnknownTables(probe: AnyProbe, entry: ProbeConfig | undefined): v
 function startBuiltIn(
   probe: AnyProbe,
   entry: ProbeConfig | undefined,
-  { config, store, files, log, libbpf }: StartContext,
+  { config, store, files, calls, containers, names, log, libbpf }: StartContext,
 ): RunningProbe | Promise<RunningProbe> {
   const settings = probeSettings(entry?.settings ?? {}, entry?.place ?? { file: "settings" });
-  const off = Object.entries(entry?.tables ?? {}).filter(([, value]) => value === "off");
-  const tablesOff = new Set(off.map(([name]) => name));
-  if (probe.kind === "native") return startNative(probe, { store, files, settings, tablesOff });
+  const tablesOff = new Set(
+    Object.entries(probe.tables).filter(([name, spec]) => {
+      const byDefault = "on" in spec && !spec.on ? "off" : "on";
+      return (entry?.tables[name] ?? byDefault) === "off";
+    }).map(([name]) => name),
+  );
+  if (probe.kind === "native") {
+    return startNative(probe, { store, files, calls, containers, names, settings, tablesOff });
+  }
   return startBpf(probe, {
     store,
     settings,
     tablesOff,
     libbpf: libbpf(),
     image: embeddedObject,
+    containers,
     btfPath: config.global.btf_path || undefined,
     log: (text) => log("info", `Probe "${probe.name}": ${text}`),
   });

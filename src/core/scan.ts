@@ -17,10 +17,14 @@ const ZERO = 0x30;
 const MAX_DIGITS = 24;
 const MAX_HEX_DIGITS = 16;
 
+const NOTHING = new Uint8Array(0);
+
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
 export const COLON = 0x3a;
+export const EQUALS = 0x3d;
+export const SLASH = 0x2f;
 
 /** A word to compare with. */
 export function word(text: string): Uint8Array {
@@ -75,6 +79,11 @@ export class Scanner {
     return at > start;
   }
 
+  /** Whether no word was found. */
+  get isEmpty(): boolean {
+    return this.#end === this.#start;
+  }
+
   /** Whether the word found last is `expected`. */
   is(expected: Uint8Array): boolean {
     return this.#end - this.#start === expected.length && this.#startsWith(expected);
@@ -91,6 +100,11 @@ export class Scanner {
       value = value * 10 + digit;
     }
     return value;
+  }
+
+  /** The word found last as a whole number without sign; NaN when it is none. */
+  wholeNumber(): number {
+    return this.numberAfter(NOTHING);
   }
 
   /** The word found last. */

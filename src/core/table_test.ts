@@ -39,8 +39,8 @@ Deno.test("Table does not let a NUL in a value move the border between two keys"
 
 Deno.test("Table tells the label values of a row, also where one has a NUL", () => {
   const table = disks();
-  assert.deepEqual(table.labelValues(table.row(["sda", "", "new"], 1)), ["sda", "", "new"]);
-  assert.deepEqual(table.labelValues(table.row(["s\0", "1", "x"], 1)), ["s\uFFFD", "1", "x"]);
+  assert.deepEqual(table.labelsOf(table.row(["sda", "", "new"], 1)), ["sda", "", "new"]);
+  assert.deepEqual(table.labelsOf(table.row(["s\0", "1", "x"], 1)), ["s\uFFFD", "1", "x"]);
 });
 
 Deno.test("Table refuses a wrong number of labels and an unknown metric", () => {
@@ -130,4 +130,32 @@ Deno.test("Table raises its version with each row written and removed", () => {
   table.sweep(3);
   versions.push(table.version);
   assert.deepEqual(versions, [...new Set(versions)].sort((a, b) => a - b));
+});
+
+Deno.test("Table gives a histogram a column for each bound, for what is above, and for the sum", () => {
+  const seconds = { type: "histogram", bounds: [1, 2, 4], help: "S.", unit: "seconds" } as const;
+  const spec = declare({
+    entity: "call",
+    keys: ["name"],
+    metrics: { calls: counter("C.", "count"), seconds, errors: counter("E.", "count") },
+  });
+  const table = new Table("call", "call", spec, { maxRows: 40, constantLabels: {} });
+  assert.equal(table.columns, 7);
+  assert.deepEqual(["calls", "seconds", "errors"].map((name) => table.column(name)), [0, 1, 6]);
+  for (let row = 0; row < 40; row++) {
+    const slot = table.row([String(row)], 0);
+    for (let column = 0; column < 7; column++) {
+      assert.ok(Number.isNaN(table.get(slot, column)));
+      table.set(slot, column, row * column);
+    }
+  }
+  assert.equal(table.get(39, 6), 39 * 6);
+});
+
+Deno.test("Table tells how many values each key has", () => {
+  const table = disks();
+  for (const [name, part] of [["a", "1"], ["a", "2"], ["b", "1"], ["c", "1"]]) {
+    table.row([name!, part!, "model"], 1);
+  }
+  assert.deepEqual(table.labelValues(), { name: 3, part: 2 });
 });

@@ -17,7 +17,9 @@ export function metadataJson(table: Table, constants: readonly string[], now: nu
     version: JSON.stringify(version),
     keys: list([...constants.filter((name) => name === HOST_KEY), ...keys]),
     labels: list([...constants.filter((name) => name !== HOST_KEY), ...labels]),
-    metrics: list(table.metricNames),
+    metrics: list(
+      table.metricNames.filter((name) => table.spec.metrics[name]!.type !== "histogram"),
+    ),
   };
   return `{${Object.entries(members).map(([name, text]) => `"${name}": ${text}`).join(", ")}}`;
 }

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { counter, gauge, table as declare } from "../core/probe.ts";
 import { Store } from "../core/store.ts";
-import type { Table } from "../core/table.ts";
+import type { Table, TableSpec } from "../core/table.ts";
 import { ByteWriter } from "./byte_writer.ts";
 import { metadataJson } from "./metadata_json.ts";
 import { jsonRows, kafkaRows, type RowForm, textRows } from "./row_forms.ts";
@@ -18,7 +18,7 @@ const LINK = declare({
   metrics: { rx_bytes: counter("Bytes.", "bytes"), srtt: gauge("Round trip.", "us") },
 });
 
-function links(spec = LINK): Table {
+function links(spec: TableSpec = LINK): Table {
   const limits = { maxTables: 10, maxRows: 100, maxFields: 10, timeoutMs: 1000 };
   return new Store(limits, CONSTANTS).add("tcp_tx_rx", "tcp", spec);
 }
@@ -111,6 +111,55 @@ Deno.test("textRows writes Prometheus text with the time, and an empty line behi
     lines(textRows(), [[["1234", "0", ""], 4096, NaN]]),
     'gala_gopher_tcp_link_rx_bytes{tgid="1234",role="0",machine_id="4ad4",hostname="node1"} 4096 1656060384400\n\n',
   );
+});
+
+const WAITS: TableSpec = {
+  entity: "tcp_link",
+  version: "1.0.0",
+  keys: ["tgid"],
+  labels: [],
+  metrics: {
+    rtt: { type: "histogram", bounds: [50, 100], help: "Round trips.", unit: "us" },
+    rtt_max: { type: "gauge", help: "Longest.", unit: "us" },
+    segs: { type: "counter", help: "Segments.", unit: "segments" },
+  },
+};
+
+function histogramLines(form: RowForm): string[] {
+  const table = links(WAITS);
+  const slots = ["7", "8"].map((tgid) => table.row([tgid], 1));
+  [10, 8, 2, 1310, 160, 5].forEach((value, column) => table.set(slots[0]!, column, value));
+  table.set(slots[1]!, 5, 1);
+  const columns = Array.from({ length: table.columns }, (_, i) => table.values(i));
+  const out = new ByteWriter();
+  form.write(out, { table, slots: Int32Array.from(slots), columns }, 1);
+  return decoder.decode(out.written).trimEnd().split("\n");
+}
+
+Deno.test("kafkaRows writes a histogram as probes print it, with the largest value as a part of it", () => {
+  assert.deepEqual(histogramLines(kafkaRows({})), [
+    '{"timestamp": 1, "entity_name": "tcp_link", "tgid": "7", "rtt": "2 50 10 100 18 1310 160", "segs": "5"}',
+    '{"timestamp": 1, "entity_name": "tcp_link", "tgid": "8", "rtt": "(null)", "segs": "1"}',
+  ]);
+});
+
+Deno.test("jsonRows writes histograms apart, as numbers", () => {
+  const [first, second] = histogramLines(jsonRows({})).map((line) => JSON.parse(line));
+  assert.deepEqual(first.histos, { rtt: { 50: 10, 100: 18, count: 20, sum: 1310, max: 160 } });
+  assert.deepEqual(first.metrics, { segs: "5" });
+  assert.deepEqual(second.histos, {});
+});
+
+Deno.test("textRows writes histograms with the original's names", () => {
+  const labels = (le: string) => `{tgid="7",machine_id="4ad4",hostname="node1"${le}}`;
+  assert.deepEqual(histogramLines(textRows()).slice(0, 6), [
+    `gala_gopher_tcp_link_rtt${labels(',le="50"')} 10 1`,
+    `gala_gopher_tcp_link_rtt${labels(',le="100"')} 18 1`,
+    `gala_gopher_tcp_link_rtt${labels(',le="+Inf"')} 20 1`,
+    `gala_gopher_tcp_link_rtt_sum${labels("")} 1310 1`,
+    `gala_gopher_tcp_link_rtt_max${labels("")} 160 1`,
+    `gala_gopher_tcp_link_segs${labels("")} 5 1`,
+  ]);
 });
 
 Deno.test("metadataJson writes the original's description of a table", () => {

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /**
- * Rows of the store that changed since the last reading, with counters as their increase since then.
+ * Rows of the store that changed since the last reading, with counters and histograms as their increase since then.
  *
  * The first reading of a table only remembers where its counters stand: what they had before is nobody's increase.
  * A table without counters is read at once. Memory: 16 bytes, and 16 for each counter, a row.
  */
 import { setImmediate } from "node:timers/promises";
 import type { Store } from "../core/store.ts";
-import type { Table } from "../core/table.ts";
+import { columnsOf, type Table } from "../core/table.ts";
 
 /** Some rows of one table. Valid until the visitor returns. */
 export interface ChangedRows {
   readonly table: Table;
   readonly slots: Int32Array;
-  /** For each metric a column, indexed by slot. */
+  /** The columns of the table, each indexed by slot. */
   readonly columns: readonly Float64Array[];
 }
 
@@ -21,7 +21,7 @@ interface TableState {
   /** When the row was renewed as it was last read. */
   renewed: Float64Array;
   generations: Float64Array;
-  /** For counters only: the total as last read, and the increase up to then. */
+  /** For counters and histograms only: the total as last read, and the increase up to then. */
   totals: readonly (Float64Array | undefined)[];
   increases: readonly (Float64Array | undefined)[];
   first: boolean;
@@ -104,10 +104,10 @@ function readChunk(
   }
   if (count === 0) return undefined;
   const changed = slots.subarray(0, count);
-  const columns = table.metricNames.map((_, i) =>
-    state.totals[i] === undefined
+  const columns = state.totals.map((totals, i) =>
+    totals === undefined
       ? table.values(i)
-      : increase(table.values(i), state.totals[i], state.increases[i]!, changed)
+      : increase(table.values(i), totals, state.increases[i]!, changed)
   );
   return { table, slots: changed, columns };
 }

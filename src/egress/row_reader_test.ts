@@ -19,7 +19,7 @@ async function read(reader: RowReader): Promise<[name: string, ...numbers: numbe
   const rows: [string, ...number[]][] = [];
   await reader.read(({ table, slots, columns }) => {
     for (const slot of slots) {
-      const [name] = table.labelValues(slot);
+      const [name] = table.labelsOf(slot);
       rows.push([name!, ...columns.map((column) => column[slot]!)]);
     }
   });

@@ -81,10 +81,10 @@ export class ThresholdWatch {
   #judge({ table, slots, columns }: ChangedRows, now: number): void {
     const settings = this.#options.settingsOf(table.probe)!;
     const rules = this.#rulesOf(table);
-    for (let column = 0; column < rules.length; column++) {
-      const rule = rules[column];
+    for (const [i, metric] of table.metricNames.entries()) {
+      const rule = rules[i];
       if (rule === undefined) continue;
-      const metric = table.metricNames[column]!;
+      const column = table.column(metric);
       const { unit } = table.spec.metrics[metric]!;
       for (const slot of slots) {
         const value = columns[column]![slot]!;
@@ -97,7 +97,7 @@ export class ThresholdWatch {
           if (active !== undefined) this.#end(key, active, "is over", now);
           continue;
         }
-        const labels = table.labelValues(slot);
+        const labels = table.labelsOf(slot);
         const begun = active ?? { table, slot, generation, metric, labels };
         const sent = this.#options.events.report(this.#event(begun, "WARN", wrong, now));
         if (sent && this.#active.size < MAX_ACTIVE) this.#active.set(key, begun);

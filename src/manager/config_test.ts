@@ -4,7 +4,7 @@ import { ConfigError } from "../core/errors.ts";
 import { loadConfig } from "./config.ts";
 import type { ConfigFiles } from "./config_file.ts";
 import { ConfigProblems } from "./config_findings.ts";
-import type { Config } from "./schema.ts";
+import { type Config, DEFAULT_PROBES } from "./schema.ts";
 
 const FIXTURES = new URL("../../tests/fixtures/conf/", import.meta.url).pathname;
 
@@ -185,7 +185,7 @@ Deno.test("loadConfig uses what the file sets and the default for the rest", () 
   });
   assert.deepEqual(
     config.probes.map((probe) => [probe.name, probe.switch]),
-    [["system_cpu", "on"], ["system_meminfo", "on"], ["system_net", "on"], ["tcp", "on"]],
+    DEFAULT_PROBES.map((name) => [name, "on"]),
   );
 });
 
@@ -218,7 +218,7 @@ Deno.test("loadConfig reads the settings of version 1, probes in the place of it
   assert.deepEqual(
     config.probes.map(({ name, switch: state, param }) => [name, state, param]),
     [
-      ...["system_cpu", "system_meminfo", "system_net"].map((name) => [
+      ...DEFAULT_PROBES.filter((name) => name.startsWith("system_")).map((name) => [
         name,
         "on",
         "-t 5 -w /opt/gala-gopher/task_whitelist.conf -l warn",
@@ -242,7 +242,7 @@ Deno.test("loadConfig reads the settings of version 1, probes in the place of it
 Deno.test("loadConfig reads the settings of later versions, which list no probes", () => {
   const config = loadConfig(`${FIXTURES}master.conf`);
   assert.equal(config.rest_api_server.port, 9999);
-  assert.equal(config.probes.length, 4);
+  assert.equal(config.probes.length, DEFAULT_PROBES.length);
   assert.deepEqual(config.warnings, []);
 });
 

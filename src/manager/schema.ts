@@ -305,7 +305,7 @@ const TABLES: MapKey<"on" | "off"> = {
   kind: "map",
   default: {},
   values: SWITCH,
-  help: "Tables to leave out (off); the others are on.",
+  help: "Tables to leave out (off), and those to add that are off by themselves (on).",
 };
 const SETTINGS: MapKey<Scalar> = {
   kind: "map",
@@ -353,7 +353,22 @@ export const LISTS = {
 } as const;
 
 /** What runs where no list says otherwise. */
-export const DEFAULT_PROBES = ["system_cpu", "system_meminfo", "system_net", "tcp"] as const;
+export const DEFAULT_PROBES = [
+  "system_cpu",
+  "system_disk",
+  "system_files",
+  "system_fs",
+  "system_host",
+  "system_load",
+  "system_meminfo",
+  "system_net",
+  "system_nic",
+  "system_pressure",
+  "system_protocols",
+  "system_sockets",
+  "system_vmstat",
+  "tcp",
+] as const;
 
 export type Sections = {
   readonly [Name in keyof typeof SECTIONS]: ValuesOf<(typeof SECTIONS)[Name]["keys"]>;

@@ -9,7 +9,7 @@ import { startNative } from "../../src/sys/native_runner.ts";
 import systemCpu from "../../src/probes/system_cpu.ts";
 import systemMeminfo from "../../src/probes/system_meminfo.ts";
 import systemNet from "../../src/probes/system_net.ts";
-import { DEFAULTS, newStore } from "../run_probe.ts";
+import { DEFAULTS, newStore, NO_CALLS } from "../run_probe.ts";
 
 const ROUNDS = 21;
 const TICKS = 100;
@@ -25,7 +25,7 @@ const FILES = [
 ];
 
 /** Medians of wall clock and of CPU time, for one call. */
-function measure(run: () => void): { wall: number; cpu: number } {
+function measure(run: () => unknown): { wall: number; cpu: number } {
   const walls: number[] = [];
   const cpus: number[] = [];
   for (let round = 0; round < ROUNDS; round++) {
@@ -52,7 +52,7 @@ function show(name: string, { wall, cpu }: { wall: number; cpu: number }): void 
 
 using files = new RootFiles();
 const store = newStore();
-const host = { store, files, settings: DEFAULTS };
+const host = { store, files, calls: NO_CALLS, settings: DEFAULTS };
 const probes = {
   system_cpu: startNative(systemCpu, host),
   system_meminfo: startNative(systemMeminfo, host),
