@@ -40,13 +40,14 @@ export interface EventRule {
   readonly below?: "res_lower_thr";
 }
 
-/** Milliseconds, in which `latency_thr` is given, to the unit of a metric. */
-const PER_MILLISECOND: Readonly<Record<string, number>> = {
+/** Milliseconds, in which `latency_thr` is given, and percent, in which `res_..._thr` are, to the unit of a metric. */
+const FACTORS: Readonly<Record<string, number>> = {
   ns: 1e6,
   us: 1e3,
   ms: 1,
   s: 1e-3,
   seconds: 1e-3,
+  ratio: 0.01,
 };
 
 /** What is wrong with the value, as a sentence without full stop; undefined if nothing is. */
@@ -61,13 +62,11 @@ export function judge(
   const { says, above, below } = rule;
   if (above === 0 && value > 0) return `${says}: ${shown(value)}`;
   if (above !== undefined && above !== 0) {
-    const limit = settings[above] * (above === "latency_thr" ? PER_MILLISECOND[unit] ?? NaN : 1);
+    const limit = settings[above] * (FACTORS[unit] ?? 1);
     if (limit > 0 && value > limit) return `${says} is ${shown(value)}, above ${shown(limit)}`;
   }
-  if (below !== undefined && settings[below] > 0 && value < settings[below]) {
-    return `${says} is ${shown(value)}, below ${shown(settings[below])}`;
-  }
-  return undefined;
+  const least = below === undefined ? 0 : settings[below] * (FACTORS[unit] ?? 1);
+  return value < least ? `${says} is ${shown(value)}, below ${shown(least)}` : undefined;
 }
 
 const MAX_ID_CHARACTERS = 254;

@@ -37,6 +37,12 @@ Deno.test("judge takes latency_thr as milliseconds whatever the unit of the metr
   }
 });
 
+Deno.test("judge takes percent for a hundredth where the metric is a ratio", () => {
+  const settings = { ...OFF, res_upper_thr: 80 };
+  assert.equal(judge(USE, 0.8, "ratio", settings), undefined);
+  assert.equal(judge(USE, 0.81, "ratio", settings), "Use is 0.81 ratio, above 0.8 ratio");
+});
+
 Deno.test("judge with the limit 0 in the rule finds any number but nought, whatever the settings", () => {
   const rule = { above: 0, says: "Out of memory" } as const;
   assert.equal(judge(rule, 0, "count", OFF), undefined);

@@ -64,9 +64,10 @@ export class RowReader {
   #stateOf(table: Table): TableState {
     let state = this.#states.get(table);
     if (state === undefined) {
-      const counters = table.metricNames.map((name) =>
-        table.spec.metrics[name]!.type === "counter"
-      );
+      const counters = table.metricNames.flatMap((name) => {
+        const metric = table.spec.metrics[name]!;
+        return Array<boolean>(columnsOf(metric)).fill(metric.type !== "gauge");
+      });
       const column = (isCounter: boolean) => isCounter ? new Float64Array() : undefined;
       state = {
         renewed: new Float64Array(),

@@ -64,6 +64,30 @@ Deno.test("RowReader counts from nought when a slot has a new row, and when the 
   assert.deepEqual(await read(reader), []);
 });
 
+Deno.test("RowReader shows every column of a histogram as its increase", async () => {
+  const tables = store();
+  const rtts = tables.add("rtts", "tcp", {
+    entity: "link",
+    version: "1.0.0",
+    keys: ["name"],
+    labels: [],
+    metrics: {
+      rtt: { type: "histogram", bounds: [1, 2], help: "Round trips.", unit: "ms" },
+      open: { type: "gauge", help: "Open.", unit: "count" },
+    },
+  });
+  const reader = new RowReader(tables);
+  await read(reader);
+  const put = (now: number, ...numbers: number[]) => {
+    const slot = rtts.row(["a"], now);
+    numbers.forEach((number, column) => rtts.set(slot, column, number));
+  };
+  put(1, 5, 3, 0, 11, 4);
+  assert.deepEqual(await read(reader), [["a", 5, 3, 0, 11, 4]]);
+  put(2, 6, 3, 2, 31, 3);
+  assert.deepEqual(await read(reader), [["a", 1, 0, 2, 20, 3]]);
+});
+
 Deno.test("RowReader keeps a total across a reading in which the counter was not known", async () => {
   const tables = store();
   const disks = tables.add("disks", "disk", SPEC);
