@@ -191,6 +191,7 @@ struct sock {
 	struct sk_buff_head sk_write_queue;
 	struct {
 		int len;
+		atomic_t rmem_alloc;
 	} sk_backlog;
 	atomic_t sk_drops;
 	atomic_t sk_omem_alloc;

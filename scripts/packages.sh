@@ -41,6 +41,7 @@ command mariadbd mariadb-server-core mariadb-server
 command mariadb mariadb-client-core mariadb
 command rabbitmqctl rabbitmq-server rabbitmq-server
 command java openjdk-17-jre-headless java-17-openjdk-headless
+command mvn maven maven
 postgres - postgresql-15 postgresql-server
 '
 

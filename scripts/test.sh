@@ -123,7 +123,8 @@ stage_kafka() {
 
 # The shipped third-party probes, each with the server that it observes.
 stage_probes() {
-	make --silent -C probes/redis_client CC="$CLANG" && tests probes "$DENO" tests/probes
+	make --silent -C probes/redis_client CC="$CLANG" &&
+		tests probes "$DENO" --parallel tests/probes
 }
 
 stage_newest-check() {

@@ -59,10 +59,11 @@ export class TestContainer implements AsyncDisposable {
   }
 
   /** Runs a shell script inside from its first command on. Its standard input ends with the container. */
-  run(script: string, { network = false } = {}): Deno.ChildProcess {
+  run(script: string, { network = false, mounts = false } = {}): Deno.ChildProcess {
     const enter = this.hierarchies.map((name) => `echo $$ > '${this.path(name, "cgroup.procs")}'`);
     const shell = ["bash", "-c", [...enter, script].join("\n")];
-    const [command, ...args] = network ? ["unshare", "--net", ...shell] : shell;
+    const own = [...(network ? ["--net"] : []), ...(mounts ? ["--mount"] : [])];
+    const [command, ...args] = own.length === 0 ? shell : ["unshare", ...own, ...shell];
     const child = new Deno.Command(command!, { args, stdin: "piped", stdout: "piped" }).spawn();
     this.#children.push(child);
     return child;

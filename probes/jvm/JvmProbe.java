@@ -224,6 +224,9 @@ final class Rows {
 final class Jvm {
     private static final String ADDRESS = "com.sun.management.jmxremote.localConnectorAddress";
     private static final long RETRY_NS = TimeUnit.MINUTES.toNanos(2);
+    private static final long SIGQUIT_BIT = 1L << (3 - 1);
+    /** Readings that a machine may take to start. */
+    private static final int PATIENCE = 4;
     private static final double MS_PER_SECOND = 1000;
     private static final double NS_PER_SECOND = 1e9;
 
@@ -232,6 +235,7 @@ final class Jvm {
     private Future<List<String>> last;
     private boolean taken = true;
     private JMXConnector connector;
+    private int unready;
     private boolean refused;
     private long refusedAt;
 
@@ -273,7 +277,7 @@ final class Jvm {
     }
 
     private List<String> read() throws Exception {
-        if (connector == null && !reach()) return performanceData();
+        if (connector == null && !reach()) return unready < PATIENCE ? List.of() : performanceData();
         try {
             List<String> rows = beans(connector.getMBeanServerConnection());
             Complaints.about(pid, null);
@@ -288,15 +292,34 @@ final class Jvm {
     private boolean reach() {
         if (refused && System.nanoTime() - refusedAt < RETRY_NS) return false;
         try {
+            if (!survivesAttaching()) {
+                if (++unready < PATIENCE) return false; // it may still be starting
+                throw new IOException("it would not survive the signal by which one attaches");
+            }
             connector = connect();
             refused = false;
         } catch (Exception failed) {
             if (ProcessHandle.of(Long.parseLong(pid)).isEmpty()) return false;
+            unready = PATIENCE;
             refused = true;
             refusedAt = System.nanoTime();
             Complaints.about(pid, "Java machine " + pid + " gives only its performance data: " + failed.getMessage());
         }
         return !refused;
+    }
+
+    /**
+     * Attaching may send SIGQUIT, which ends a process that does not catch it: a machine that is still starting (seen
+     * with 17.0.15), one with -Xrs, or a program that is only named java. The latter two may have the socket already.
+     */
+    private boolean survivesAttaching() throws IOException {
+        long caught = 0;
+        String own = pid;
+        for (String line : Files.readAllLines(Path.of("/proc", pid, "status"), StandardCharsets.ISO_8859_1)) {
+            if (line.startsWith("SigCgt:")) caught = Long.parseUnsignedLong(line.substring(7).trim(), 16);
+            if (line.startsWith("NSpid:")) own = line.substring(line.lastIndexOf('\t') + 1);
+        }
+        return (caught & SIGQUIT_BIT) != 0 || Files.exists(Path.of("/proc", pid, "root/tmp/.java_pid" + own));
     }
 
     private JMXConnector connect() throws IOException, AttachNotSupportedException {

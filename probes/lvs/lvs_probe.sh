@@ -31,7 +31,10 @@ if [ -p /dev/stdin ] || [ -S /dev/stdin ]; then
 	(
 		while read -r _; do :; done <&3
 		kill -s TERM "$main"
-	) &
+	) >/dev/null 2>&1 &
+	watcher=$!
+	exec 3<&-
+	trap 'kill "$watcher" 2>/dev/null' EXIT
 fi
 trap 'exit 0' TERM
 trap '' PIPE
@@ -74,8 +77,11 @@ read_once() {
 
 complaint=
 while :; do
+	# The parent, which is another one when ours has died.
+	read -r _ _ _ parent _ </proc/$$/stat
+	[ "$parent" = "$PPID" ] || exit 0
 	read_once || exit 0
 	# In the background, so that SIGTERM ends the probe at once and not after the pause.
-	sleep "$interval" &
+	sleep "$interval" >/dev/null 2>&1 &
 	wait $!
 done

@@ -97,8 +97,9 @@ function refuseUnknownTables(probe: AnyProbe, entry: ProbeConfig | undefined): v
 function startBuiltIn(
   probe: AnyProbe,
   entry: ProbeConfig | undefined,
-  { config, store, files, calls, containers, names, log, libbpf }: StartContext,
+  context: StartContext,
 ): RunningProbe | Promise<RunningProbe> {
+  const { config, store, containers, log, libbpf } = context;
   const settings = probeSettings(entry?.settings ?? {}, entry?.place ?? { file: "settings" });
   const tablesOff = new Set(
     Object.entries(probe.tables).filter(([name, spec]) => {
@@ -107,7 +108,7 @@ function startBuiltIn(
     }).map(([name]) => name),
   );
   if (probe.kind === "native") {
-    return startNative(probe, { store, files, calls, containers, names, settings, tablesOff });
+    return startNative(probe, { ...context, settings, tablesOff });
   }
   return startBpf(probe, {
     store,

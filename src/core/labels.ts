@@ -133,6 +133,11 @@ export function text<Field extends string>(field: Field): LabelReader<Field> {
   };
 }
 
+/** The same in every row. */
+export function constant(value: string): LabelReader<never> {
+  return { fields: [], read: () => value };
+}
+
 /** A label that the original has and we do not know: left out. */
 export function unknown(): LabelReader<never> {
   return { fields: [], read: () => "" };

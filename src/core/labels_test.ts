@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import {
   address,
+  constant,
+  containerOf,
   id,
   ipv6Text,
   KeyView,
@@ -120,6 +122,7 @@ Deno.test("word, text and unknown read what they say", () => {
   assert.equal(text("ip").read(view, NONE), "redis-server");
   key.fill(97, 16, 32);
   assert.equal(text("ip").read(view, NONE), "a".repeat(16));
+  assert.equal(constant("listen").read(view, NONE), "listen");
   assert.equal(unknown().read(view, NONE), "");
 });
 
@@ -133,4 +136,18 @@ Deno.test("nameOf reads the kernel's name of a number, or else the number", () =
     return reader.read(VIEW.at(key, 0), { enums, idOf: () => undefined });
   };
   assert.deepEqual([1, 2, 3].map(read), ["no_room", "gone", "3"]);
+});
+
+Deno.test("containerOf asks for the container of the process, and keeps that of one that is gone", () => {
+  const label = containerOf(id("u16"));
+  const view = VIEW.at(Uint8Array.of(7, 0), 0);
+  const containers: Record<number, string> = { 7: "abc" };
+  const host: LabelHost = { ...NONE, idOf: (pid) => containers[pid] };
+  assert.equal(label.changes, true);
+  assert.equal(label.read(view, host), "abc");
+  containers[7] = "";
+  assert.equal(label.read(view, host, "abc"), "");
+  delete containers[7];
+  assert.equal(label.read(view, host, "abc"), "abc");
+  assert.equal(label.read(view, host), "");
 });

@@ -5,6 +5,7 @@ import type { ObjectLayout } from "./layout.ts";
 import type { ContainerLookup } from "./container_lookup.ts";
 import type { ContainerNamer } from "./container_names.ts";
 import { containerOf, type LabelReader } from "./labels.ts";
+import type { QueueTotals } from "./route_netlink.ts";
 import type { HistogramSpec, MetricSpec, NumberSpec, NumberType, TableSpec } from "./table.ts";
 
 export type ProbeKind = "native" | "ebpf" | "external";
@@ -74,6 +75,8 @@ export interface HostCalls {
    * where the host's network is not that of this process.
    */
   addresses?(): Promise<readonly string[] | undefined>;
+  /** What waits in front of each network device, by its index; otherwise as `addresses`. */
+  queues?(): Promise<ReadonlyMap<number, QueueTotals> | undefined>;
 }
 
 /** Writes rows of one table during a reading. */
@@ -157,6 +160,8 @@ export interface MapTable extends TableSpec {
   readonly programs: readonly string[];
   /** Tables that this one takes the place of when it is on. */
   readonly insteadOf: readonly string[];
+  /** Takes only entries of the map whose key has this number in this field. */
+  readonly only?: { readonly field: string; readonly value: number };
 }
 
 /** A probe whose numbers are added up by programs in the kernel. */
@@ -316,6 +321,7 @@ interface MapTableDeclaration<L extends ObjectLayout, M extends Extract<keyof L[
   readonly on?: boolean;
   readonly programs?: readonly Extract<keyof L["programs"], string>[];
   readonly insteadOf?: readonly string[];
+  readonly only?: { readonly field: Fields<L, M, "key">; readonly value: number };
   readonly metrics: Readonly<
     Record<
       string,

@@ -79,6 +79,19 @@ export class Scanner {
     return at > start;
   }
 
+  /** Of the word found last; words of one hash may differ. */
+  get hash(): number {
+    return hashOf(this.#end - this.#start, this.isEmpty ? 0 : this.#bytes[this.#end - 1]!);
+  }
+
+  /** The rest of the line as text. */
+  rest(): string {
+    const newline = this.#bytes.indexOf(NEWLINE, this.#at);
+    return decoder.decode(
+      this.#bytes.subarray(this.#at, newline < 0 ? this.#bytes.length : newline),
+    );
+  }
+
   /** Whether no word was found. */
   get isEmpty(): boolean {
     return this.#end === this.#start;
@@ -186,24 +199,34 @@ export class Scanner {
   }
 }
 
+const HASHES = 256;
+
+function hashOf(length: number, last: number): number {
+  return (length * 37 + last) % HASHES;
+}
+
 /** Tells which of some known words was found; quick when they come in the given order, as lines of a file do. */
 export class WordList {
   readonly #words: readonly Uint8Array[];
+  /** Indexes of the words with a hash: most words that are not among them have one of none. */
+  readonly #byHash: readonly number[][];
   #next = 0;
 
   constructor(words: readonly string[]) {
     this.#words = words.map(word);
+    const byHash: number[][] = Array.from({ length: HASHES }, () => []);
+    this.#words.forEach((bytes, i) => byHash[hashOf(bytes.length, bytes.at(-1) ?? 0)]!.push(i));
+    this.#byHash = byHash;
   }
 
   /** Index of the word that `scan` found last, or -1. */
   indexOf(scan: Scanner): number {
-    const count = this.#words.length;
-    for (let tried = 0; tried < count; tried++) {
-      const index = (this.#next + tried) % count;
-      if (scan.is(this.#words[index]!)) {
-        this.#next = index + 1;
-        return index;
-      }
+    const next = this.#words[this.#next];
+    if (next !== undefined && scan.is(next)) return this.#next++;
+    for (const index of this.#byHash[scan.hash]!) {
+      if (!scan.is(this.#words[index]!)) continue;
+      this.#next = index + 1;
+      return index;
     }
     return -1;
   }

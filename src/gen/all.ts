@@ -2,6 +2,7 @@
 /** Written by scripts/gen.ts from the files in src/probes: do not edit. */
 import type { AnyProbe } from "../core/probe.ts";
 import container from "../probes/container.ts";
+import endpoint from "../probes/endpoint.ts";
 import system_cpu from "../probes/system_cpu.ts";
 import system_disk from "../probes/system_disk.ts";
 import system_files from "../probes/system_files.ts";
@@ -19,6 +20,7 @@ import tcp from "../probes/tcp.ts";
 
 export const probes: readonly AnyProbe[] = [
   container,
+  endpoint,
   system_cpu,
   system_disk,
   system_files,

@@ -2,6 +2,248 @@
 /** Written by scripts/gen.ts from the BTF of bpf/*.bpf.c: do not edit. */
 import type { ObjectLayout } from "../core/layout.ts";
 
+export const endpoint = {
+  object: "endpoint.bpf.o",
+  maps: {
+    connectors: {
+      type: "hash",
+      maxEntries: 16384,
+      key: {
+        size: 24,
+        fields: {
+          tgid: { offset: 0, size: 4, kind: "unsigned" },
+          family: { offset: 4, size: 4, kind: "unsigned" },
+          local_ip: { offset: 8, size: 16, kind: "bytes" },
+        },
+      },
+      value: {
+        size: 24,
+        fields: {
+          active_open: { offset: 0, size: 8, kind: "unsigned" },
+          active_open_failed: { offset: 8, size: 8, kind: "unsigned" },
+          reading: { offset: 16, size: 8, kind: "unsigned" },
+        },
+      },
+    },
+    endpoint_memories: {
+      type: "other",
+      maxEntries: 0,
+      key: {
+        size: 4,
+        fields: {
+          value: { offset: 0, size: 4, kind: "signed" },
+        },
+      },
+      value: {
+        size: 40,
+        fields: {
+          since: { offset: 0, size: 8, kind: "unsigned" },
+          tgid: { offset: 8, size: 4, kind: "unsigned" },
+          drops: { offset: 12, size: 4, kind: "unsigned" },
+          error: { offset: 16, size: 4, kind: "unsigned" },
+          port: { offset: 20, size: 2, kind: "unsigned" },
+          owned: { offset: 22, size: 1, kind: "unsigned" },
+          unused: { offset: 23, size: 1, kind: "unsigned" },
+          comm: { offset: 24, size: 16, kind: "bytes" },
+        },
+      },
+    },
+    listeners: {
+      type: "hash",
+      maxEntries: 16384,
+      key: {
+        size: 8,
+        fields: {
+          tgid: { offset: 0, size: 4, kind: "unsigned" },
+          port: { offset: 4, size: 2, kind: "unsigned" },
+          unused: { offset: 6, size: 2, kind: "unsigned" },
+        },
+      },
+      value: {
+        size: 72,
+        fields: {
+          listendrop: { offset: 0, size: 8, kind: "unsigned" },
+          accept_overflow: { offset: 8, size: 8, kind: "unsigned" },
+          syn_overflow: { offset: 16, size: 8, kind: "unsigned" },
+          passive_open: { offset: 24, size: 8, kind: "unsigned" },
+          passive_open_failed: { offset: 32, size: 8, kind: "unsigned" },
+          retran_synacks: { offset: 40, size: 8, kind: "unsigned" },
+          accept_queue: { offset: 48, size: 4, kind: "unsigned" },
+          accept_limit: { offset: 52, size: 4, kind: "unsigned" },
+          syn_queue: { offset: 56, size: 4, kind: "unsigned" },
+          unused: { offset: 60, size: 4, kind: "unsigned" },
+          reading: { offset: 64, size: 8, kind: "unsigned" },
+        },
+      },
+    },
+    losses: {
+      type: "percpu_array",
+      maxEntries: 1,
+      key: {
+        size: 4,
+        fields: {
+          value: { offset: 0, size: 4, kind: "unsigned" },
+        },
+      },
+      value: {
+        size: 16,
+        fields: {
+          table_full: { offset: 0, size: 8, kind: "unsigned" },
+          ring_drop: { offset: 8, size: 8, kind: "unsigned" },
+        },
+      },
+    },
+    net_runs: {
+      type: "hash",
+      maxEntries: 4096,
+      key: {
+        size: 4,
+        fields: {
+          value: { offset: 0, size: 4, kind: "unsigned" },
+        },
+      },
+      value: {
+        size: 8,
+        fields: {
+          value: { offset: 0, size: 8, kind: "unsigned" },
+        },
+      },
+    },
+    tcp_peers: {
+      type: "hash",
+      maxEntries: 16384,
+      key: {
+        size: 60,
+        fields: {
+          tgid: { offset: 0, size: 4, kind: "unsigned" },
+          role: { offset: 4, size: 2, kind: "unsigned" },
+          family: { offset: 6, size: 2, kind: "unsigned" },
+          server_port: { offset: 8, size: 2, kind: "unsigned" },
+          unused: { offset: 10, size: 2, kind: "unsigned" },
+          client_ip: { offset: 12, size: 16, kind: "bytes" },
+          server_ip: { offset: 28, size: 16, kind: "bytes" },
+          comm: { offset: 44, size: 16, kind: "bytes" },
+        },
+      },
+      value: {
+        size: 136,
+        fields: {
+          passive_open: { offset: 0, size: 8, kind: "unsigned" },
+          passive_open_failed: { offset: 8, size: 8, kind: "unsigned" },
+          retran_synacks: { offset: 16, size: 8, kind: "unsigned" },
+          retran_syn: { offset: 24, size: 8, kind: "unsigned" },
+          active_open: { offset: 32, size: 8, kind: "unsigned" },
+          active_open_failed: { offset: 40, size: 8, kind: "unsigned" },
+          syn_sent: { offset: 48, size: 8, kind: "unsigned" },
+          latency_slots: { offset: 56, size: 64, kind: "array", element: 8 },
+          latency_ns: { offset: 120, size: 8, kind: "unsigned" },
+          reading: { offset: 128, size: 8, kind: "unsigned" },
+        },
+      },
+    },
+    udp_addresses: {
+      type: "hash",
+      maxEntries: 16384,
+      key: {
+        size: 28,
+        fields: {
+          tgid: { offset: 0, size: 4, kind: "unsigned" },
+          family: { offset: 4, size: 2, kind: "unsigned" },
+          port: { offset: 6, size: 2, kind: "unsigned" },
+          kind: { offset: 8, size: 4, kind: "unsigned" },
+          local_ip: { offset: 12, size: 16, kind: "bytes" },
+        },
+      },
+      value: {
+        size: 48,
+        fields: {
+          drops: { offset: 0, size: 8, kind: "unsigned" },
+          sent_bytes: { offset: 8, size: 8, kind: "unsigned" },
+          received_bytes: { offset: 16, size: 8, kind: "unsigned" },
+          error: { offset: 24, size: 8, kind: "unsigned" },
+          queue_bytes: { offset: 32, size: 8, kind: "unsigned" },
+          reading: { offset: 40, size: 8, kind: "unsigned" },
+        },
+      },
+    },
+    udp_peers: {
+      type: "hash",
+      maxEntries: 16384,
+      key: {
+        size: 44,
+        fields: {
+          tgid: { offset: 0, size: 4, kind: "unsigned" },
+          family: { offset: 4, size: 2, kind: "unsigned" },
+          local_port: { offset: 6, size: 2, kind: "unsigned" },
+          remote_port: { offset: 8, size: 2, kind: "unsigned" },
+          unused: { offset: 10, size: 2, kind: "unsigned" },
+          local_ip: { offset: 12, size: 16, kind: "bytes" },
+          remote_ip: { offset: 28, size: 16, kind: "bytes" },
+        },
+      },
+      value: {
+        size: 32,
+        fields: {
+          drops: { offset: 0, size: 8, kind: "unsigned" },
+          sent_bytes: { offset: 8, size: 8, kind: "unsigned" },
+          received_bytes: { offset: 16, size: 8, kind: "unsigned" },
+          reading: { offset: 24, size: 8, kind: "unsigned" },
+        },
+      },
+    },
+    udp_ports: {
+      type: "hash",
+      maxEntries: 16384,
+      key: {
+        size: 28,
+        fields: {
+          tgid: { offset: 0, size: 4, kind: "unsigned" },
+          family: { offset: 4, size: 2, kind: "unsigned" },
+          port: { offset: 6, size: 2, kind: "unsigned" },
+          kind: { offset: 8, size: 4, kind: "unsigned" },
+          local_ip: { offset: 12, size: 16, kind: "bytes" },
+        },
+      },
+      value: {
+        size: 48,
+        fields: {
+          drops: { offset: 0, size: 8, kind: "unsigned" },
+          sent_bytes: { offset: 8, size: 8, kind: "unsigned" },
+          received_bytes: { offset: 16, size: 8, kind: "unsigned" },
+          error: { offset: 24, size: 8, kind: "unsigned" },
+          queue_bytes: { offset: 32, size: 8, kind: "unsigned" },
+          reading: { offset: 40, size: 8, kind: "unsigned" },
+        },
+      },
+    },
+  },
+  records: {
+    net_record: {
+      size: 8,
+      fields: {
+        pid: { offset: 0, size: 4, kind: "unsigned" },
+        inum: { offset: 4, size: 4, kind: "unsigned" },
+      },
+    },
+  },
+  constants: {
+    want_peers: { offset: 0, size: 1, kind: "unsigned" },
+    want_udp_peers: { offset: 1, size: 1, kind: "unsigned" },
+  },
+  programs: {
+    endpoint_listeners: "iter/tcp",
+    endpoint_owners: "iter/task_file",
+    endpoint_received: "tp_btf/sock_recv_length",
+    endpoint_sent: "tp_btf/sock_send_length",
+    endpoint_state: "tp_btf/inet_sock_set_state",
+    endpoint_syn_again: "tp_btf/tcp_retransmit_skb",
+    endpoint_synack_again: "tp_btf/tcp_retransmit_synack",
+    endpoint_udp_error: "tp_btf/udp_fail_queue_rcv_skb",
+    endpoint_udp_living: "iter/udp",
+    net_namespaces: "iter/task",
+  },
+} as const satisfies ObjectLayout;
+
 export const tcp = {
   object: "tcp.bpf.o",
   maps: {

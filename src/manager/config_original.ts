@@ -18,7 +18,7 @@ const PROBES: ReadonlyMap<string, readonly string[]> = new Map([
 const PROGRAMS: ReadonlyMap<string, readonly string[]> = new Map([
   ["tcpprobe", ["tcp"]],
   ["taskprobe", []],
-  ["endpoint", []],
+  ["endpoint", ["endpoint"]],
   ["nsprobe", []],
   ["blockprobe", []],
   ["ksliprobe", []],

@@ -225,6 +225,7 @@ Deno.test("loadConfig reads the settings of version 1, probes in the place of it
       ]),
       ["event", "off", ""],
       ["tcp", "on", "-l warn -P 7"],
+      ["endpoint", "on", "-l warn"],
     ],
   );
   assert.deepEqual(
@@ -234,7 +235,7 @@ Deno.test("loadConfig reads the settings of version 1, probes in the place of it
   const missing = config.warnings.filter((line) => line.includes("not in this version"));
   assert.deepEqual(
     missing.map((line) => /probe "(\w+)"/.exec(line)?.[1]),
-    ["lvs", "task", "endpoint", "blockprobe", "ksliprobe", "opengauss_sli"],
+    ["lvs", "task", "blockprobe", "ksliprobe", "opengauss_sli"],
   );
   assert.match(missing[0]!, /v1\.conf:126:5: /);
 });

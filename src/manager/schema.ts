@@ -354,7 +354,9 @@ export const LISTS = {
 
 /** What runs where no list says otherwise. */
 export const DEFAULT_PROBES = [
+  "container",
   "system_cpu",
+  "endpoint",
   "system_disk",
   "system_files",
   "system_fs",

@@ -34,8 +34,12 @@ export class CgroupFolder {
     return undefined;
   }
 
-  /** The number in the file; Infinity for `max`. */
   number(name: string): number {
+    return this.scan(name)?.number() ?? NaN;
+  }
+
+  /** The number in the file; Infinity for `max`. */
+  limit(name: string): number {
     const scan = this.scan(name);
     if (scan === undefined) return NaN;
     const value = limit(scan);

@@ -105,10 +105,10 @@ export function readCpuLimits(folder: CgroupFolder, usage: CgroupUsage): void {
 }
 
 export function readMemoryLimits(folder: CgroupFolder, usage: CgroupUsage): void {
-  usage.limitBytes = folder.number("memory.max");
-  usage.reservationBytes = folder.number("memory.low");
+  usage.limitBytes = folder.limit("memory.max");
+  usage.reservationBytes = folder.limit("memory.low");
   // v1's limit is of both together, so this is too.
-  usage.swapLimitBytes = usage.limitBytes + folder.number("memory.swap.max");
+  usage.swapLimitBytes = usage.limitBytes + folder.limit("memory.swap.max");
 }
 
 /** Runtimes turn v1's 2 to 262144 shares into a weight of 1 to 10000; this is the way back. */

@@ -37,6 +37,7 @@ export function writeMain(rows: Rows, state: ContainerState, bootSeconds: number
     .set("spec_memory_swap_limit_bytes", orNone(usage.swapLimitBytes));
   rows.container_start.row(id, ...labels)
     .set("start_time_seconds", bootSeconds + start / TICKS_PER_SECOND);
+  writeSize(rows, state);
   rows.container_file.row(id, ...labels).set("file_descriptors", descriptors);
   rows.container_cfs.row(id, ...labels)
     .set("cpu_cfs_periods_total", usage.periods)
@@ -46,6 +47,15 @@ export function writeMain(rows: Rows, state: ContainerState, bootSeconds: number
     .set("processes", pids.length)
     .set("threads", usage.threads)
     .set("threads_max", orNone(usage.maxThreads));
+}
+
+/** How much of a file system that it shares with others is its own, statfs does not say: so no fs_usage_bytes. */
+function writeSize(rows: Rows, { id, labels, size }: ContainerState): void {
+  if (size === undefined || !(size.blocks > 0)) return;
+  rows.container_fs.row(id, "", ...labels)
+    .set("fs_limit_bytes", size.blocks * size.blockBytes)
+    .set("fs_inodes_total", size.inodes)
+    .set("fs_inodes_free", size.freeInodes);
 }
 
 /** `scan` reads the /proc/PID/net/dev of one of its processes. */

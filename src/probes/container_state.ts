@@ -3,7 +3,7 @@
 import { cgroupFolder, type CgroupMounts } from "../core/cgroup_mounts.ts";
 import type { ContainerProcesses } from "../core/container_lookup.ts";
 import { type ContainerNames, NO_NAMES } from "../core/container_names.ts";
-import type { HostFiles } from "../core/probe.ts";
+import type { HostFiles, MountSize } from "../core/probe.ts";
 import type { Container } from "../core/process_cgroups.ts";
 import { CgroupFolder } from "./cgroup_folder.ts";
 import { CgroupUsage } from "./cgroup_usage.ts";
@@ -37,6 +37,8 @@ export class ContainerState {
   /** Values of the labels that all its tables have last. */
   labels: readonly string[] = [];
   names: ContainerNames = NO_NAMES;
+  /** The file system that its root folder is on, as last known. */
+  size: MountSize | undefined;
   /** Its network namespace, as a link says it; empty when that is not known. */
   network = "";
   load = NaN;
@@ -93,7 +95,7 @@ export class ContainerState {
     if (cpu !== undefined) (cpu.version === 1 ? v1 : v2).readCpuLimits(cpu, this.usage);
     if (memory !== undefined) (memory.version === 1 ? v1 : v2).readMemoryLimits(memory, this.usage);
     // The same in both versions.
-    if (pids !== undefined) this.usage.maxThreads = pids.number("pids.max");
+    if (pids !== undefined) this.usage.maxThreads = pids.limit("pids.max");
   }
 
   /** `all`: also what moves slowly, and what is dear. */
@@ -102,10 +104,11 @@ export class ContainerState {
     const { cpu, cpuacct, memory, blkio, pids } = this.#folders;
     if (cpuacct?.version === 2) v2.readCpu(cpuacct, usage);
     else if (cpuacct !== undefined) v1.readCpuacct(cpuacct, usage, perCpu);
-    if (cpu?.version === 1) v1.readCpu(cpu, usage);
+    // Nothing is throttled where there is no quota, unless one has just been set.
+    if (cpu?.version === 1 && (all || usage.quotaUs !== Infinity)) v1.readCpu(cpu, usage);
     if (memory !== undefined) (memory.version === 1 ? v1 : v2).readMemory(memory, usage);
-    if (pids !== undefined) usage.threads = pids.number("pids.current");
     if (!all) return;
+    if (pids !== undefined) usage.threads = pids.number("pids.current");
     if (memory !== undefined) (memory.version === 1 ? v1 : v2).readMemoryEvents(memory, usage);
     if (blkio?.version === 2) v2.readIo(blkio, usage);
     else if (blkio !== undefined) v1.readBlkio(blkio, usage);

@@ -3,7 +3,8 @@
  * Traffic of the network devices of the host's first network namespace.
  *
  * Sources: /proc/net/dev, /sys/class/net/DEVICE/operstate. Receive drops are those of the device and of the stack
- * together, as /proc/net/dev has them.
+ * together, as /proc/net/dev has them. What the queueing disciplines say comes from netlink, where this process has the
+ * network of the host.
  */
 import type { EventRule } from "../core/event.ts";
 import {
@@ -15,6 +16,7 @@ import {
   table,
   type Writers,
 } from "../core/probe.ts";
+import type { QueueTotals } from "../core/route_netlink.ts";
 import { COLON, Scanner, word } from "../core/scan.ts";
 
 const BYTES_PER_KB = 1024;
@@ -41,6 +43,8 @@ interface Device {
   rxBytes: number;
   txBytes: number;
   listed: boolean;
+  /** The kernel's number of it; NaN: not yet looked up. */
+  index: number;
 }
 
 const drops = (says: string): EventRule => ({ above: "drops_thr", says });
@@ -74,6 +78,10 @@ const tables = {
       ),
       rxspeed_KB: gauge("Rate of receiving in the last period, in 1024 bytes.", "KB/s"),
       txspeed_KB: gauge("Rate of sending in the last period, in 1024 bytes.", "KB/s"),
+      tc_sent_drop: counter("Packets dropped by the queueing discipline; 32 bits.", "packets"),
+      tc_sent_overlimits: counter("Packets that had to wait as it limits the rate.", "packets"),
+      tc_backlog: gauge("Bytes that wait to be sent.", "bytes"),
+      tc_ecn_mark: counter("Packets marked instead of dropped; fq_codel, codel, red.", "packets"),
     },
   }),
 };
@@ -83,18 +91,43 @@ export default nativeProbe({
   help: "Traffic of network devices, from /proc/net/dev and /sys/class/net.",
   partOf: ["system_infos", "baseinfo"],
   tables,
-  open(files) {
+  open(files, _settings, { calls }) {
     files.read("proc/net/dev");
     const scan = new Scanner();
     const devices = new Map<string, Device>();
-    return (rows, elapsed) => {
+    return ({ nic }, elapsed) => {
       scanDevices(scan.over(files.read("proc/net/dev")), devices);
-      for (const device of devices.values()) {
-        writeDevice(rows.nic, device, status(files, device, scan), elapsed);
-      }
+      const write = (queues?: Queues) => {
+        for (const device of devices.values()) {
+          writeDevice(nic, device, status(files, device, scan), elapsed);
+          if (queues !== undefined) {
+            writeQueue(nic, queues.get(indexOf(files, device, scan, queues)));
+          }
+        }
+      };
+      return calls.queues === undefined ? write() : calls.queues().then(write);
     };
   },
 });
+
+type Queues = ReadonlyMap<number, QueueTotals>;
+
+/** Of the device that has the name now: one that came in its place is looked up again. */
+function indexOf(files: HostFiles, device: Device, scan: Scanner, queues: Queues): number {
+  if (!queues.has(device.index)) {
+    const bytes = files.readOptional(`sys/class/net/${device.name}/ifindex`);
+    device.index = bytes === undefined ? NaN : scan.over(bytes).number();
+  }
+  return device.index;
+}
+
+function writeQueue(nic: Rows["nic"], queue: QueueTotals | undefined): void {
+  if (queue === undefined) return;
+  nic.set("tc_sent_drop", queue.drops)
+    .set("tc_sent_overlimits", queue.overlimits)
+    .set("tc_backlog", queue.backlogBytes)
+    .set("tc_ecn_mark", queue.ecnMarks);
+}
 
 type Rows = Writers<typeof tables>;
 
@@ -128,7 +161,7 @@ function scanDevices(scan: Scanner, devices: Map<string, Device>): void {
     let device = devices.get(name);
     if (device === undefined) {
       const columns = new Float64Array(DEVICE_COLUMNS).fill(NaN);
-      device = { name, columns, rxBytes: NaN, txBytes: NaN, listed: true };
+      device = { name, columns, rxBytes: NaN, txBytes: NaN, listed: true, index: NaN };
       devices.set(name, device);
     }
     const { columns } = device;

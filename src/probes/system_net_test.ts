@@ -1,7 +1,14 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 import assert from "node:assert/strict";
 import { cutProbe, fuzzProbe } from "../../tests/fuzz_probe.ts";
-import { fixture, runOnHost, runProbe, TICK_SECONDS } from "../../tests/run_probe.ts";
+import {
+  fixture,
+  NO_CALLS,
+  runOnHost,
+  runProbe,
+  runWaiting,
+  TICK_SECONDS,
+} from "../../tests/run_probe.ts";
 import { Unsupported } from "../core/errors.ts";
 import systemNet from "./system_net.ts";
 
@@ -84,6 +91,20 @@ Deno.test("nic takes no name that the kernel would not give", () => {
   const names = ["..", "a/b", "../../etc", "sixteencharacter", "a b", ""];
   const rows = runProbe(systemNet, devText(...names.map((name) => `${name}: ${counts}`)))["nic"]!;
   assert.deepEqual(rows, []);
+});
+
+Deno.test("nic reports queueing disciplines by the device's index, looked up anew for a new device", async () => {
+  const queue = { drops: 3, overlimits: 5, backlogBytes: 700, ecnMarks: NaN };
+  const calls = { ...NO_CALLS, queues: () => Promise.resolve(new Map([[7, queue]])) };
+  const path = "sys/class/net/eth0/ifindex";
+  const read = async (...indexes: string[]) => {
+    const readings = indexes.map((index) => ({ ...fixture("proc-4.19"), [path]: index }));
+    const rows = (await runWaiting(systemNet, readings, calls))["nic"]!;
+    return rows.map((row) => [row["dev_name"], row["tc_sent_drop"], row["tc_backlog"]]);
+  };
+  assert.deepEqual((await read("7\n"))[0], ["eth0", 3, 700]);
+  assert.deepEqual((await read("2\n"))[0], ["eth0", undefined, undefined]);
+  assert.deepEqual((await read("2\n", "7\n"))[0], ["eth0", 3, 700]);
 });
 
 Deno.test("system_net is unsupported without /proc/net/dev", () => {

@@ -200,6 +200,9 @@ const EMPTY = new Uint8Array(0);
 interface Protocol {
   readonly heading: Uint8Array;
   readonly numbers: NamedNumbers;
+  /** Of the last heading: its text, and the number of each column, -1 for one that is not shown. */
+  names: string;
+  readonly columns: number[];
 }
 
 /** Places in the lists of tables that `newFour` and `newSix` give. */
@@ -210,7 +213,7 @@ type Four = Readonly<Record<"Ip" | "Icmp" | "Tcp" | "Udp" | "TcpExt" | "IpExt", 
 
 function newFour(): Four {
   const protocol = (name: string, ...metrics: ConstructorParameters<typeof NamedNumbers>[0]) => (
-    { heading: word(name), numbers: new NamedNumbers(metrics) }
+    { heading: word(name), numbers: new NamedNumbers(metrics), names: "", columns: [] }
   );
   const { system_tcp, net_tcp, system_udp, net_udp } = tables;
   return {
@@ -260,19 +263,26 @@ function writeTcp(rows: Writers<typeof tables>, { Tcp, TcpExt }: Four): void {
 }
 
 function scanProtocols(scan: Scanner, protocols: readonly Protocol[]): void {
-  const columns: number[] = [];
   while (!scan.ended) {
     const found = scan.field(COLON) ? protocols.find(({ heading }) => scan.is(heading)) : undefined;
     if (found === undefined) {
       scan.nextLine();
       continue;
     }
-    columns.length = 0;
-    while (scan.word()) columns.push(found.numbers.find(scan));
+    learnColumns(scan, found);
     scan.nextLine();
     // The numbers must be those of this heading.
     if (!scan.field(COLON) || !scan.is(found.heading)) continue;
-    for (const index of columns) found.numbers.set(index, scan.number());
+    for (const index of found.columns) found.numbers.set(index, scan.number());
     scan.nextLine();
   }
+}
+
+/** A heading does not change while the kernel runs: comparing it whole costs a tenth of finding its 130 names. */
+function learnColumns(scan: Scanner, protocol: Protocol): void {
+  const names = scan.rest();
+  if (names === protocol.names) return;
+  protocol.names = names;
+  protocol.columns.length = 0;
+  while (scan.word()) protocol.columns.push(protocol.numbers.find(scan));
 }

@@ -57,6 +57,19 @@ export const LIBC_SYMBOLS = {
     parameters: ["i32", "buffer", "buffer"],
     result: "i32",
   },
+  socket: { c: "int (int, int, int)", parameters: ["i32", "i32", "i32"], result: "i32" },
+  send: {
+    c: "ssize_t (int, const void *, size_t, int)",
+    parameters: ["i32", "buffer", "usize", "i32"],
+    result: "isize",
+    nonblocking: true,
+  },
+  recv: {
+    c: "ssize_t (int, void *, size_t, int)",
+    parameters: ["i32", "buffer", "usize", "i32"],
+    result: "isize",
+    nonblocking: true,
+  },
   shutdown: { c: "int (int, int)", parameters: ["i32", "i32"], result: "i32" },
   malloc_trim: { c: "int (size_t)", parameters: ["usize"], result: "i32" },
   mount: {

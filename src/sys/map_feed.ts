@@ -103,7 +103,9 @@ export class MapFeed {
     }
     if (!renew) return -1;
     const key = this.#view.at(row.keys, row.keyOffset);
-    const labels = side.spec.labelReaders.map((label) => label.read(key, this.#labels));
+    const { only, labelReaders } = side.spec;
+    if (only !== undefined && key.number(only.field) !== only.value) return -1;
+    const labels = labelReaders.map((label) => label.read(key, this.#labels));
     if (side.changes) side.shown[number] = labels;
     const made = table.row(labels, now);
     slots[number] = made;

@@ -4,7 +4,7 @@
  *
  * A call that hangs holds a thread of the runtime, which has 32 of them in all. So a mount is not asked again before it
  * has answered, and once too many hang, others of their kind are not asked: dead servers take no more than MAX_STALLED
- * threads, and leave the disks of this host their own. Measured: 10 us and 15 us of CPU a call, 0.6 us on the event loop.
+ * threads, and leave the disks of this host their own. Measured: 17 us of CPU a call, 0.6 us on the event loop.
  */
 import type { HostCalls, Mount, MountAnswer, MountSize } from "../core/probe.ts";
 import { ABI } from "./kernel_abi.ts";
@@ -27,8 +27,6 @@ export interface MountSizesOptions {
 
 /** Calls that hang, of mounts that are remote and of those that are not. */
 export const MAX_STALLED = 8;
-/** Calls at a time, beside those that hang. */
-const WORKERS = 2;
 const PATIENCE_MS = 300;
 /** All of a reading: several mounts may begin to hang at once. */
 const READING_MS = 1000;
@@ -69,16 +67,12 @@ export class MountSizes implements Pick<HostCalls, "mountSizes"> {
   async mountSizes(mounts: readonly Mount[]): Promise<readonly MountAnswer[]> {
     const known = new Set(mounts.map(keyOf));
     for (const key of this.#late.keys()) if (!known.has(key)) this.#late.delete(key);
-    const answers = new Array<MountAnswer>(mounts.length);
+    const answers: MountAnswer[] = [];
     const end = this.#now() + READING_MS;
-    let next = 0;
-    const work = async () => {
-      while (next < mounts.length) {
-        const i = next++;
-        answers[i] = this.#now() < end ? await this.#ask(mounts[i]!) : this.#unasked(mounts[i]!);
-      }
-    };
-    await Promise.all(Array.from({ length: WORKERS }, work));
+    // One behind the other: two at a time cost twice the CPU, as the runtime then wakes a second thread.
+    for (const mount of mounts) {
+      answers.push(this.#now() < end ? await this.#ask(mount) : this.#unasked(mount));
+    }
     return answers;
   }
 

@@ -5,6 +5,7 @@
  * Run as root: deno run -A tests/bench/agent_bench.ts [start] [cpu] [rest] [--minutes N] [--binary FILE]
  */
 import { parseArgs } from "node:util";
+import { DEFAULT_PROBES } from "../../src/manager/schema.ts";
 
 const STARTS = 15;
 const SCRAPES = 30;
@@ -16,7 +17,29 @@ const CONNECTIONS = 64;
 const PARTS = ["start", "cpu", "rest"];
 const EXPORTER = "/usr/bin/prometheus-node-exporter";
 const ROOT = new URL("../../", import.meta.url).pathname;
-const SAME_COLLECTORS = ["cpu", "meminfo", "netdev", "netstat", "softnet", "sockstat"];
+const SAME_COLLECTORS = [
+  "conntrack",
+  "cpu",
+  "diskstats",
+  "filefd",
+  "filesystem",
+  "loadavg",
+  "meminfo",
+  "netclass",
+  "netdev",
+  "netstat",
+  "os",
+  "pressure",
+  "sockstat",
+  "softnet",
+  "stat",
+  "uname",
+  "vmstat",
+];
+/** Native probes that are of no process and no container. */
+const ELSEWHERE: readonly string[] = ["system_proc"];
+const NATIVE = DEFAULT_PROBES.filter((name) => name.startsWith("system_"))
+  .filter((name) => !ELSEWHERE.includes(name));
 const EBPF_ROW = "gala_gopher_tcp_link_rx_bytes{";
 /** By then the programs are compiled as they will be: hours at the pace of a real scraper. */
 const WARM_UP_SCRAPES = 300;
@@ -136,8 +159,7 @@ async function agent(name: string, interval: number, nativeOnly = false): Promis
   const conf = `${folder}/${port}.yaml`;
   const external =
     `extend_probes:\n  - name: example\n    command: ${ROOT}probes/example/example.sh\n`;
-  const native = ["system_cpu", "system_meminfo", "system_net"];
-  const list = native.map((probe) => `  - name: ${probe}\n    switch: on\n`).join("");
+  const list = NATIVE.map((probe) => `  - name: ${probe}\n    switch: on\n`).join("");
   await Deno.writeTextFile(
     conf,
     `web_server:\n  port: ${port}\ningress:\n  interval: ${interval}\n` +

@@ -2,6 +2,7 @@
 /** The container probe on cgroups and network namespaces of the running kernel, made by the test: one for each layout. */
 import assert from "node:assert/strict";
 import container from "../../src/probes/container.ts";
+import { LibcHostCalls } from "../../src/sys/host_calls.ts";
 import { RootFiles } from "../../src/sys/host_files.ts";
 import { startNative } from "../../src/sys/native_runner.ts";
 import { firstLine, hasHierarchies, TestContainer } from "../cgroups.ts";
@@ -17,10 +18,12 @@ read -r`;
 class Rig implements Disposable {
   now = 0;
   readonly files = new RootFiles({ clock: () => this.now });
+  readonly calls = new LibcHostCalls();
   readonly store = newStore();
   readonly #running = startNative(container, {
     store: this.store,
     files: this.files,
+    calls: this.calls,
     settings: { ...DEFAULTS, flag: (name, fallback) => name === "per_cpu" || fallback },
   });
 
@@ -38,6 +41,7 @@ class Rig implements Disposable {
 
   [Symbol.dispose](): void {
     this.#running.stop();
+    this.calls[Symbol.dispose]();
     this.files[Symbol.dispose]();
   }
 }
@@ -165,8 +169,8 @@ layout("container of a hybrid host is read from the hierarchy that has it", HYBR
 
 layout("container counts what is throttled and killed", V1, async () => {
   await using box = new TestContainer(V1);
-  box.write("cpu", "cpu.cfs_quota_us", "5000");
-  box.write("cpu", "cpu.cfs_period_us", "50000");
+  box.write("cpu", "cpu.cfs_quota_us", "10000");
+  box.write("cpu", "cpu.cfs_period_us", "20000");
   box.write("memory", "memory.limit_in_bytes", "16777216");
   // Only the subshell is killed.
   await firstLine(box.run(`for ((i = 0; i < 30000; i++)); do :; done
@@ -174,17 +178,22 @@ layout("container counts what is throttled and killed", V1, async () => {
 echo ready
 read -r`));
   using rig = new Rig();
+  // A period may just be ending.
+  const before = box.read("cpu", "cpu.stat");
   rig.tick();
+  const after = box.read("cpu", "cpu.stat");
   const rows = rig.rows(box);
-  const stat = box.read("cpu", "cpu.stat");
+  const assertCounted = (word: string, value: unknown) =>
+    assertBetween(keyed(before, word), value, keyed(after, word));
   const [cfs] = rows["container_cfs"]!;
-  assert.equal(cfs!["spec_cpu_quota"], 5000);
-  assert.equal(rows["container_spec"]![0]!["spec_cpu_period"], 50000);
-  assert.equal(cfs!["cpu_cfs_periods_total"], keyed(stat, "nr_periods"));
-  assert.equal(cfs!["cpu_cfs_throttled_periods_total"], keyed(stat, "nr_throttled"));
+  assert.equal(cfs!["spec_cpu_quota"], 10000);
+  assert.equal(rows["container_spec"]![0]!["spec_cpu_period"], 20000);
+  assertCounted("nr_periods", cfs!["cpu_cfs_periods_total"]);
+  assertCounted("nr_throttled", cfs!["cpu_cfs_throttled_periods_total"]);
   assert.ok(Number(cfs!["cpu_cfs_throttled_periods_total"]) > 0);
   const [cpu] = rows["container_cpu"]!.filter((row) => row["cpu"] === "");
-  assert.equal(cpu!["cpu_cfs_throttled_seconds_total"], keyed(stat, "throttled_time") / 1e9);
+  const throttled = Number(cpu!["cpu_cfs_throttled_seconds_total"]) * 1e9;
+  assertCounted("throttled_time", Math.round(throttled));
   const kills = rows["container_oom"]![0]!["oom_events_total"];
   assert.equal(kills, keyed(box.read("memory", "memory.oom_control"), "oom_kill"));
   assert.ok(Number(kills) >= 1);
@@ -238,6 +247,36 @@ layout(
     assert.equal(rig.rows(second)["container_network"]?.length, 2);
   },
 );
+
+layout("container shows the size of the file system that its root is on", [""], async () => {
+  await using box = new TestContainer([""]);
+  const folder = await Deno.makeTempDir();
+  try {
+    // A root of its own: 8 MiB and 1,000 inodes.
+    const child = box.run(
+      `mount -t tmpfs -o size=8m,nr_inodes=1000 tmpfs '${folder}'
+cd '${folder}' && mkdir bin lib lib64 usr
+for name in bin lib lib64 usr; do mount --rbind /$name $name; done
+exec chroot . /bin/bash -c 'echo in; read -r'`,
+      { mounts: true },
+    );
+    await firstLine(child);
+    using rig = new Rig();
+    rig.tick();
+    // The answer comes from another thread, one of the next ticks shows it.
+    while (rig.rows(box)["container_fs"] === undefined) {
+      await new Promise((done) => setTimeout(done, 5));
+      rig.tick();
+    }
+    const [row] = rig.rows(box)["container_fs"]!;
+    assert.equal(row!["fs_limit_bytes"], 8 * 1024 * 1024);
+    assert.equal(row!["fs_inodes_total"], 1000);
+    assertBetween(980, row!["fs_inodes_free"], 1000);
+  } finally {
+    await box.kill();
+    await Deno.remove(folder);
+  }
+});
 
 layout("container that has ended loses its rows, and its files are closed", V1, async () => {
   await using box = new TestContainer(V1);

@@ -21,6 +21,7 @@ const HEADERS = `#define _GNU_SOURCE
 #include <stddef.h>
 #include <linux/bpf.h>
 #include <linux/capability.h>
+#include <linux/netlink.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 `;

@@ -1,17 +1,14 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** The tcp probe with a store of its own, and TCP connections of this process for it to see. */
 import assert from "node:assert/strict";
-import type { RunningProbe, SettingValue } from "../../src/core/probe.ts";
-import { Store } from "../../src/core/store.ts";
+import type { RunningProbe } from "../../src/core/probe.ts";
+import type { Store } from "../../src/core/store.ts";
 import type { Table } from "../../src/core/table.ts";
-import { probeSettings } from "../../src/manager/probe_settings.ts";
 import tcp from "../../src/probes/tcp.ts";
-import { startBpf } from "../../src/sys/bpf_runner.ts";
-import { openInstalled, probeBytes } from "./test_object.ts";
+import { type ProbeOptions, ProbeRig } from "./probe_rig.ts";
 
 export const UP_BYTES = 97;
 export const DOWN_BYTES = 53;
-export const TIMEOUT_MS = 1000;
 const POLLS = 1000;
 
 export interface Link {
@@ -19,51 +16,36 @@ export interface Link {
   readonly server: Deno.TcpConn;
 }
 
-export interface RigOptions {
+export interface RigOptions extends ProbeOptions {
   /** Before the probe starts, as most of a host's listeners have. */
   readonly listenFirst?: boolean;
   readonly hostname?: string;
-  readonly maxRows?: number;
-  readonly settings?: Readonly<Record<string, SettingValue>>;
-  readonly tables?: readonly string[];
 }
-
-export const DEFAULT_TABLES = Object.keys(tcp.tables).filter((name) => tcp.tables[name]!.on);
 
 export class Rig implements AsyncDisposable {
   readonly links: Link[] = [];
-  #stopped = false;
   #listens = true;
 
   private constructor(
-    readonly store: Store,
-    readonly running: RunningProbe,
+    readonly probe: ProbeRig,
     readonly listener: Deno.TcpListener,
-    readonly end: () => void,
   ) {}
 
-  static async start({
-    listenFirst = false,
-    hostname = "127.0.0.1",
-    maxRows = 4096,
-    settings = {},
-    tables = DEFAULT_TABLES,
-  }: RigOptions = {}): Promise<Rig> {
-    const limits = { maxTables: 32, maxRows, maxFields: 64, timeoutMs: TIMEOUT_MS };
-    const store = new Store(limits, {});
-    const bytes = await probeBytes("tcp");
+  static async start(
+    { listenFirst = false, hostname = "127.0.0.1", ...options }: RigOptions = {},
+  ): Promise<Rig> {
     const listen = () => Deno.listen({ hostname, port: 0 });
     const early = listenFirst ? listen() : undefined;
-    const libbpf = openInstalled();
-    const running = await startBpf(tcp, {
-      store,
-      libbpf,
-      image: () => bytes,
-      settings: probeSettings(settings, { file: "test" }),
-      tablesOff: new Set(Object.keys(tcp.tables).filter((name) => !tables.includes(name))),
-      log: () => {},
-    });
-    return new Rig(store, running, early ?? listen(), () => libbpf[Symbol.dispose]());
+    const probe = await ProbeRig.start(tcp, options);
+    return new Rig(probe, early ?? listen());
+  }
+
+  get store(): Store {
+    return this.probe.store;
+  }
+
+  get running(): RunningProbe {
+    return this.probe.running;
   }
 
   get port(): number {
@@ -85,8 +67,8 @@ export class Rig implements AsyncDisposable {
     return link;
   }
 
-  async tick(now: number): Promise<void> {
-    await this.running.tick!(now);
+  tick(now: number): Promise<void> {
+    return this.probe.tick(now);
   }
 
   /** Rows of our server port: label text to metrics, histograms by their columns. */
@@ -156,17 +138,14 @@ export class Rig implements AsyncDisposable {
     this.listener.close();
   }
 
-  async stop(): Promise<void> {
-    if (this.#stopped) return;
-    this.#stopped = true;
-    await this.running.stop();
+  stop(): Promise<void> {
+    return this.probe.stop();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.closeAll();
     this.closeListener();
-    await this.stop();
-    this.end();
+    await this.probe[Symbol.asyncDispose]();
   }
 }
 

@@ -2,7 +2,8 @@
 /** The tcp probe on the running kernel, from sockets of this process to rows of the store. */
 import assert from "node:assert/strict";
 import tcp from "../../src/probes/tcp.ts";
-import { DOWN_BYTES, exchange, living, Rig, TIMEOUT_MS, until, UP_BYTES } from "./tcp_rig.ts";
+import { TIMEOUT_MS } from "./probe_rig.ts";
+import { DOWN_BYTES, exchange, living, Rig, until, UP_BYTES } from "./tcp_rig.ts";
 
 const CONNECTIONS = 211;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** probes/jvm against Java machines of each version that is installed. */
 import assert from "node:assert/strict";
-import { ROOT, withFolder } from "../e2e/run_agent.ts";
+import { type Agent, ROOT, withFolder } from "../e2e/run_agent.ts";
 import { equals, output, says, valueOf, withProbe } from "./run_probe_agent.ts";
 import { giveToNobody, type Server, startServer } from "./run_server.ts";
 
@@ -27,24 +27,23 @@ function javas(): string[] {
 }
 
 class Target {
-  readonly #folder: string;
+  static #made = 0;
   readonly #file: string;
+  readonly #folder: string;
   #server: Server | undefined;
 
+  /** JvmTarget is compiled in that folder. */
   constructor(folder: string) {
     this.#folder = folder;
-    this.#file = `${folder}/numbers`;
+    this.#file = `${folder}/numbers${Target.#made++}`;
   }
 
   get tgid(): string {
     return String(this.#server!.pid);
   }
 
-  /** The compiler is there without its command too, in a Java that is no development kit. */
   async start(java: string, ...flags: string[]): Promise<Server> {
-    const source = `${ROOT}tests/probes/JvmTarget.java`;
-    await output(java, "-m", "jdk.compiler/com.sun.tools.javac.Main", "-d", this.#folder, source);
-    const sizes = ["-Xmx96m", "-Xms96m", "-XX:+UseSerialGC"];
+    const sizes = ["-Xmx96m", "-Xms96m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
     this.#server = await startServer({
       command: java,
       args: [...sizes, ...flags, "-cp", this.#folder, "JvmTarget", this.#file],
@@ -61,70 +60,73 @@ class Target {
   }
 }
 
-function withTarget(work: (target: Target) => Promise<void>): Promise<void> {
-  return withFolder(async (folder) => {
-    await giveToNobody(folder);
-    await work(new Target(folder));
-  });
+/** The compiler is there without its command too, in a Java that is no development kit. */
+async function compileTarget(folder: string): Promise<void> {
+  await giveToNobody(folder);
+  const source = `${ROOT}tests/probes/JvmTarget.java`;
+  const compiler = ["-m", "jdk.compiler/com.sun.tools.javac.Main", "--release", "11"];
+  await output("java", ...compiler, "-d", folder, source);
 }
 
-for (const java of javas()) {
-  Deno.test(`jvm reports all tables of ${java}`, () =>
-    withTarget(async (target) => {
-      await withProbe({ command: "jvm/jvm_probe.sh" }, async (agent) => {
+async function checkTables(agent: Agent, target: Target, java: string): Promise<void> {
+  const { tgid } = target;
+  const shown = { tgid, name: "JvmTarget" };
+  await equals(agent, "jvm_threads_deadlocked", shown, DEADLOCKED);
+  await equals(agent, "jvm_info", shown, 1);
+  const full = { ...shown, gc: "MarkSweepCompact" };
+  const collections = (count: number) => count >= COLLECTIONS && count < COLLECTIONS + 5;
+  await valueOf(agent, "jvm_gc_coll_secs_count", full, collections);
+  await valueOf(agent, "jvm_gc_coll_secs_sum", full, (seconds) => seconds > 0 && seconds < 5);
+  const heap = { ...shown, area: "heap" };
+  await equals(agent, "jvm_mem_bytes_max", heap, await target.own("heap_max"));
+  await equals(agent, "jvm_mem_bytes_init", heap, await target.own("heap_init"));
+  const plausible = (bytes: number) => bytes > 5e5 && bytes < HEAP_BYTES;
+  await valueOf(agent, "jvm_mem_bytes_used", heap, plausible);
+  const old = { ...shown, pool: "Tenured Gen" };
+  await valueOf(agent, "jvm_mem_pool_coll_used_bytes", old, plausible);
+  const start = await target.own("start");
+  await equals(agent, "jvm_proc_start_time_secs", shown, start / 1000);
+  await valueOf(agent, "jvm_proc_cpu_secs_total", shown, (seconds) => seconds > 0.1);
+  await checkMoving(agent, target, shown, MOVING);
+  await checkMoving(agent, target, { ...shown, pool: "direct" }, BUFFER_POOL);
+  await valueOf(agent, "jvm_threads_peak", { tgid, type: await vmName(java) });
+}
+
+Deno.test("jvm reports all tables of each installed version", () =>
+  withFolder(async (folder) => {
+    await compileTarget(folder);
+    await withProbe({ command: "jvm/jvm_probe.sh" }, async (agent) => {
+      assert.notEqual(javas().length, 0);
+      for (const java of javas()) {
+        const target = new Target(folder);
         await using _server = await target.start(java);
-        const { tgid } = target;
-        const shown = { tgid, name: "JvmTarget" };
-        await equals(agent, "jvm_threads_deadlocked", shown, DEADLOCKED);
-        await equals(agent, "jvm_info", shown, 1);
-        const full = { ...shown, gc: "MarkSweepCompact" };
-        const collections = (count: number) => count >= COLLECTIONS && count < COLLECTIONS + 5;
-        await valueOf(agent, "jvm_gc_coll_secs_count", full, collections);
-        await valueOf(agent, "jvm_gc_coll_secs_sum", full, (seconds) => seconds > 0 && seconds < 5);
-        const heap = { ...shown, area: "heap" };
-        await equals(agent, "jvm_mem_bytes_max", heap, await target.own("heap_max"));
-        await equals(agent, "jvm_mem_bytes_init", heap, await target.own("heap_init"));
-        const used = await valueOf(agent, "jvm_mem_bytes_used", heap);
-        assert.ok(used > 1e6 && used < HEAP_BYTES, `${used} bytes`);
-        const old = { ...shown, pool: "Tenured Gen" };
-        await valueOf(agent, "jvm_mem_pool_coll_used_bytes", old, (bytes) =>
-          bytes > 0 && bytes <= used);
-        const start = await target.own("start");
-        await equals(agent, "jvm_proc_start_time_secs", shown, start / 1000);
-        await valueOf(agent, "jvm_proc_cpu_secs_total", shown, (seconds) =>
-          seconds > 0.1);
-        await checkMoving(agent, target, shown);
-        await valueOf(agent, "jvm_threads_peak", { tgid, type: await vmName(java) });
-      });
-    }));
-}
+        await checkTables(agent, target, java);
+      }
+    });
+  }));
 
-/** The connection itself has threads and buffers, so both sides are asked until they say the same. */
+/** Metric, the target's own name for it, and what the target has made itself. */
+const MOVING = [
+  ["jvm_threads_current", "threads", PARKED + DEADLOCKED],
+  ["jvm_threads_daemon", "daemons", PARKED + DEADLOCKED],
+  ["jvm_threads_started_total", "started", PARKED + DEADLOCKED],
+  ["jvm_class_loaded_total", "loaded", 400],
+] as const;
+const BUFFER_POOL = [
+  ["jvm_buffer_pool_used_buffers", "buffers", BUFFERS],
+  ["jvm_buffer_pool_capacity_bytes", "buffer_bytes", BUFFERS * BUFFER_BYTES],
+] as const;
+
+/** The probe's connection has threads and buffers too, so both sides are asked until they say the same. */
 async function checkMoving(
-  agent: Parameters<Parameters<typeof withProbe>[1]>[0],
+  agent: Agent,
   target: Target,
-  shown: { tgid: string; name: string },
+  shown: Readonly<Record<string, string>>,
+  metrics: typeof MOVING | typeof BUFFER_POOL,
 ): Promise<void> {
-  for (
-    const [metric, name, least] of [
-      ["jvm_threads_current", "threads", PARKED + DEADLOCKED],
-      ["jvm_threads_daemon", "daemons", PARKED + DEADLOCKED],
-      ["jvm_threads_started_total", "started", PARKED + DEADLOCKED],
-      ["jvm_class_loaded_total", "loaded", 400],
-      ["jvm_buffer_pool_used_buffers", "buffers", BUFFERS],
-      ["jvm_buffer_pool_capacity_bytes", "buffer_bytes", BUFFERS * BUFFER_BYTES],
-    ] as const
-  ) {
-    let own = 0;
-    const reading = setInterval(() => void target.own(name).then((value) => own = value), 50);
-    try {
-      const pool = metric.includes("pool") ? { pool: "direct" } : {};
-      const row = { ...shown, ...pool };
-      const seen = await valueOf(agent, metric, row, (value) => value === own);
-      assert.ok(seen >= least, `${metric} ${seen}`);
-    } finally {
-      clearInterval(reading);
-    }
+  for (const [metric, name, least] of metrics) {
+    const same = async (value: number) => value >= least && value === await target.own(name);
+    await valueOf(agent, metric, shown, same);
   }
 }
 
@@ -136,16 +138,22 @@ async function vmName(java: string): Promise<string> {
   return /java\.vm\.name = (.*)$/m.exec(new TextDecoder().decode(stderr))![1]!;
 }
 
-Deno.test("jvm reads performance data where it may not attach, and says so", () =>
-  withTarget(async (target) => {
+Deno.test("jvm leaves alone what it may not attach to, says so, and reads performance data", () =>
+  withFolder(async (folder) => {
+    await compileTarget(folder);
+    // Is named java, and does not catch the signal by which one attaches.
+    const sleep = `${folder}/java`;
+    await Deno.copyFile("/bin/sleep", sleep);
     await withProbe({ command: "jvm/jvm_probe.sh" }, async (agent) => {
-      await using _server = await target.start(javas()[0]!, "-XX:+DisableAttachMechanism");
+      const ready = () => Promise.resolve(true);
+      await using pretender = await startServer({ command: sleep, args: ["100"], ready });
+      const target = new Target(folder);
+      await using _server = await target.start("java", "-XX:+DisableAttachMechanism");
       const { tgid } = target;
-      await says(agent, `Java machine ${tgid} gives only its performance data`);
+      const only = "gives only its performance data";
+      await says(agent, `Java machine ${tgid} ${only}: it was told not to be attached to`);
       const shown = { tgid, name: "JvmTarget" };
-      await equals(agent, "jvm_threads_current", shown, await target.own("threads"));
-      await equals(agent, "jvm_threads_daemon", shown, await target.own("daemons"));
-      await equals(agent, "jvm_class_loaded_total", shown, await target.own("loaded"));
+      await checkMoving(agent, target, shown, MOVING);
       const start = await target.own("start");
       // Of a moment a little earlier in the machine's life.
       const near = (seconds: number) => Math.abs(seconds - start / 1000) < 1;
@@ -154,7 +162,10 @@ Deno.test("jvm reads performance data where it may not attach, and says so", () 
         agent,
         "jvm_mem_bytes_used",
         { ...shown, area: "heap" },
-        (bytes) => bytes > 1e6,
+        (bytes) => bytes > 5e5,
       );
+      await says(agent, `Java machine ${pretender.pid} ${only}: it would not survive`);
+      await says(agent, `no rows of Java machine ${pretender.pid}`);
+      assert.ok((await Deno.readTextFile(`/proc/${pretender.pid}/comm`)).startsWith("java"));
     });
   }));

@@ -61,7 +61,7 @@ export async function valueOf(
   agent: Agent,
   metric: string,
   labels: Labels = {},
-  wanted: (value: number) => boolean = () => true,
+  wanted: (value: number) => boolean | Promise<boolean> = () => true,
 ): Promise<number> {
   let seen: Row[] = [];
   const what = `${metric} ${JSON.stringify(labels)}`;
@@ -69,7 +69,7 @@ export async function valueOf(
     return await until(what, async () => {
       seen = (await agent.rows(`gala_gopher_${metric}`)).filter((row) => matches(row, labels));
       const value = seen[0]?.value;
-      return seen.length === 1 && wanted(value!) ? value : undefined;
+      return seen.length === 1 && await wanted(value!) ? value : undefined;
     });
   } catch (error) {
     const message = `${what}: ${JSON.stringify(seen)}\n${agent.log().slice(-2000)}`;
