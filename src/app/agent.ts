@@ -13,7 +13,7 @@ import { probes } from "../gen/all.ts";
 import { Watchdog } from "../ingest/watchdog.ts";
 import { createLog, fileSink, type Logger, type LogSink, stderrSink } from "../manager/log.ts";
 import { Manager } from "../manager/manager.ts";
-import type { Config } from "../manager/schema.ts";
+import { channelsOf, type Config } from "../manager/schema.ts";
 import { BpfStatistics } from "../sys/bpf_cost.ts";
 import { breakOff } from "../sys/break_off.ts";
 import { LibcHostCalls } from "../sys/host_calls.ts";
@@ -25,8 +25,10 @@ import { RuntimeNames } from "../sys/runtime_names.ts";
 import { buildVersion, embeddedLibrary } from "./embedded.ts";
 import { AutoChecks } from "./auto_checks.ts";
 import { DropIns } from "./drop_ins.ts";
+import { EventSources } from "./event_sources.ts";
 import { ExternalStarter } from "./external_starter.ts";
 import { hostLabels } from "./identity.ts";
+import { type OpenOutputs, openOutputs } from "./open_outputs.ts";
 import { builtInProbes, type Configured, externalProbes } from "./starters.ts";
 
 const now = () => performance.now();
@@ -47,6 +49,8 @@ export class Agent {
   readonly #calls: LibcHostCalls;
   readonly #watchdog: Watchdog;
   readonly #manager: Manager;
+  readonly #outputs: OpenOutputs;
+  readonly #events: EventSources;
   readonly #lag = new LoopLag();
   readonly #configured: readonly Configured[];
   readonly #starter: ExternalStarter;
@@ -77,6 +81,13 @@ export class Agent {
       maxFields: imdb.max_metrics_num,
       timeoutMs: imdb.record_timeout * 1000,
     }, hostLabels(global.root));
+    this.#outputs = openOutputs(config, this.#store, this.#log);
+    this.#events = new EventSources({
+      config,
+      store: this.#store,
+      log: this.#log,
+      send: (json) => this.#outputs.outputs.event(json),
+    });
     this.#files = new RootFiles({ root: global.root });
     this.#calls = new LibcHostCalls(global.root);
     this.#watchdog = new Watchdog((text) => this.#log("warn", text));
@@ -99,6 +110,7 @@ export class Agent {
       }),
       log: this.#log,
       libbpf: () => this.#openLibbpf(),
+      events: this.#events,
     };
     this.#starter = new ExternalStarter({
       config,
@@ -106,6 +118,7 @@ export class Agent {
       watchdog: this.#watchdog,
       log: this.#log,
       now,
+      onRecord: (probe, kind, line) => this.#events.record(probe, kind, line),
     });
     this.#configured = [
       ...builtInProbes(probes, context),
@@ -118,8 +131,12 @@ export class Agent {
   async start(): Promise<void> {
     for (const warning of this.#config.warnings) this.#log("warn", warning);
     await this.#startKinds("native");
-    if (this.#config.metric.out_channel === "web_server") this.#server = this.#serve();
+    if (channelsOf(this.#config.metric.out_channel).includes("web_server")) {
+      this.#server = this.#serve();
+    }
     this.#manager.run();
+    this.#outputs.start();
+    this.#events.start();
     await Promise.all([this.#startKinds("external"), this.#startEbpf()]);
     this.#startWatching();
     await this.#ownMetrics?.(); // loads its package now, so that the first scrape need not
@@ -139,14 +156,22 @@ export class Agent {
     }
   }
 
+  /** Somebody has moved files away that the agent writes. */
+  reopenFiles(): void {
+    this.#outputs.reopen();
+    this.#sink.reopen();
+  }
+
   /** Ends everything that the agent started; within 2 s. */
   async stop(reason: string): Promise<void> {
     this.#log("info", `Stops: ${reason}`);
     for (const timer of this.#timers) clearInterval(timer);
+    this.#events.stop();
     this.#idleMemory = undefined;
     this.#starter.hurry();
     const closing = [this.#autoChecks?.close(), this.#dropIns?.close(), this.#server?.close(500)];
-    await Promise.all([this.#manager.stop(), ...closing]);
+    // The outputs read the tables for the last time at once, before they go with their probes.
+    await Promise.all([this.#outputs.close(), this.#manager.stop(), ...closing]);
     await this.#starter.close();
     await this.#watchdog[Symbol.asyncDispose]();
     this[Symbol.dispose]();
@@ -227,6 +252,7 @@ export class Agent {
       snapshot,
       build: this.#build,
       probes: () => this.#manager.status(),
+      events: () => this.#events.events.latest(),
       failed: (error) =>
         this.#log("error", `HTTP: ${error instanceof Error ? error.stack : error}`),
     });
@@ -237,6 +263,11 @@ export class Agent {
         probes: this.#manager.status(),
       }),
       http: () => server.stats(),
+      outputs: () => this.#outputs.outputs.stats(),
+      events: () => {
+        const { events } = this.#events;
+        return { counts: events.counts(), malformed: events.malformed };
+      },
       snapshot: () => snapshot.stats,
       lag: () => this.#lag.stats,
     });

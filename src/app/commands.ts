@@ -117,8 +117,11 @@ async function run(options: Options): Promise<number> {
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     Deno.addSignalListener(signal, () => ask(signal));
   }
-  Deno.addSignalListener("SIGHUP", () => {}); // a closed terminal does not end it, as in the original
+  // A closed terminal does not end it, as in the original; log rotation says so too.
+  let reopen = () => {};
+  Deno.addSignalListener("SIGHUP", () => reopen());
   const agent = new Agent(load(options));
+  reopen = () => agent.reopenFiles();
   try {
     const failed = agent.start().then(() => asked);
     await agent.stop(await Promise.race([asked, failed]));

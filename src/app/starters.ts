@@ -5,6 +5,7 @@ import type { ContainerNamer } from "../core/container_names.ts";
 import { ConfigError } from "../core/errors.ts";
 import type { AnyProbe, HostCalls, RunningProbe } from "../core/probe.ts";
 import type { Store } from "../core/store.ts";
+import { watchSystemLog } from "../ingest/system_log.ts";
 import type { Logger } from "../manager/log.ts";
 import type { Startable } from "../manager/probe_life.ts";
 import { probeSettings } from "../manager/probe_settings.ts";
@@ -15,6 +16,7 @@ import type { Libbpf } from "../sys/libbpf.ts";
 import { startNative } from "../sys/native_runner.ts";
 import { embeddedObject } from "./embedded.ts";
 import type { ExternalStarter } from "./external_starter.ts";
+import type { EventSources } from "./event_sources.ts";
 
 export interface StartContext {
   readonly config: Config;
@@ -26,6 +28,7 @@ export interface StartContext {
   readonly log: Logger;
   /** Opened at the first call. Throws Unsupported when it cannot be. */
   readonly libbpf: () => Libbpf;
+  readonly events: EventSources;
 }
 
 /** A probe that is configured, and whether it is to run. */
@@ -37,20 +40,44 @@ export interface Configured {
 /** All probes of the program with their configured switch. Throws ConfigError for a name that does not exist. */
 export function builtInProbes(all: readonly AnyProbe[], context: StartContext): Configured[] {
   const configured = new Map(context.config.probes.map((entry) => [entry.name, entry]));
+  const names = [...all.map(({ name }) => name), SYSTEM_LOG_PROBE];
   for (const entry of configured.values()) {
-    if (all.some(({ name }) => name === entry.name)) continue;
-    const names = all.map(({ name }) => name).join(", ");
-    throw new ConfigError(`there is no probe "${entry.name}"`, entry.place, names);
+    if (names.includes(entry.name)) continue;
+    throw new ConfigError(`there is no probe "${entry.name}"`, entry.place, names.join(", "));
   }
-  return all.map((probe) => {
-    const entry = configured.get(probe.name);
-    refuseUnknownTables(probe, entry);
-    const start = () => Promise.resolve().then(() => startBuiltIn(probe, entry, context));
-    return {
-      startable: { name: probe.name, kind: probe.kind, start },
-      on: entry?.switch === "on",
-    };
-  });
+  return [
+    ...all.map((probe) => builtInProbe(probe, configured.get(probe.name), context)),
+    systemLogProbe(configured.get(SYSTEM_LOG_PROBE), context),
+  ];
+}
+
+function builtInProbe(
+  probe: AnyProbe,
+  entry: ProbeConfig | undefined,
+  context: StartContext,
+): Configured {
+  refuseUnknownTables(probe, entry);
+  const start = () => Promise.resolve().then(() => startBuiltIn(probe, entry, context));
+  return { startable: { name: probe.name, kind: probe.kind, start }, on: entry?.switch === "on" };
+}
+
+/** The original's name. It has no table: all it finds are events. */
+const SYSTEM_LOG_PROBE = "event";
+const SYSTEM_LOGS = ["/var/log/messages", "/var/log/syslog"];
+
+function systemLogProbe(entry: ProbeConfig | undefined, context: StartContext): Configured {
+  const { config: { global: { root } }, events } = context;
+  const start = () =>
+    Promise.resolve().then(() => {
+      const settings = probeSettings(entry?.settings ?? {}, entry?.place ?? { file: "settings" });
+      const path = settings.text("path", "");
+      const paths = path === "" ? SYSTEM_LOGS.map((file) => root + file) : [path];
+      return watchSystemLog({ paths, report: (event) => events.report(event) });
+    });
+  return {
+    startable: { name: SYSTEM_LOG_PROBE, kind: "native", start },
+    on: entry?.switch === "on",
+  };
 }
 
 function refuseUnknownTables(probe: AnyProbe, entry: ProbeConfig | undefined): void {

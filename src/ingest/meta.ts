@@ -143,7 +143,11 @@ function assemble(
   for (const { name: histogram, help } of fields.filter(({ type }) => type === "histogram")) {
     metrics[`${histogram}_max`] ??= { type: "gauge", help: `Largest value: ${help}`, unit: "" };
   }
-  return { name, spec: { entity, version, keys, labels, metrics }, columns };
+  const order = columns.filter(({ kind }) => kind !== "ignored").map((column) => column.name);
+  const plain = [...keys, ...labels, ...order.filter((field) => Object.hasOwn(metrics, field))];
+  const mixed = order.some((field, i) => field !== plain[i]);
+  const spec = { entity, version, keys, labels, metrics, ...(mixed ? { fields: order } : {}) };
+  return { name, spec, columns };
 }
 
 function place({ file, line, column }: Place): Place {

@@ -39,6 +39,7 @@ Deno.test("parseMeta keeps the order of the fields and sorts them by what they a
         hits: { type: "counter", help: "About hits.", unit: "" },
         seconds_sum: { type: "gauge", help: "About seconds_sum.", unit: "" },
       },
+      fields: ["size", "comm", "tgid", "hits", "seconds_sum", "fd"],
     },
     columns: [
       { kind: "metric", name: "size" },

@@ -121,7 +121,9 @@ function startChild(folder: string, options: RunOptions): Deno.ChildProcess {
 export function withAgent(options: RunOptions, work: (agent: Agent) => Promise<void>) {
   return withFolder(async (folder) => {
     const port = freePort();
-    const settings = { ...options.settings, web_server: { port } };
+    // What is not tested here would be written to /var/log.
+    const quiet = { event: { out_channel: "" }, meta: { out_channel: "" } };
+    const settings = { ...quiet, ...options.settings, web_server: { port } };
     if (options.text === undefined) {
       await Deno.writeTextFile(`${folder}/gala-gopher.yaml`, JSON.stringify(settings));
     } else {
