@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** TCP connections per link (process, role, client, server) and per service. Kernel side: bpf/tcp.bpf.c. */
-import { address, id, nameOf, text, unknown, word } from "../core/labels.ts";
+import { address, containerOf, id, nameOf, text, unknown, word } from "../core/labels.ts";
 import { bpfProbe, log2Bounds, mapTable, ofBuckets, ofField } from "../core/probe.ts";
 import { tcp } from "../gen/layouts.ts";
 
@@ -9,11 +9,15 @@ const ADDRESSES = {
   server_ip: address("server_ip", "family"),
 } as const;
 
+const PROCESS = id("tgid");
+
+/** Given once, so that the tables of a link share their labels. */
 const LINK = {
   map: "tcp_link",
   entity: "tcp_link",
+  labels: { container_id: containerOf(PROCESS) },
   keys: {
-    tgid: id("tgid"),
+    tgid: PROCESS,
     role: id("role"),
     ...ADDRESSES,
     client_port: id("client_port"),
