@@ -41,8 +41,6 @@ export interface ChoiceKey<Choice extends string = string> extends Described {
   readonly choices: readonly Choice[];
   /** Spellings of the original that stand for a choice. */
   readonly aliases?: Readonly<Record<string, Choice>>;
-  /** Choices that change nothing in this version. */
-  readonly pending?: readonly Choice[];
 }
 
 /** A value of a free map. */
