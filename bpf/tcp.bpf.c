@@ -63,6 +63,7 @@ static __always_inline void find_owner(struct sock_memory *memory, struct task_s
 static void begin_reading(void)
 {
 	reading++;
+	find_hz();
 	hold_others();
 }
 
