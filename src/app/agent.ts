@@ -118,7 +118,7 @@ export class Agent {
       watchdog: this.#watchdog,
       log: this.#log,
       now,
-      onRecord: (probe, kind, line) => this.#events.record(probe, kind, line),
+      onRecord: (_probe, kind, line) => this.#events.record(kind, line),
     });
     this.#configured = [
       ...builtInProbes(probes, context),
@@ -264,10 +264,7 @@ export class Agent {
       }),
       http: () => server.stats(),
       outputs: () => this.#outputs.outputs.stats(),
-      events: () => {
-        const { events } = this.#events;
-        return { counts: events.counts(), malformed: events.malformed };
-      },
+      events: () => ({ counts: this.#events.events.counts() }),
       snapshot: () => snapshot.stats,
       lag: () => this.#lag.stats,
     });

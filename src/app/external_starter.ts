@@ -17,7 +17,7 @@ import type { ExternalTable } from "../ingest/meta.ts";
 import { metaFilesOf, readCatalogue } from "../ingest/meta_files.ts";
 import { HOST_TEXTS, ProbeCgroups } from "../ingest/probe_cgroups.ts";
 import { ReadingTurns } from "../ingest/reading_turns.ts";
-import type { RecordKind } from "../ingest/record_line.ts";
+import type { RecordKind } from "../ingest/event_line.ts";
 import { Refusals } from "../ingest/refusals.ts";
 import { startCheck, type StartVerdict } from "../ingest/start_check.ts";
 import type { Watchdog } from "../ingest/watchdog.ts";

@@ -13,7 +13,7 @@ import type { ProbeCgroup } from "./probe_cgroups.ts";
 import { type Log, ProbeLog } from "./probe_log.ts";
 import { ProbeTables, readMetas } from "./probe_tables.ts";
 import type { ReadingTurns } from "./reading_turns.ts";
-import type { RecordKind } from "./record_line.ts";
+import type { RecordKind } from "./event_line.ts";
 import { type Refusals, visibleText } from "./refusals.ts";
 import type { Watchdog } from "./watchdog.ts";
 

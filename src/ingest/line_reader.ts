@@ -11,7 +11,7 @@ import type { IngestTable } from "./ingest_table.ts";
 import { BAD_NUMBER, readNumber } from "./line_number.ts";
 import { LineSplitter, MAX_LINE_BYTES } from "./line_splitter.ts";
 import { type ExternalColumn, MAX_TABLE_NAME } from "./meta.ts";
-import { isRecord, type RecordKind } from "./record_line.ts";
+import { isRecord, type RecordKind } from "./event_line.ts";
 import { type RefusalReason, Refusals } from "./refusals.ts";
 
 const BAR = 124;

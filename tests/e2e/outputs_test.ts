@@ -20,7 +20,7 @@ Deno.test("gala-gopher writes metrics and metadata to files while it serves Prom
       egress: { interval: 0.2 },
       ingress: { interval: 0.2 },
       logs: { metric_dir: `${folder}/metrics`, meta_dir: `${folder}/meta` },
-      probes: [{ name: "system_meminfo" }, { name: "system_net" }],
+      probes: [{ name: "system_meminfo" }, { name: "system_protocols" }],
     };
     return withAgent({ settings }, async ({ page, pid, end }) => {
       const text = `${folder}/metrics/gopher_metrics_1`;
