@@ -479,8 +479,9 @@ static __always_inline void take_gain(struct gain *gain, struct tcp_sock *tp,
 	}
 }
 
-/* Adds what the socket gained since it was counted last. Two CPUs may count two sockets of one link: hence atomics. */
-static __noinline void count(struct tcp_sock *tp, struct sock_memory *memory, bool living)
+/* Adds what the socket gained since it was counted last. `measure` is constant: the verifier then skips the rest. Two CPUs may count two sockets of one link: hence atomics. */
+static __noinline void count(struct tcp_sock *tp, struct sock_memory *memory, bool living,
+			     bool measure)
 {
 	struct sock_common *skc = &tp->inet_conn.icsk_inet.sk.__sk_common;
 	struct tcp_metric_val *metric = NULL;
@@ -501,7 +502,7 @@ static __noinline void count(struct tcp_sock *tp, struct sock_memory *memory, bo
 	take_gain(&gain, tp, memory);
 	if (val) {
 		add_gain(val, &gain);
-		if (memory->reading != reading && (living || !memory->reading))
+		if (measure && memory->reading != reading && (living || !memory->reading))
 			update_gauges(val, metric, tp, memory);
 		if (!living)
 			val->reading = reading;
