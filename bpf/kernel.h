@@ -279,6 +279,10 @@ struct udp_sock {
 	struct inet_sock inet;
 };
 
+struct request_sock {
+	struct sock_common __req_common;
+};
+
 struct seq_file;
 
 struct bpf_iter_meta {

@@ -104,15 +104,19 @@ export function containerOf<Field extends string>(
   };
 }
 
-/** The name that the kernel's enum has for the number, without the prefix and in lower case; else the number. */
+/**
+ * The name that the kernel's enum has for the number, without the prefix and in lower case; else the number. `none` is
+ * the number that stands for no value.
+ */
 export function nameOf<Field extends string>(
   field: Field,
-  { type, prefix }: { type: string; prefix: string },
+  { type, prefix, none }: { type: string; prefix: string; none?: number },
 ): LabelReader<Field> {
   return {
     fields: [field],
     read: (key, host) => {
       const value = key.number(field);
+      if (value === none) return "";
       const name = host.enums(type).get(value);
       if (name === undefined) return String(value);
       return (name.startsWith(prefix) ? name.slice(prefix.length) : name).toLowerCase();

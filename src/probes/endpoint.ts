@@ -164,8 +164,12 @@ export default bpfProbe({
       },
       labels: { multi: constant("0") },
       metrics: {
+        listendrop: ofField("counter", "listendrop", "Connections dropped.", "count"),
+        accept_overflow: ofField("counter", "accept_overflow", "Of those: queue full.", "count"),
+        syn_overflow: ofField("counter", "syn_overflow", "Of those: SYN queue full.", "count"),
         passive_open: ofField("counter", "passive_open", "Connections accepted.", "count"),
         passive_open_failed: ofField("counter", "passive_open_failed", "Ended early.", "count"),
+        retran_synacks: ofField("counter", "retran_synacks", "SYN-ACKs sent again.", "count"),
         retran_syn: ofField("counter", "retran_syn", "SYNs sent again.", "count"),
         active_open: ofField("counter", "active_open", "Connections set up.", "count"),
         active_open_failed: ofField("counter", "active_open_failed", "Not set up.", "count"),

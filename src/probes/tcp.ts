@@ -301,7 +301,11 @@ const TROUBLE_TABLES = {
     entity: "tcp_reset",
     keys: {
       direction: word("direction", ["sent", "received"]),
-      reason: nameOf("reason", { type: "sk_rst_reason", prefix: "SK_RST_REASON_" }),
+      reason: nameOf("reason", {
+        type: "sk_rst_reason",
+        prefix: "SK_RST_REASON_",
+        none: 0xffff_ffff,
+      }),
       state: word("state", TCP_STATES),
       tgid: id("tgid"),
       peer_ip: address("peer_ip", "family"),
@@ -388,9 +392,6 @@ export default bpfProbe({
     "tcp_reset_received",
     "net_drop",
     "net_drop_old",
-    "tcp_delay_segment",
-    "tcp_delay_sent",
-    "tcp_delay_read",
   ],
   choices: [["tcp_reset_sent", "tcp_reset_sent_old"], ["net_drop", "net_drop_old"]],
   ceilings: ["tcp_link", "tcp_metric", "tcp_service", "tcp_resets", "tcp_delays"],

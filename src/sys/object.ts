@@ -70,6 +70,7 @@ export class BpfObject {
       const object = new BpfObject(libbpf, image, await loadObject(libbpf, image));
       try {
         object.#attachAll();
+        object.#excuseReplaced();
       } catch (error) {
         object[Symbol.dispose]();
         throw error;
@@ -182,6 +183,16 @@ export class BpfObject {
         this.hooks.push({ program, hook, state: "unsupported", reason, ...(mend && { mend }) });
       }
     }
+  }
+
+  /** A program of a choice that the kernel refused is no failure when another one does its work. */
+  #excuseReplaced(): void {
+    this.hooks.forEach((verdict, i) => {
+      const other = this.#choiceOf(verdict.program).find((name) => this.#links.has(name));
+      if (verdict.state !== "failed" || other === undefined) return;
+      const reason = `${verdict.reason ?? "refused"}; "${other}" does its work`;
+      this.hooks[i] = { ...verdict, state: "unsupported", reason };
+    });
   }
 
   #choiceOf(program: string): readonly string[] {

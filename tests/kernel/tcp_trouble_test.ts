@@ -28,7 +28,7 @@ Deno.test("tcp counts 23 refused connections, who refused them, and the drops", 
     );
   assert.equal(resets('direction="sent"', 'reason="no_socket"', 'tgid="0"'), REFUSED);
   assert.equal(
-    resets('direction="received"', 'state="syn_sent"', `tgid="${Deno.pid}"`),
+    resets('direction="received",state="syn_sent"', `tgid="${Deno.pid}"`),
     REFUSED,
   );
   assert.ok(drops() - before >= REFUSED, `${drops() - before} drops`);
