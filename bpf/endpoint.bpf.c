@@ -8,6 +8,7 @@
  * 220 B, udp_addresses and udp_ports 80 B each, udp_peers 88 B; 48 B of storage for each listening, connecting or UDP socket.
  */
 #include "namespaces.h"
+#include "owners.h"
 #include <bpf/bpf_endian.h>
 
 enum { IPPROTO_TCP = 6, IPPROTO_UDP = 17, SOCK_BIND_LOCKS = 4 | 8, COMM_BYTES = 16 };
@@ -137,7 +138,7 @@ struct endpoint_memory {
 	u32 error;
 	u16 port;
 	u8 owned;
-	u8 unused;
+	u8 asked;
 	char comm[COMM_BYTES];
 };
 
@@ -177,6 +178,20 @@ static __always_inline void own(struct endpoint_memory *memory)
 	BPF_CORE_READ_STR_INTO(&memory->comm, task, group_leader, comm);
 }
 
+static void begin_reading(void)
+{
+	reading++;
+}
+
+/* One wish for each socket: a kernel's own has no owner. */
+static __always_inline void ask_for_owner(struct endpoint_memory *memory)
+{
+	if (memory->owned || memory->asked)
+		return;
+	memory->asked = true;
+	wish_for_owner();
+}
+
 /* Whose are the sockets that are older than the agent, or were handed on. */
 SEC("iter/task_file")
 int endpoint_owners(struct bpf_iter__task_file *ctx)
@@ -187,8 +202,6 @@ int endpoint_owners(struct bpf_iter__task_file *ctx)
 	struct socket *sock;
 	struct sock *sk;
 
-	if (ctx->meta->seq_num == 0)
-		reading++;
 	if (!task || !file || task->tgid != task->pid)
 		return 0;
 	sock = bpf_sock_from_file(file);
@@ -229,10 +242,15 @@ int endpoint_listeners(struct bpf_iter__tcp *ctx)
 	struct listener_val *val;
 	struct tcp_sock *tp;
 	struct sock *sk;
+	u8 end = 0;
 	u32 drops;
 
-	if (!skc || skc->skc_state != TCP_LISTEN)
+	if (!skc)
 		return 0;
+	if (skc->skc_state != TCP_LISTEN) { /* listeners come first: this ends the reading */
+		bpf_seq_write(ctx->meta->seq, &end, sizeof(end));
+		return 0;
+	}
 	tp = bpf_skc_to_tcp_sock(skc);
 	if (!tp)
 		return 0;
@@ -240,6 +258,7 @@ int endpoint_listeners(struct bpf_iter__tcp *ctx)
 	memory = memory_of(tp);
 	if (!memory)
 		return 0;
+	ask_for_owner(memory);
 	val = listener_row(memory, skc->skc_num);
 	if (!val)
 		return 0;
@@ -504,6 +523,7 @@ int endpoint_udp_living(struct bpf_iter__udp *ctx)
 	memory = memory_of(up);
 	if (!memory)
 		return 0;
+	ask_for_owner(memory);
 	sk = &up->inet.sk;
 	drops = udp_drops(up) - memory->drops;
 	memory->drops += drops;

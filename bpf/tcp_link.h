@@ -336,21 +336,25 @@ static __noinline void observe(struct tcp_metric_val *val, const struct tcp_gaug
 	observe9(&val->sk_sndbuf, sk->sk_sndbuf);
 }
 
+/* An atomic operation costs more than looking whether it is needed. */
+static __always_inline void add(u64 *to, u64 gained)
+{
+	if (gained)
+		__sync_fetch_and_add(to, gained);
+}
+
 static __always_inline void add_gain(struct tcp_link_val *val, const struct gain *gain)
 {
 	u64 *events = &val->backlog_drops;
 
-	__sync_fetch_and_add(&val->rx_bytes, gain->rx_bytes);
-	__sync_fetch_and_add(&val->tx_bytes, gain->tx_bytes);
-	__sync_fetch_and_add(&val->segs_in, gain->segs_in);
-	__sync_fetch_and_add(&val->segs_out, gain->segs_out);
-	if (gain->retrans)
-		__sync_fetch_and_add(&val->retran_packets, gain->retrans);
-	if (gain->sk_drops)
-		__sync_fetch_and_add(&val->sk_drops, gain->sk_drops);
+	add(&val->rx_bytes, gain->rx_bytes);
+	add(&val->tx_bytes, gain->tx_bytes);
+	add(&val->segs_in, gain->segs_in);
+	add(&val->segs_out, gain->segs_out);
+	add(&val->retran_packets, gain->retrans);
+	add(&val->sk_drops, gain->sk_drops);
 	for (u32 i = 0; i < EVENTS; i++)
-		if (gain->events[i])
-			__sync_fetch_and_add(&events[i], gain->events[i]);
+		add(&events[i], gain->events[i]);
 }
 
 static __noinline void update_gauges(struct tcp_link_val *val, struct tcp_metric_val *metric,
@@ -378,11 +382,11 @@ static __noinline void add_service(struct sock_common *skc, struct sock_memory *
 	if (!val)
 		return;
 	first = val->reading != reading;
-	__sync_fetch_and_add(&val->segs_out, gain->segs_out);
-	__sync_fetch_and_add(&val->retrans, gain->retrans);
-	__sync_fetch_and_add(&val->rwnd_limited, gain->rwnd_limited);
-	__sync_fetch_and_add(&val->resets_sent, gain->events[EVENT_RESET_SENT]);
-	__sync_fetch_and_add(&val->resets_received, gain->events[EVENT_RESET_RECEIVED]);
+	add(&val->segs_out, gain->segs_out);
+	add(&val->retrans, gain->retrans);
+	add(&val->rwnd_limited, gain->rwnd_limited);
+	add(&val->resets_sent, gain->events[EVENT_RESET_SENT]);
+	add(&val->resets_received, gain->events[EVENT_RESET_RECEIVED]);
 	if (memory->opened) {
 		__sync_fetch_and_add(&val->opened, 1);
 		if (memory->setup_us) {

@@ -23,7 +23,10 @@ import { processStats } from "../sys/process_stats.ts";
 import { IdleMemory } from "../sys/resident_memory.ts";
 import { RuntimeNames } from "../sys/runtime_names.ts";
 import { buildVersion, embeddedLibrary } from "./embedded.ts";
+import { AutoChecks } from "./auto_checks.ts";
+import { DropIns } from "./drop_ins.ts";
 import { EventSources } from "./event_sources.ts";
+import { ExternalStarter } from "./external_starter.ts";
 import { hostLabels } from "./identity.ts";
 import { type OpenOutputs, openOutputs } from "./open_outputs.ts";
 import { builtInProbes, type Configured, externalProbes } from "./starters.ts";
@@ -50,6 +53,9 @@ export class Agent {
   readonly #events: EventSources;
   readonly #lag = new LoopLag();
   readonly #configured: readonly Configured[];
+  readonly #starter: ExternalStarter;
+  #autoChecks: AutoChecks | undefined;
+  #dropIns: DropIns | undefined;
   readonly #timers: ReturnType<typeof setTimeout>[] = [];
   #server: MetricsServer | undefined;
   #ownMetrics: ReturnType<typeof agentMetrics> | undefined;
@@ -102,13 +108,22 @@ export class Agent {
         clock: now,
         log: (text) => this.#log("info", text),
       }),
-      watchdog: this.#watchdog,
       log: this.#log,
-      now,
       libbpf: () => this.#openLibbpf(),
       events: this.#events,
     };
-    this.#configured = [...builtInProbes(probes, context), ...externalProbes(context)];
+    this.#starter = new ExternalStarter({
+      config,
+      store: this.#store,
+      watchdog: this.#watchdog,
+      log: this.#log,
+      now,
+      onRecord: (_probe, kind, line) => this.#events.record(kind, line),
+    });
+    this.#configured = [
+      ...builtInProbes(probes, context),
+      ...externalProbes(context, this.#starter),
+    ];
     for (const { startable } of this.#configured) this.#manager.add(startable);
   }
 
@@ -123,6 +138,7 @@ export class Agent {
     this.#outputs.start();
     this.#events.start();
     await Promise.all([this.#startKinds("external"), this.#startEbpf()]);
+    this.#startWatching();
     await this.#ownMetrics?.(); // loads its package now, so that the first scrape need not
     this.#timers.push(setTimeout(() => this.#idleMemory?.giveBack(), GIVE_BACK_AFTER_MS));
     this.#timers.push(setInterval(() => this.#idleMemory?.giveBack(), GIVE_BACK_EVERY_MS));
@@ -152,8 +168,11 @@ export class Agent {
     for (const timer of this.#timers) clearInterval(timer);
     this.#events.stop();
     this.#idleMemory = undefined;
+    this.#starter.hurry();
+    const closing = [this.#autoChecks?.close(), this.#dropIns?.close(), this.#server?.close(500)];
     // The outputs read the tables for the last time at once, before they go with their probes.
-    await Promise.all([this.#outputs.close(), this.#manager.stop(), this.#server?.close(500)]);
+    await Promise.all([this.#outputs.close(), this.#manager.stop(), ...closing]);
+    await this.#starter.close();
     await this.#watchdog[Symbol.asyncDispose]();
     this[Symbol.dispose]();
   }
@@ -178,6 +197,22 @@ export class Agent {
       (on || off) && startable.kind === kind
     );
     await Promise.all(wanted.map(({ startable }) => this.#manager.get(startable.name)!.start()));
+  }
+
+  /** Third-party probes come and go: with what they observe, and with their folders. */
+  #startWatching(): void {
+    const { extend_probes, external_probes } = this.#config;
+    const { drop_in, drop_in_dir, drop_in_interval, check_interval } = external_probes;
+    const shared = { starter: this.#starter, manager: this.#manager, log: this.#log };
+    if (drop_in) {
+      const intervalMs = drop_in_interval * 1000;
+      this.#dropIns = new DropIns({ ...shared, folder: drop_in_dir, intervalMs });
+    }
+    this.#autoChecks = new AutoChecks({
+      ...shared,
+      intervalMs: check_interval * 1000,
+      entries: () => [...extend_probes, ...this.#dropIns?.entries ?? []],
+    });
   }
 
   async #startEbpf(): Promise<void> {
@@ -229,10 +264,7 @@ export class Agent {
       }),
       http: () => server.stats(),
       outputs: () => this.#outputs.outputs.stats(),
-      events: () => {
-        const { events } = this.#events;
-        return { counts: events.counts(), malformed: events.malformed };
-      },
+      events: () => ({ counts: this.#events.events.counts() }),
       snapshot: () => snapshot.stats,
       lag: () => this.#lag.stats,
     });

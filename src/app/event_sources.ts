@@ -4,7 +4,7 @@ import type { Event, EventSettings } from "../core/event.ts";
 import type { Store } from "../core/store.ts";
 import { EventLog } from "../egress/event_log.ts";
 import { ThresholdWatch } from "../egress/threshold_watch.ts";
-import { logLineJson, parseEventLine } from "../ingest/event_line.ts";
+import { logLineJson, parseEventLine, type RecordKind } from "../ingest/event_line.ts";
 import { eventSettings } from "../manager/event_settings.ts";
 import type { Logger } from "../manager/log.ts";
 import type { Config } from "../manager/schema.ts";
@@ -63,15 +63,12 @@ export class EventSources {
   }
 
   /** Takes a record of a third-party probe. */
-  record(probe: string, kind: "event" | "log", line: string): void {
+  record(kind: RecordKind, line: string): void {
     const { machine_id = "", hostname = "" } = this.#options.store.constantLabels;
+    // Bad ones have been refused, and counted, where they were read.
     const event = kind === "event" ? parseEventLine(line) : undefined;
-    const entry = kind === "log" ? logLineJson(line, { machine_id, hostname }) : undefined;
     if (event !== undefined) this.events.report(event);
-    else if (entry !== undefined) this.events.pass(entry.json, entry.severity);
-    else {
-      this.events.malformed++;
-      this.#options.log("warn", `Probe "${probe}" prints ${kind} lines that are not of that form`);
-    }
+    const entry = kind === "log" ? logLineJson(line, { machine_id, hostname }) : undefined;
+    if (entry !== undefined) this.events.pass(entry.json, entry.severity);
   }
 }

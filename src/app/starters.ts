@@ -5,21 +5,17 @@ import type { ContainerNamer } from "../core/container_names.ts";
 import { ConfigError } from "../core/errors.ts";
 import type { AnyProbe, HostCalls, RunningProbe } from "../core/probe.ts";
 import type { Store } from "../core/store.ts";
-import { resolveCommand, splitCommandLine } from "../ingest/command_line.ts";
-import { startExternal, type StopLimits } from "../ingest/external_probe.ts";
-import { startCheck } from "../ingest/start_check.ts";
 import { watchSystemLog } from "../ingest/system_log.ts";
-import type { Watchdog } from "../ingest/watchdog.ts";
-import { Unsupported } from "../core/errors.ts";
 import type { Logger } from "../manager/log.ts";
 import type { Startable } from "../manager/probe_life.ts";
 import { probeSettings } from "../manager/probe_settings.ts";
-import type { Config, ExtendProbeConfig, ProbeConfig } from "../manager/schema.ts";
+import type { Config, ProbeConfig } from "../manager/schema.ts";
 import { startBpf } from "../sys/bpf_runner.ts";
 import type { RootFiles } from "../sys/host_files.ts";
 import type { Libbpf } from "../sys/libbpf.ts";
 import { startNative } from "../sys/native_runner.ts";
 import { embeddedObject } from "./embedded.ts";
+import type { ExternalStarter } from "./external_starter.ts";
 import type { EventSources } from "./event_sources.ts";
 
 export interface StartContext {
@@ -29,9 +25,7 @@ export interface StartContext {
   readonly calls: HostCalls;
   readonly containers: ContainerLookup;
   readonly names: ContainerNamer;
-  readonly watchdog: Watchdog;
   readonly log: Logger;
-  readonly now: () => number;
   /** Opened at the first call. Throws Unsupported when it cannot be. */
   readonly libbpf: () => Libbpf;
   readonly events: EventSources;
@@ -123,79 +117,9 @@ function startBuiltIn(
 }
 
 /** The third-party probes of the configuration. */
-export function externalProbes(context: StartContext): Configured[] {
-  return context.config.extend_probes.map((entry) => ({
-    startable: {
-      name: entry.name,
-      kind: "external",
-      start: (failed) => startEntry(entry, context, failed),
-    },
+export function externalProbes({ config }: StartContext, starter: ExternalStarter): Configured[] {
+  return config.extend_probes.map((entry) => ({
+    startable: starter.startable(entry.name, () => entry),
     on: entry.switch !== "off",
   }));
-}
-
-/** The agent must be gone within 2 s of SIGTERM. */
-const STOP_LIMITS: StopLimits = { termAfterMs: 300, killAfterMs: 500 };
-
-async function startEntry(
-  entry: ExtendProbeConfig,
-  { config, store, watchdog, log, now, events }: StartContext,
-  failed: (reason: string) => void,
-): Promise<RunningProbe> {
-  const folder = configFolder(config);
-  if (entry.switch === "auto") await demandCheck(entry, folder, watchdog);
-  const words = splitCommandLine(`${entry.command} ${entry.param}`, entry.place);
-  const path = Deno.env.get("PATH") ?? "/usr/bin:/bin";
-  const program = await resolveCommand(words[0]!, { configFolder: folder, path });
-  const running = await startExternal({
-    name: entry.name,
-    command: [program, ...words.slice(1)],
-    workingDirectory: folder,
-    metaFiles: entry.meta === "" ? await metasBeside(program) : [absolute(folder, entry.meta)],
-    store,
-    watchdog,
-    now,
-    log: (level, text) => log(level, `Probe "${entry.name}": ${text}`),
-    onRecord: (kind, line) => events.record(entry.name, kind, line),
-    onExit: ({ reason }) => failed(reason),
-  });
-  return {
-    stop: () => running.stop(STOP_LIMITS),
-    losses: () => running.losses?.() ?? {},
-    facts: () => running.facts?.() ?? {},
-  };
-}
-
-async function demandCheck(
-  entry: ExtendProbeConfig,
-  workingDirectory: string,
-  watchdog: Watchdog,
-): Promise<void> {
-  if (entry.start_check === "") {
-    throw new ConfigError(`probe "${entry.name}" has no start_check`, entry.place, "one, for auto");
-  }
-  const { start, reason } = await startCheck(entry.start_check, { workingDirectory, watchdog });
-  if (!start) throw new Unsupported(reason, `switch: on, to run it all the same`);
-}
-
-function configFolder({ origin }: Config): string {
-  if (origin === undefined) return "/etc/gala-gopher";
-  return absolute(Deno.cwd(), origin).replace(/\/[^/]*$/, "") || "/";
-}
-
-function absolute(folder: string, path: string): string {
-  return path.startsWith("/") ? path : `${folder}/${path}`;
-}
-
-async function metasBeside(program: string): Promise<string[]> {
-  const folder = program.slice(0, program.lastIndexOf("/") + 1);
-  const found: string[] = [];
-  for await (const { name, isDirectory } of Deno.readDir(folder)) {
-    if (name.endsWith(".meta") && !isDirectory) found.push(folder + name);
-  }
-  if (found.length > 0) return found.sort();
-  throw new Unsupported(
-    `No .meta file beside "${program}"`,
-    `one that describes its tables, or "meta"`,
-  );
 }

@@ -164,6 +164,16 @@ export interface MapTable extends TableSpec {
   readonly only?: { readonly field: string; readonly value: number };
 }
 
+export interface IteratorUse<Program extends string = string> {
+  readonly program: Program;
+  /** Ends with the first record, if the program writes one: what follows is of no interest. */
+  readonly untilRecord?: boolean;
+  /** Runs only when the one entry of this map is not 0, which is then set to 0 ... */
+  readonly wishes?: string;
+  /** ... and in every n-th reading. */
+  readonly every?: number;
+}
+
 /** A probe whose numbers are added up by programs in the kernel. */
 export interface BpfProbe extends ProbeBase {
   readonly kind: "ebpf";
@@ -176,8 +186,8 @@ export interface BpfProbe extends ProbeBase {
   ) => Readonly<Record<string, number>>;
   /** Maps that hold as many rows as a table may have: what is beyond belongs to the map's `other` rows. */
   readonly ceilings: readonly string[];
-  /** Iterator programs that are run before each reading, in this order. */
-  readonly iterators: readonly string[];
+  /** Iterator programs that are run before each reading, in this order; the one of `namespaces` is run first. */
+  readonly iterators: readonly IteratorUse[];
   /** Iterator that lists network namespaces (bpf/namespaces.h): those of sockets are then run in each of them. */
   readonly namespaces?: string;
   /** Programs that do the same, best first: the first one that the kernel takes is attached. */
@@ -212,6 +222,8 @@ export interface RunningProbe {
   /** Reads once. `now` is monotonic, in ms. Absent in probes whose rows arrive when they arrive. */
   tick?(now: number): void | Promise<void>;
   stop(): void | Promise<void>;
+  /** Takes new parameters while it runs. */
+  configure?(parameters: Readonly<Record<string, unknown>>): void;
   hooks?(): readonly HookVerdict[];
   cost?(): readonly ProgramCost[];
   /** Rows or lines that were lost or refused, by reason. */
@@ -373,7 +385,7 @@ export function bpfProbe<const L extends ObjectLayout>(
         settings: Settings,
         tables: ReadonlySet<string>,
       ) => Readonly<Partial<Record<Extract<keyof L["constants"], string>, number>>>;
-      iterators?: readonly Extract<keyof L["programs"], string>[];
+      iterators?: readonly IteratorUse<Extract<keyof L["programs"], string>>[];
       optional?: readonly Extract<keyof L["programs"], string>[];
       alive?: string;
       namespaces?: Extract<keyof L["programs"], string>;

@@ -18,7 +18,7 @@ export interface AgentSources {
   readonly snapshot: () => SnapshotStats;
   readonly lag: () => LagStats;
   readonly outputs: () => readonly OutputStats[];
-  readonly events: () => { readonly counts: readonly EventCount[]; readonly malformed: number };
+  readonly events: () => { readonly counts: readonly EventCount[] };
 }
 
 /** One scrape's numbers. */
@@ -127,7 +127,6 @@ const EGRESS_METRICS: readonly Definition[] = [
       put(suppressed, entity, severity);
     }
   }),
-  single("events_malformed_total", "Bad event or log lines.", (n) => n.events.malformed),
   define("output_lines_total", "Rows, events, descriptions written out.", OUTPUT, (n, put) => {
     for (const { kind, channel, lines } of n.outputs) put(lines, kind, channel);
   }),

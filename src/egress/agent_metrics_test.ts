@@ -46,7 +46,6 @@ const SOURCES: AgentSources = {
   lag: () => ({ totalSeconds: 0.125, maxSeconds: 0.0625 }),
   events: () => ({
     counts: [{ entity: "nic", severity: "WARN", reported: 43, suppressed: 47 }],
-    malformed: 53,
   }),
   outputs: () => [
     { kind: "event", channel: "logs", lines: 31, losses: { queue_full: 37 }, queuedBytes: 41 },
@@ -119,7 +118,6 @@ Deno.test("agentMetrics shows what it is given", async () => {
     "exposition_series 50",
     'events_total{entity="nic",severity="WARN"} 43',
     'events_suppressed_total{entity="nic",severity="WARN"} 47',
-    "events_malformed_total 53",
     'output_lines_total{kind="event",channel="logs"} 31',
     'output_lost_total{kind="event",channel="logs",reason="queue_full"} 37',
     'output_waiting_bytes{kind="event",channel="logs"} 41',

@@ -44,8 +44,6 @@ const MAX_COUNTS = 256;
 const OTHERS = "others";
 
 export class EventLog {
-  /** Records of third-party probes that were neither event nor log line. */
-  malformed = 0;
   readonly #options: EventLogOptions;
   readonly #kept: Kept[] = [];
   readonly #heard = new Map<string, Heard>();

@@ -2,6 +2,8 @@
 /** Event and log lines of third-party probes, in the older and the newer form of the original. */
 import { type Event, type Severity, SEVERITY_NUMBERS } from "../core/event.ts";
 
+export type RecordKind = "event" | "log";
+
 /** Where a severity stands among the parts tells which form a line has. */
 const OLD_SEVERITY = 5;
 const NEW_SEVERITY = 11;
@@ -16,13 +18,12 @@ const MAX_BODY_CHARACTERS = 4096;
  */
 export function parseEventLine(line: string): Event | undefined {
   const parts = line.split("|");
-  const at = isSeverity(parts[OLD_SEVERITY]) && isNumber(parts[OLD_SEVERITY + 1])
-    ? OLD_SEVERITY
-    : NEW_SEVERITY;
+  const at = isSeverity(parts[OLD_SEVERITY]) ? OLD_SEVERITY : NEW_SEVERITY;
   const [, , entity = "", id = "", metric = ""] = parts;
   const severity = parts[at];
-  const number = parts[at + 1];
-  if (!isSeverity(severity) || !isNumber(number) || parts.length < at + 3) return undefined;
+  if (!isSeverity(severity) || parts.length < at + 3) return undefined;
+  const severityNumber = SEVERITY_NUMBERS[severity];
+  if (parts[at + 1] !== String(severityNumber)) return undefined;
   if (!ENTITY_REGEXP.test(entity) || !ENTITY_REGEXP.test(metric)) return undefined;
   const labels: Record<string, string> = {};
   for (const [i, name] of at === NEW_SEVERITY ? NEW_LABELS.entries() : []) {
@@ -30,16 +31,11 @@ export function parseEventLine(line: string): Event | undefined {
     if (value !== "") labels[name] = value;
   }
   const body = parts.slice(at + 2).join("|").replace(/\|$/, "").slice(0, MAX_BODY_CHARACTERS);
-  return { entity, id, metric, severity, severityNumber: Number(number), body, labels };
+  return { entity, id, metric, severity, severityNumber, body, labels };
 }
 
 function isSeverity(text: string | undefined): text is Severity {
   return text !== undefined && Object.hasOwn(SEVERITY_NUMBERS, text);
-}
-
-/** OpenTelemetry has 1 to 24. */
-function isNumber(text: string | undefined): boolean {
-  return text !== undefined && /^(?:[1-9]|1\d|2[0-4])$/.test(text);
 }
 
 const LOG_REGEXP =
@@ -67,4 +63,11 @@ export function logLineJson(
     if (error instanceof SyntaxError) return undefined;
     throw error;
   }
+}
+
+const NO_HOST = { machine_id: "", hostname: "" };
+
+/** Tells a good record from one that nobody can make sense of. */
+export function isRecord(kind: RecordKind, line: string): boolean {
+  return (kind === "log" ? logLineJson(line, NO_HOST) : parseEventLine(line)) !== undefined;
 }

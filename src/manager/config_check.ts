@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Checks a tree of settings against the schema: unknown names, types, bounds, duplicates. */
 import type { Place } from "../core/errors.ts";
-import type { Findings, Setting, SettingGroup } from "./config_findings.ts";
+import type { Setting, SettingEntry, SettingGroup } from "../core/setting_tree.ts";
+import type { Findings } from "./config_findings.ts";
 import { type ExtendProbeConfig, LISTS, type ProbeConfig, SECTIONS } from "./schema.ts";
 import { acceptValue, describeAllowed, type Key, type Keys, type Scalar } from "./schema_key.ts";
 
@@ -107,6 +108,24 @@ function checkList<Entry extends ProbeConfig | ExtendProbeConfig>(
   const entries = node.items.map((item) => checkEntry(list, item, findings));
   // The keys of the schema are all there now, each with a value of its type.
   return entries.filter((entry) => entry !== undefined) as unknown as Entry[];
+}
+
+/** An entry of `extend_probes` in a file of its own; `defaults` are for what it does not say. */
+export function checkExtendProbe(
+  root: SettingGroup,
+  defaults: Readonly<Record<"name" | "command", string>>,
+  findings: Findings,
+): ExtendProbeConfig {
+  const place = { line: root.line, column: root.column };
+  const added = Object.entries(defaults).map(([name, value]): [string, SettingEntry] => [
+    name,
+    { node: { kind: "scalar", value, ...place }, ...place },
+  ]);
+  const entries = new Map([...added, ...root.entries]);
+  const entry = checkEntry("extend_probes", { ...root, entries }, findings);
+  findings.throwIfAny();
+  // As in checkList: the keys of the schema are all there now, each with a value of its type.
+  return entry as unknown as ExtendProbeConfig;
 }
 
 function checkEntry(

@@ -52,8 +52,9 @@ const KAFKA_KEYS = "kafka_broker, batch_num_messages, compression_codec, " +
   "cert_file, key_file, sasl_mechanism, sasl_username, sasl_password, spool_dir, spool_max_size";
 const IMDB_KEYS = "max_tables_num, max_records_num, max_metrics_num, record_timeout";
 const ALL = "global, metric, event, meta, ingress, egress, imdb, web_server, rest_api_server, " +
-  "kafka, logs, probes, extend_probes";
-const EXTEND_KEYS = "name, command, param, switch, start_check, check_type, meta";
+  "kafka, external_probes, logs, probes, extend_probes";
+const EXTEND_KEYS =
+  "name, command, param, switch, start_check, check_type, meta, short_lines, settings, environment, user, nice, cpu_limit, memory_limit, working_dir, hung_after";
 const PORT = "a whole number from 1024 to 65535";
 const ONCE = "each name once in probes and extend_probes together";
 

@@ -284,6 +284,37 @@ export const SECTIONS = {
       ),
     },
   },
+  external_probes: {
+    help: "Third-party probes together; the list extend_probes has each of them.",
+    keys: {
+      cpu_share: number(
+        10,
+        [0, 6400],
+        "What all of them together may use at most, by cgroup; 0 is no limit.",
+        { kind: "number", unit: "% of a core" },
+      ),
+      check_interval: number(60, [1, 86400], "Time between two start_checks of a probe on auto.", {
+        kind: "number",
+        unit: "s",
+      }),
+      drop_in: boolean(
+        false,
+        "Whether each probe folder in drop_in_dir runs without an entry in extend_probes.",
+      ),
+      drop_in_dir: folder(
+        "/etc/gala-gopher/probes",
+        "Folder of probe folders; it and all in it must belong to root, or to whom the agent runs as.",
+      ),
+      drop_in_interval: number(10, [0.1, 3600], "Time between two looks at drop_in_dir.", {
+        kind: "number",
+        unit: "s",
+      }),
+      meta_dir: folder(
+        "/opt/gala-gopher/meta",
+        "Folder of .meta files for probes that have none beside them.",
+      ),
+    },
+  },
   logs: {
     help: "Folders and sizes of what is written to files.",
     keys: {
@@ -335,11 +366,34 @@ export const EXTEND_PROBE_KEYS = {
   switch: choice(
     ["on", "off", "auto"],
     "on",
-    "Whether it runs; auto asks start_check once at start.",
+    "Whether it runs; auto asks start_check, again and again.",
   ),
   start_check: text("", "Shell command for auto: runs the probe if its first line is above 0."),
   check_type: choice(["count"], "count", "How start_check is judged."),
-  meta: text("", 'The .meta file of its tables; "" takes those beside the command.'),
+  meta: text("", 'The .meta or .meta.yaml file of its tables; "" takes those beside the program.'),
+  short_lines: choice(
+    ["auto", "refuse", "accept"],
+    "auto",
+    "Lines with fewer fields than the meta; auto accepts them from probes of a gala-gopher.conf.",
+  ),
+  settings: { ...SETTINGS, help: "Parameters, which it reads from its stdin as a line of JSON." },
+  environment: { ...SETTINGS, help: "Variables for its environment, which is clean otherwise." },
+  user: text("", 'Name or number of whom it runs as; "" is whom the agent runs as.'),
+  nice: number(0, [0, 19], "How much it gives way to other processes."),
+  cpu_limit: number(0, [0, 6400], "What it may use at most, by cgroup; 0 is no limit of its own.", {
+    kind: "number",
+    unit: "% of a core",
+  }),
+  memory_limit: number(0, [0, 1_000_000], "What it may use at most, by cgroup; 0 is no limit.", {
+    unit: "MB",
+  }),
+  working_dir: path('Folder in which it runs; "" is that of the configuration file.'),
+  hung_after: number(
+    0,
+    [0, 86400],
+    "Time without a line after which it is taken to hang, and restarted; 0 is never.",
+    { kind: "number", unit: "s" },
+  ),
 } as const satisfies Keys;
 
 export const LISTS = {

@@ -43,7 +43,11 @@ export default bpfProbe({
     want_peers: Number(tables.has("endpoint_tcp")),
     want_udp_peers: Number(tables.has("endpoint_udp")),
   }),
-  iterators: ["endpoint_owners", "endpoint_listeners", "endpoint_udp_living"],
+  iterators: [
+    { program: "endpoint_owners", wishes: "owner_wishes", every: 60 },
+    { program: "endpoint_listeners", untilRecord: true },
+    { program: "endpoint_udp_living" },
+  ],
   namespaces: "net_namespaces",
   optional: [
     "endpoint_synack_again",

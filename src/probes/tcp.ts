@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** TCP connections per link (process, role, client, server) and per service. Kernel side: bpf/tcp.bpf.c. */
-import { address, id, nameOf, text, unknown, word } from "../core/labels.ts";
 import type { EventRule } from "../core/event.ts";
+import { address, containerOf, id, nameOf, text, unknown, word } from "../core/labels.ts";
 import { bpfProbe, log2Bounds, mapTable, ofBuckets, ofField, raises } from "../core/probe.ts";
 import { tcp } from "../gen/layouts.ts";
 
@@ -12,11 +12,15 @@ const ADDRESSES = {
   server_ip: address("server_ip", "family"),
 } as const;
 
+const PROCESS = id("tgid");
+
+/** Given once, so that the tables of a link share their labels. */
 const LINK = {
   map: "tcp_link",
   entity: "tcp_link",
+  labels: { container_id: containerOf(PROCESS) },
   keys: {
-    tgid: id("tgid"),
+    tgid: PROCESS,
     role: id("role"),
     ...ADDRESSES,
     client_port: id("client_port"),
@@ -326,6 +330,37 @@ const TROUBLE_TABLES = {
   }),
 };
 
+const DELAY_BOUNDS = [1e6, 1e7, 1e8, 1e9, 1e10];
+
+const DELAY_TABLES = {
+  proc_flow_perf: mapTable(tcp, {
+    map: "tcp_delays",
+    entity: "proc_flow_perf",
+    on: false,
+    programs: ["tcp_delay_segment", "tcp_delay_sent", "tcp_delay_read"],
+    keys: {
+      tgid: PROCESS,
+      role: word("role", ["server", "client"]),
+      remote_ip: address("remote_ip", "family"),
+      server_port: id("server_port"),
+    },
+    metrics: {
+      sys_delay: ofBuckets(
+        { field: "sys_delay.slots", sum: "sys_delay.sum" },
+        DELAY_BOUNDS,
+        "From the arrival of data to its reading.",
+        "ns",
+      ),
+      net_delay: ofBuckets(
+        { field: "net_delay.slots", sum: "net_delay.sum" },
+        DELAY_BOUNDS,
+        "From the writing of data to its acknowledgement.",
+        "ns",
+      ),
+    },
+  }),
+};
+
 export default bpfProbe({
   name: "tcp",
   help: "TCP connections of this host by process and peer, from iter/tcp and inet_sock_set_state.",
@@ -339,7 +374,11 @@ export default bpfProbe({
     want_resets: Number(tables.has("tcp_reset")),
     want_drops: Number(tables.has("net_drop")),
   }),
-  iterators: ["tcp_owners", "tcp_living"],
+  iterators: [
+    // Every 6th reading too (30 s), for sockets that were handed over.
+    { program: "tcp_owners", wishes: "owner_wishes", every: 6 },
+    { program: "tcp_living" },
+  ],
   namespaces: "net_namespaces",
   optional: [
     "tcp_limit",
@@ -349,9 +388,18 @@ export default bpfProbe({
     "tcp_reset_received",
     "net_drop",
     "net_drop_old",
+    "tcp_delay_segment",
+    "tcp_delay_sent",
+    "tcp_delay_read",
   ],
   choices: [["tcp_reset_sent", "tcp_reset_sent_old"], ["net_drop", "net_drop_old"]],
-  ceilings: ["tcp_link", "tcp_metric", "tcp_service", "tcp_resets"],
+  ceilings: ["tcp_link", "tcp_metric", "tcp_service", "tcp_resets", "tcp_delays"],
   alive: "reading",
-  tables: { ...LINK_TABLES, ...METRIC_TABLES, ...SERVICE_TABLES, ...TROUBLE_TABLES },
+  tables: {
+    ...LINK_TABLES,
+    ...METRIC_TABLES,
+    ...SERVICE_TABLES,
+    ...TROUBLE_TABLES,
+    ...DELAY_TABLES,
+  },
 });

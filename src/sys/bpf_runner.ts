@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Runs an eBPF probe: loads its object, runs its iterators and carries its maps into tables on each tick. */
 import type { LabelHost } from "../core/labels.ts";
-import type { BpfProbe, MapTable, RunningProbe, Settings } from "../core/probe.ts";
+import type { BpfProbe, IteratorUse, MapTable, RunningProbe, Settings } from "../core/probe.ts";
 import type { Store } from "../core/store.ts";
 import type { Table } from "../core/table.ts";
 import type { IterReader } from "./iter_reader.ts";
@@ -91,10 +91,15 @@ function addTables(
 }
 
 interface WiredIterator {
+  readonly use: IteratorUse;
   readonly reader: IterReader;
   /** Shows one network namespace at a time. */
   readonly ofSockets: boolean;
+  /** Its one entry says whether the iterator is wanted. */
+  readonly wishes: MapReader | undefined;
 }
+
+const FIRST_ENTRY = new Uint8Array(4);
 
 class RunningBpf implements RunningProbe {
   readonly #object: BpfObject;
@@ -104,6 +109,7 @@ class RunningBpf implements RunningProbe {
   readonly #namespaces: NetNamespaces | undefined;
   readonly #feeds: readonly MapFeed[];
   readonly #losses: MapReader;
+  #readings = 0;
 
   constructor(
     probe: BpfProbe,
@@ -115,10 +121,12 @@ class RunningBpf implements RunningProbe {
     this.#store = store;
     this.#targets = targets;
     const hooks: Readonly<Record<string, string>> = probe.layout.programs;
-    this.#iterators = probe.iterators.filter((program) => object.isAttached(program))
-      .map((program) => ({
-        reader: object.iterator(program),
-        ofSockets: SOCKET_ITERATORS.has(hooks[program]!),
+    this.#iterators = probe.iterators.filter(({ program }) => object.isAttached(program))
+      .map((use) => ({
+        use,
+        reader: object.iterator(use.program),
+        ofSockets: SOCKET_ITERATORS.has(hooks[use.program]!),
+        wishes: use.wishes === undefined ? undefined : object.table(use.wishes),
       }));
     if (probe.namespaces !== undefined) {
       this.#namespaces = new NetNamespaces(libbpf, object.iterator(probe.namespaces, "net_record"));
@@ -140,11 +148,23 @@ class RunningBpf implements RunningProbe {
   tick(now: number): void {
     const namespaces = this.#namespaces;
     namespaces?.list();
-    for (const { reader, ofSockets } of this.#iterators) {
-      if (ofSockets && namespaces !== undefined) namespaces.read(reader);
-      else reader.read();
+    for (const iterator of this.#iterators) {
+      if (!this.#isWanted(iterator)) continue;
+      const { reader, ofSockets, use } = iterator;
+      const read = (run: number) => use.untilRecord ? reader.readFirst(run) : reader.drain(run);
+      if (ofSockets && namespaces !== undefined) namespaces.each(reader, read);
+      else read(reader.create());
     }
+    this.#readings++;
     for (const feed of this.#feeds) feed.read(now);
+  }
+
+  #isWanted({ use: { every = 0 }, wishes }: WiredIterator): boolean {
+    if (wishes === undefined) return true;
+    const wish = wishes.lookup(FIRST_ENTRY)?.numbers[0] ?? 0;
+    // A wish that comes from now on is for the next reading.
+    if (wish !== 0) wishes.update(FIRST_ENTRY, new Uint8Array(wishes.layout.value.size));
+    return wish !== 0 || (every > 0 && this.#readings % every === 0);
   }
 
   stop(): void {

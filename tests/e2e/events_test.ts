@@ -57,7 +57,10 @@ Deno.test("gala-gopher reports events to /events, to files and as counts", () =>
         text,
         /gala_gopher_agent_events_suppressed_total{entity="thing",severity="ERROR"} 1\n/,
       );
-      assert.match(text, /gala_gopher_agent_events_malformed_total 1\n/);
+      assert.match(
+        text,
+        /gala_gopher_agent_probe_lost_total{probe="thing",reason="bad_event"} 1\n/,
+      );
       assert.equal((await end("SIGTERM")).code, 0);
       const file = await Deno.readTextFile(`${folder}/event/gopher_event_1`);
       const written = file.trim().split("\n").map((json) => JSON.parse(json).Resource.metric);
