@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** The channels to Kafka that the configuration names: an outbox for each kind, one spool and one sender for all. */
 import { Unsupported } from "../core/errors.ts";
-import { type KafkaOptions, KafkaSender, type KafkaStream } from "../egress/kafka_sender.ts";
+import { type KafkaOptions, KafkaSender } from "../egress/kafka_sender.ts";
 import type { LineSink } from "../egress/line_sink.ts";
 import { Outbox } from "../egress/outbox.ts";
 import type { Channel, OutputKind } from "../egress/outputs.ts";
-import { kafkaRows } from "../egress/row_forms.ts";
+import { kafkaRows } from "../egress/kafka_rows.ts";
 import { Spool } from "../egress/spool.ts";
 import type { Logger } from "../manager/log.ts";
 import { channelsOf, type Config } from "../manager/schema.ts";
@@ -33,37 +33,31 @@ export function openKafka(
   const { kafka } = config;
   const changed = (text: string, works: boolean) => log(works ? "info" : "error", text);
   const spool = Promise.withResolvers<Spool | undefined>();
-  const wake = () => sender.wake();
-  const streams = kinds.map((kind): KafkaStream => ({
-    topic: config[kind].kafka_topic,
-    outbox: new Outbox({
+  const outboxes = kinds.map((kind) =>
+    new Outbox({
       kind,
       durable: kind === "event",
       spool: spool.promise,
       maxBytes: kafka.queue_buffering_max_kbytes * 1000,
       maxLines: kafka.queue_buffering_max_messages,
-      wake,
+      wake: () => sender.wake(),
       changed,
-    }),
-  }));
-  const sender = new KafkaSender({
+    })
+  );
+  const sender: KafkaSender = new KafkaSender({
     client: async () => {
       const options = kafkaOptions(config, constants);
       return (await import("../egress/kafka_client.ts")).kafkaClient(options);
     },
-    streams: streams.toReversed(),
+    streams: outboxes.map((outbox, i) => ({ outbox, topic: config[kinds[i]!].kafka_topic }))
+      .toReversed(),
     maxMessages: kafka.batch_num_messages,
     maxBytes: MAX_BATCH_BYTES,
     lingerMs: kafka.queue_buffering_max_ms,
     changed,
   });
   return {
-    channels: streams.map(({ outbox }, i): Channel => ({
-      kind: kinds[i]!,
-      name: "kafka",
-      sink: notClosed(outbox),
-      ...(kinds[i] === "metric" ? { form: kafkaRows(constants) } : {}),
-    })),
+    channels: outboxes.map((outbox, i) => channelTo(outbox, kinds[i]!, constants)),
     start: () => {
       openSpool(config, log).then((opened) => {
         spool.resolve(opened);
@@ -71,10 +65,20 @@ export function openKafka(
       });
     },
     close: async () => {
+      const opened = await spool.promise;
       await sender.close();
-      await (await spool.promise)?.close();
+      await opened?.close();
     },
   };
+}
+
+function channelTo(
+  outbox: Outbox,
+  kind: OutputKind,
+  constants: Readonly<Record<string, string>>,
+): Channel {
+  const channel = { kind, name: "kafka", sink: notClosed(outbox) };
+  return kind === "metric" ? { ...channel, form: kafkaRows(constants) } : channel;
 }
 
 /** The sender closes its outboxes itself, when it has sent what it could. */

@@ -132,7 +132,7 @@ export class KafkaSender {
       const ready = this.#options.streams.filter(({ outbox }) => outbox.ready);
       const stream = ready.find((candidate) => this.#pauses.get(candidate)!.until <= now);
       if (stream !== undefined && this.#connecting.until <= now) {
-        if (await this.#connected()) await this.#sendFrom(stream);
+        if (await this.#connected()) await this.#sendGuarded(stream);
         continue;
       }
       if (this.#closing) return; // what is left waits for a broker that is away
@@ -170,6 +170,19 @@ export class KafkaSender {
     this.#online(true);
     this.#tell("connection", true, "Connected to Kafka");
     return true;
+  }
+
+  /** What the spool refuses to give or to forget now, it may not refuse later. */
+  async #sendGuarded(stream: KafkaStream): Promise<void> {
+    const { topic } = stream;
+    try {
+      await this.#sendFrom(stream);
+      this.#tell(`spool of ${topic}`, true, `The spool of topic "${topic}" can be read again`);
+    } catch (error) {
+      this.#pauses.get(stream)!.longer();
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#tell(`spool of ${topic}`, false, `Cannot read the spool of "${topic}": ${reason}`);
+    }
   }
 
   async #sendFrom(stream: KafkaStream): Promise<void> {

@@ -6,7 +6,7 @@ import type { Table } from "../core/table.ts";
 import { ByteWriter } from "./byte_writer.ts";
 import type { LineSink, SinkStats } from "./line_sink.ts";
 import { metadataJson } from "./metadata_json.ts";
-import type { RowForm } from "./row_forms.ts";
+import type { RowForm } from "./row_form.ts";
 import { type ChangedRows, RowReader } from "./row_reader.ts";
 
 export const OUTPUT_KINDS = ["metric", "event", "meta"] as const;

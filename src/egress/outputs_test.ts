@@ -4,7 +4,8 @@ import { gauge, table } from "../core/probe.ts";
 import { Store } from "../core/store.ts";
 import type { LineSink } from "./line_sink.ts";
 import { METADATA_EVERY_MS, type OutputKind, Outputs } from "./outputs.ts";
-import { jsonRows, textRows } from "./row_forms.ts";
+import { jsonRows } from "./json_rows.ts";
+import { textRows } from "./text_rows.ts";
 
 const SPEC = table({ entity: "cpu", keys: ["cpu"], metrics: { busy: gauge("Busy.", "percent") } });
 

@@ -3,14 +3,12 @@
  * Lines that wait on disk, in a queue for each kind, oldest first. All queues share one limit: to make room the oldest
  * lines of the least important kind go first. What is written survives the end of the process, however it ends.
  *
- * A queue is a folder of segments, each a row of records: head (magic, length, lines, flags, length of the lines,
- * checksum), then the lines, compressed where they are many.
- * `cursor` says how far the oldest segment was sent, and whether sending the next record had begun: that one may have
- * arrived. A record cut short by the end of the process is found by its checksum and cut off.
+ * A queue is a folder of segments, each a row of records (spool_record.ts), and a cursor (spool_cursor.ts). A record
+ * cut short by the end of the process is found by its checksum and cut off.
  */
 import { join } from "node:path";
-import { promisify } from "node:util";
-import { crc32, zstdCompress, zstdDecompress } from "node:zlib";
+import { readCursor, writeCursor } from "./spool_cursor.ts";
+import { HEAD_BYTES, lengthOfRecord, packRecord, recordAt, unpackRecords } from "./spool_record.ts";
 
 export interface SpoolOptions {
   readonly folder: string;
@@ -35,21 +33,8 @@ export interface SpoolQueue {
   readonly broken: number;
 }
 
-const MAGIC = 0x47475331;
-const HEAD_BYTES = 24;
-const SUM_AT = 20;
-const REPEATED_FLAG = 1;
-const COMPRESSED_FLAG = 2;
-/** Less is not worth it. Rows of many become a tenth: 400 KB take 2 ms of another thread. */
-const MIN_COMPRESSED_BYTES = 2048;
 const MAX_SEGMENT_BYTES = 4 << 20;
 const MIN_SEGMENTS = 16;
-const MAX_RECORD_BYTES = 64 << 20;
-const CURSOR = "cursor";
-const CURSOR_BYTES = 24;
-
-const compress = promisify(zstdCompress);
-const decompress = promisify(zstdDecompress);
 
 interface Segment {
   readonly path: string;
@@ -118,7 +103,7 @@ export class Spool {
   ): Promise<boolean> {
     return this.#locked(async () => {
       const queue = this.#queueOf(kind);
-      const record = await makeRecord(bytes, lines, repeated);
+      const record = await packRecord(bytes, lines, repeated);
       if (!await this.#makeRoom(kind, record.length)) return false;
       let segment = queue.segments.at(-1);
       if (segment === undefined || queue.tail === undefined || segment.size >= this.#segmentBytes) {
@@ -146,7 +131,7 @@ export class Spool {
         return undefined;
       }
       queue.peeked = { segment, bytes: taken.size, lines: taken.lines };
-      await writeCursor(queue, segment, segment.offset + taken.size);
+      await saveCursor(queue, segment, segment.offset + taken.size);
       return { ...taken, repeated: repeated || taken.repeated };
     });
   }
@@ -162,7 +147,7 @@ export class Spool {
       peeked.segment.lines -= peeked.lines;
       queue.attempted = 0;
       if (peeked.segment.offset >= peeked.segment.size) await removeFirst(queue);
-      else await writeCursor(queue, peeked.segment, 0);
+      else await saveCursor(queue, peeked.segment, 0);
     });
   }
 
@@ -173,7 +158,7 @@ export class Spool {
       const segment = queue.peeked?.segment;
       queue.peeked = undefined;
       if (segment !== undefined && queue.segments[0] === segment) {
-        await writeCursor(queue, segment, 0);
+        await saveCursor(queue, segment, 0);
       }
     });
   }
@@ -218,6 +203,8 @@ async function openQueue(folder: string): Promise<Queue> {
   const names: string[] = [];
   for await (const { name } of Deno.readDir(folder)) if (/^\d{16}$/.test(name)) names.push(name);
   const cursor = await readCursor(folder);
+  // Later it is only overwritten, which a full disk allows.
+  if (cursor === undefined) await writeCursor(folder, { segment: 0, offset: 0, attempted: 0 });
   for (const name of names.sort()) {
     const segment = {
       path: join(folder, name),
@@ -252,46 +239,6 @@ async function scan(segment: Segment): Promise<boolean> {
   return at === bytes.length;
 }
 
-interface RecordHead {
-  readonly lines: number;
-  readonly flags: number;
-  /** Of the lines, before they were compressed. */
-  readonly rawBytes: number;
-  readonly end: number;
-}
-
-function recordAt(bytes: Uint8Array, at: number): RecordHead | undefined {
-  if (at + HEAD_BYTES > bytes.length) return undefined;
-  const view = new DataView(bytes.buffer, bytes.byteOffset + at, HEAD_BYTES);
-  const length = view.getUint32(4);
-  const end = at + HEAD_BYTES + length;
-  if (view.getUint32(0) !== MAGIC || length > MAX_RECORD_BYTES || end > bytes.length) {
-    return undefined;
-  }
-  const sum = crc32(bytes.subarray(at + HEAD_BYTES, end), crc32(bytes.subarray(at, at + SUM_AT)));
-  if (sum !== view.getUint32(SUM_AT)) return undefined;
-  return { lines: view.getUint32(8), flags: view.getUint32(12), rawBytes: view.getUint32(16), end };
-}
-
-async function makeRecord(
-  bytes: Uint8Array,
-  lines: number,
-  repeated: boolean,
-): Promise<Uint8Array> {
-  const compressed = bytes.length >= MIN_COMPRESSED_BYTES;
-  const stored = compressed ? await compress(bytes) : bytes;
-  const record = new Uint8Array(HEAD_BYTES + stored.length);
-  const view = new DataView(record.buffer);
-  view.setUint32(0, MAGIC);
-  view.setUint32(4, stored.length);
-  view.setUint32(8, lines);
-  view.setUint32(12, (repeated ? REPEATED_FLAG : 0) | (compressed ? COMPRESSED_FLAG : 0));
-  view.setUint32(16, bytes.length);
-  record.set(stored, HEAD_BYTES);
-  view.setUint32(SUM_AT, crc32(stored, crc32(record.subarray(0, SUM_AT))));
-  return record;
-}
-
 async function writeRecord(file: Deno.FsFile, size: number, record: Uint8Array): Promise<void> {
   let done = 0;
   try {
@@ -313,31 +260,14 @@ async function startSegment(queue: Queue): Promise<Segment> {
   return segment;
 }
 
-/** Whole records from the segment's offset up to `end`, at least one; undefined if that is broken. */
+/** Lines from the segment's offset up to `end`, at least those of a record; undefined if that is broken. */
 async function readRecords(segment: Segment, end: number, maxBytes: number) {
   using file = await Deno.open(segment.path);
   const { offset } = segment;
-  let bytes = await readAt(file, offset, Math.min(end - offset, maxBytes + HEAD_BYTES));
-  if (bytes.length >= HEAD_BYTES) {
-    const first = HEAD_BYTES + new DataView(bytes.buffer).getUint32(4);
-    if (first > bytes.length) bytes = await readAt(file, offset, Math.min(first, end - offset));
-  }
-  const pieces: Uint8Array[] = [];
-  let [at, lines, size, flags] = [0, 0, 0, 0];
-  for (let record = recordAt(bytes, at); record !== undefined; record = recordAt(bytes, at)) {
-    const first = pieces.length === 0;
-    if (!first && size + record.rawBytes > maxBytes) break;
-    // A record that may have arrived goes alone: the others are not marked for its sake.
-    if (!first && (record.flags & REPEATED_FLAG) !== (flags & REPEATED_FLAG)) break;
-    const stored = bytes.subarray(at + HEAD_BYTES, record.end);
-    flags = record.flags;
-    pieces.push((flags & COMPRESSED_FLAG) === 0 ? stored : await decompress(stored));
-    size += record.rawBytes;
-    lines += record.lines;
-    at = record.end;
-  }
-  if (at === 0) return undefined;
-  return { bytes: joined(pieces), lines, repeated: (flags & REPEATED_FLAG) !== 0, size: at };
+  const bytes = await readAt(file, offset, Math.min(end - offset, maxBytes + HEAD_BYTES));
+  const first = lengthOfRecord(bytes);
+  if (first <= bytes.length) return await unpackRecords(bytes, maxBytes);
+  return await unpackRecords(await readAt(file, offset, Math.min(first, end - offset)), maxBytes);
 }
 
 async function readAt(file: Deno.FsFile, offset: number, length: number) {
@@ -352,16 +282,6 @@ async function readAt(file: Deno.FsFile, offset: number, length: number) {
   return bytes.subarray(0, done);
 }
 
-function joined(pieces: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    whole.set(piece, at);
-    at += piece.length;
-  }
-  return whole;
-}
-
 async function removeFirst(queue: Queue): Promise<void> {
   const segment = queue.segments.shift()!;
   if (queue.segments.length === 0) closeTail(queue);
@@ -374,32 +294,6 @@ function closeTail(queue: Queue): void {
 }
 
 /** `attempted`: sending up to there begins; 0: nothing is being sent. */
-async function writeCursor(queue: Queue, segment: Segment, attempted: number): Promise<void> {
-  const bytes = new Uint8Array(CURSOR_BYTES + 4);
-  const view = new DataView(bytes.buffer);
-  view.setFloat64(0, segment.number);
-  view.setFloat64(8, segment.offset);
-  view.setFloat64(16, attempted);
-  view.setUint32(CURSOR_BYTES, crc32(bytes.subarray(0, CURSOR_BYTES)));
-  const path = join(queue.folder, CURSOR);
-  using file = await Deno.open(path, { write: true, create: true, mode: 0o600 });
-  await file.write(bytes);
-}
-
-async function readCursor(folder: string) {
-  let bytes: Uint8Array;
-  try {
-    bytes = await Deno.readFile(join(folder, CURSOR));
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
-  if (bytes.length !== CURSOR_BYTES + 4) return undefined;
-  const view = new DataView(bytes.buffer);
-  if (view.getUint32(CURSOR_BYTES) !== crc32(bytes.subarray(0, CURSOR_BYTES))) return undefined;
-  return {
-    segment: view.getFloat64(0),
-    offset: view.getFloat64(8),
-    attempted: view.getFloat64(16),
-  };
+function saveCursor({ folder }: Queue, segment: Segment, attempted: number): Promise<void> {
+  return writeCursor(folder, { segment: segment.number, offset: segment.offset, attempted });
 }

@@ -31,7 +31,8 @@ const NO_CONTROL = "no control server yet";
 
 /** The channels that an `out_channel` names. */
 export function channelsOf(text: string): string[] {
-  return text.split(",").map((name) => name.trim()).filter((name) => name !== "");
+  const names = text.split(",").map((name) => name.trim());
+  return [...new Set(names)].filter((name) => name !== "");
 }
 
 const text = (value: string, help: string, more: Partial<TextKey> = {}): TextKey => (

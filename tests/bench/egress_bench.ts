@@ -12,7 +12,10 @@ import { ByteWriter } from "../../src/egress/byte_writer.ts";
 import { LogFiles, numberedFiles } from "../../src/egress/log_files.ts";
 import type { LineSink } from "../../src/egress/line_sink.ts";
 import { Outputs } from "../../src/egress/outputs.ts";
-import { jsonRows, kafkaRows, type RowForm, textRows } from "../../src/egress/row_forms.ts";
+import { jsonRows } from "../../src/egress/json_rows.ts";
+import { kafkaRows } from "../../src/egress/kafka_rows.ts";
+import type { RowForm } from "../../src/egress/row_form.ts";
+import { textRows } from "../../src/egress/text_rows.ts";
 import { Brokers } from "../kafka/broker.ts";
 import { startSending } from "../kafka/sending.ts";
 

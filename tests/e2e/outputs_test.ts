@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** What the compiled program writes to files: metrics of both forms, metadata; and that it follows log rotation. */
 import assert from "node:assert/strict";
-import { parseRows, until, withAgent, withFolder } from "./run_agent.ts";
+import { BINARY, finished, parseRows, until, withAgent, withFolder } from "./run_agent.ts";
 
 function linesOf(path: string): string[] {
   try {
@@ -51,4 +51,21 @@ Deno.test("gala-gopher writes metrics and metadata to files while it serves Prom
       await until("the file, after SIGHUP", () => linesOf(text)[0]);
       assert.equal((await end("SIGTERM")).code, 0);
     });
+  }));
+
+Deno.test("gala-gopher doctor ends and writes nothing, also where all channels are on", () =>
+  withFolder(async (folder) => {
+    const settings = {
+      metric: { out_channel: "logs,json,kafka" },
+      event: { out_channel: "logs,kafka" },
+      meta: { out_channel: "logs,kafka" },
+      kafka: { kafka_broker: "127.0.0.1:1", spool_dir: `${folder}/spool` },
+      logs: { metric_dir: `${folder}/m`, event_dir: `${folder}/e`, meta_dir: `${folder}/d` },
+      probes: [{ name: "system_meminfo" }],
+    };
+    await Deno.writeTextFile(`${folder}/gala-gopher.yaml`, JSON.stringify(settings));
+    const { code, out } = await finished(BINARY, ["doctor", "-c", folder]);
+    assert.equal(code, 0);
+    assert.match(out, /^system_meminfo \(native\): runs$/m);
+    assert.deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name), ["gala-gopher.yaml"]);
   }));

@@ -130,7 +130,8 @@ export function withAgent(options: RunOptions, work: (agent: Agent) => Promise<v
       const text = options.text.replace(
         /(web_server\s*[:=]\s*\{\s*port\s*[:=]\s*)\d+/,
         `$1${port}`,
-      );
+      ).replaceAll("/var/log/gala-gopher", `${folder}/log`)
+        .replaceAll(/(out_channel\s*[:=]\s*)"kafka"/g, '$1""');
       await Deno.writeTextFile(`${folder}/gala-gopher.conf`, text);
     }
     const child = startChild(folder, options);

@@ -5,7 +5,10 @@ import { Store } from "../core/store.ts";
 import type { Table, TableSpec } from "../core/table.ts";
 import { ByteWriter } from "./byte_writer.ts";
 import { metadataJson } from "./metadata_json.ts";
-import { jsonRows, kafkaRows, type RowForm, textRows } from "./row_forms.ts";
+import { jsonRows } from "./json_rows.ts";
+import { kafkaRows } from "./kafka_rows.ts";
+import { textRows } from "./text_rows.ts";
+import type { RowForm } from "./row_form.ts";
 
 const CONSTANTS = { machine_id: "4ad4", hostname: "node1" };
 const NOW = 1656060384400;
