@@ -114,12 +114,17 @@ class TextFiles implements HostFiles {
     return bytes;
   }
 
-  readOptional(path: string): Uint8Array | undefined {
+  readOptional(path: string, maxBytes = Infinity): Uint8Array | undefined {
     this.#given.fill(0xff);
     const text = this.texts[path];
     if (text === undefined) return undefined;
-    this.#given = typeof text === "string" ? new TextEncoder().encode(text) : text.slice();
+    const bytes = typeof text === "string" ? new TextEncoder().encode(text) : text;
+    this.#given = bytes.slice(0, Math.min(bytes.length, maxBytes));
     return this.#given;
+  }
+
+  count(path: string): number {
+    return this.list(path).length || NaN;
   }
 
   list(path: string): string[] {

@@ -20,10 +20,15 @@ export interface Settings {
 export interface HostFiles {
   /** Content, valid until the next call. Throws Unsupported when there is no such file. */
   read(path: string): Uint8Array;
-  /** Content, or undefined when there is no such file (or it vanished while being read). */
-  readOptional(path: string): Uint8Array | undefined;
+  /**
+   * Content, or undefined when there is no such file (or it vanished while being read). With `maxBytes`: no more than
+   * its first bytes, where otherwise a file that is too large is an error.
+   */
+  readOptional(path: string, maxBytes?: number): Uint8Array | undefined;
   /** Names in a folder, in no particular order; empty when there is no such folder. */
   list(path: string): string[];
+  /** How many names `list` would give, which may be cheaper; NaN when there is no such folder. */
+  count(path: string): number;
 }
 
 /** Writes rows of one table during a reading. */
