@@ -5,7 +5,7 @@ import type { HostFiles, NativeProbe, Settings, Tables } from "../src/core/probe
 import { Store } from "../src/core/store.ts";
 import type { Table } from "../src/core/table.ts";
 import { RootFiles } from "../src/sys/host_files.ts";
-import { startNative } from "../src/sys/native_runner.ts";
+import { type NativeHost, startNative } from "../src/sys/native_runner.ts";
 
 /** Files of a host by path: `{ "proc/stat": "cpu ..." }`. */
 export type FileTexts = Readonly<Record<string, string | Uint8Array>>;
@@ -39,6 +39,9 @@ export const DEFAULTS: Settings = {
   number: (_name, fallback) => fallback,
   text: (_name, fallback) => fallback,
   flag: (_name, fallback) => fallback,
+  pattern: () => undefined,
+  list: () => [],
+  fileText: () => "",
 };
 
 export function newStore(maxRows = 10_000): Store {
@@ -50,11 +53,13 @@ export function runProbe<T extends Tables>(
   probe: NativeProbe<T>,
   files: FileTexts | readonly FileTexts[],
   ticks = Array.isArray(files) ? files.length : 1,
+  settings: Settings = DEFAULTS,
+  shared: NativeHost["shared"] = {},
 ): Rows {
   const readings: readonly FileTexts[] = Array.isArray(files) ? files : [files];
   const host = new TextFiles(readings[0]!);
   const store = newStore();
-  const running = startNative(probe, { store, files: host, settings: DEFAULTS });
+  const running = startNative(probe, { store, files: host, settings, shared: shared ?? {} });
   for (let tick = 0; tick < ticks; tick++) {
     host.texts = readings[Math.min(tick, readings.length - 1)]!;
     running.tick(1000 * TICK_SECONDS * (tick + 1));

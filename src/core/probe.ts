@@ -2,7 +2,10 @@
 /** What a probe declares. Declarations are data and pure functions; `sys`, `ingest` and `manager` bring them to life. */
 import type { ObjectLayout } from "./layout.ts";
 import type { LabelReader } from "./labels.ts";
+import type { Snooper } from "./proc_filter.ts";
+import type { ProcessTable } from "./process_table.ts";
 import type { MetricSpec, MetricType, TableSpec } from "./table.ts";
+import type { TaskSource } from "./task_batch.ts";
 
 export type ProbeKind = "native" | "ebpf" | "external";
 
@@ -14,6 +17,15 @@ export interface Settings {
   number(name: string, fallback: number, min?: number, max?: number): number;
   text(name: string, fallback: string): string;
   flag(name: string, fallback: boolean): boolean;
+  /** A regular expression; undefined when the setting is empty. Throws ConfigError when it is none. */
+  pattern(name: string): RegExp | undefined;
+  /**
+   * Parts of a text that stand between commas, without the blanks around; a single number is one part. Throws
+   * ConfigError when a part is not of the form.
+   */
+  list(name: string, form: RegExp, allowed: string): string[];
+  /** Text of the file that this setting names; empty when it names none. Throws ConfigError if it cannot be read. */
+  fileText(name: string): string;
 }
 
 /** Files of the observed host, below its root. Paths have no leading slash: `proc/stat`. */
@@ -39,6 +51,20 @@ export interface RowWriter<Metric extends string = string> {
   set(metric: Metric, value: number): this;
 }
 
+/** What a probe shares with the rest of the program. */
+export interface ProbeHost {
+  /** Reads all processes: through BPF for a probe with `tasks`, where the kernel can; else from /proc. */
+  readonly tasks: TaskSource;
+  /** Names and containers of processes. */
+  readonly processes: ProcessTable;
+  /** This probe's own filter; it outlives a restart of the probe, and may be replaced at any time. */
+  readonly snooper: Snooper;
+  /** Monotonic time of the reading, in ms. */
+  readonly now: () => number;
+  /** Counts what had to be left out, by reason. */
+  lost(reason: string, count: number): void;
+}
+
 interface ProbeBase {
   /** Name in the configuration, in `/probes` and in the `probe` label. */
   readonly name: string;
@@ -48,6 +74,8 @@ interface ProbeBase {
   readonly partOf: readonly string[];
   /** Whether it runs when the configuration does not name it. */
   readonly on: boolean;
+  /** Options of the original's command line (`-w FILE`) that stand for a setting: letter to name. */
+  readonly options: Readonly<Record<string, string>>;
 }
 
 export type Tables = Readonly<Record<string, TableSpec>>;
@@ -60,8 +88,14 @@ export type Writers<T extends Tables> = {
 export interface NativeProbe<T extends Tables = Tables> extends ProbeBase {
   readonly kind: "native";
   readonly tables: T;
+  /** Whether it reads all processes: it then starts as late as eBPF probes do. */
+  readonly tasks: boolean;
   /** Called once at start; what it returns is called on each tick with the time since the last one in seconds. */
-  open(files: HostFiles, settings: Settings): (tables: Writers<T>, elapsed: number) => void;
+  open(
+    files: HostFiles,
+    settings: Settings,
+    host: ProbeHost,
+  ): (tables: Writers<T>, elapsed: number) => void;
 }
 
 /** A metric whose number stands in a field of a BPF map's value. */
@@ -152,13 +186,25 @@ export function gauge(help: string, unit: string): MetricSpec {
 }
 
 type Declared<P extends ProbeBase, Own extends keyof P> =
-  & Omit<P, "kind" | "help" | "partOf" | "on" | Own>
-  & { help: string; partOf?: readonly string[]; on?: boolean };
+  & Omit<P, "kind" | "help" | "partOf" | "on" | "options" | Own>
+  & {
+    help: string;
+    partOf?: readonly string[];
+    on?: boolean;
+    options?: Readonly<Record<string, string>>;
+  };
 
 export function nativeProbe<const T extends Tables>(
-  declaration: Declared<NativeProbe<T>, never>,
+  declaration: Declared<NativeProbe<T>, "tasks"> & { tasks?: boolean },
 ): NativeProbe {
-  const probe: NativeProbe<T> = { partOf: [], on: true, ...declaration, kind: "native" };
+  const probe: NativeProbe<T> = {
+    partOf: [],
+    on: true,
+    options: {},
+    tasks: false,
+    ...declaration,
+    kind: "native",
+  };
   // Its tables are checked against its `open` here; from now on it is one of many, known by names.
   return probe as unknown as NativeProbe;
 }
@@ -224,6 +270,7 @@ export function bpfProbe<const L extends ObjectLayout>(
   return {
     partOf: [],
     on: true,
+    options: {},
     iterators: [],
     optional: [],
     ...rest,

@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Runs a probe that reads files: adds its tables to the store and writes their rows on each tick. */
+import { Snooper } from "../core/proc_filter.ts";
 import type {
   HostFiles,
   NativeProbe,
+  ProbeHost,
   RowWriter,
   RunningProbe,
   Settings,
   Tables,
   Writers,
 } from "../core/probe.ts";
+import { ProcessTable } from "../core/process_table.ts";
 import type { Store } from "../core/store.ts";
 import type { Table } from "../core/table.ts";
+import { pageSize, ProcTasks } from "./proc_tasks.ts";
 
 export interface NativeHost {
   readonly store: Store;
@@ -18,20 +22,31 @@ export interface NativeHost {
   readonly settings: Settings;
   /** Names of tables that are switched off: the probe runs, these rows go nowhere. */
   readonly tablesOff?: ReadonlySet<string>;
+  /** What the program shares with its probes; what is left out, the probe has for itself. */
+  readonly shared?: Partial<Pick<ProbeHost, "tasks" | "processes" | "snooper">>;
 }
 
 export interface RunningNative extends RunningProbe {
   /** Reads once; what the probe throws goes on to the caller. */
   tick(now: number): void;
   stop(): void;
+  losses(): Readonly<Record<string, number>>;
 }
 
 /** Throws Unsupported when the host lacks what the probe reads, and what the store throws for its tables. */
 export function startNative<T extends Tables>(
   probe: NativeProbe<T>,
-  { store, files, settings, tablesOff = new Set() }: NativeHost,
+  { store, files, settings, tablesOff = new Set(), shared = {} }: NativeHost,
 ): RunningNative {
-  const read = probe.open(files, settings);
+  const losses: Record<string, number> = {};
+  let current = 0;
+  const read = probe.open(files, settings, {
+    tasks: shared.tasks ?? new ProcTasks(files, pageSize()),
+    processes: shared.processes ?? new ProcessTable(files),
+    snooper: shared.snooper ?? new Snooper(),
+    now: () => current,
+    lost: (reason, count) => losses[reason] = (losses[reason] ?? 0) + count,
+  });
   const writers = new Map<string, TableWriter>();
   const stop = () => {
     for (const { table } of writers.values()) store.remove(table);
@@ -55,11 +70,12 @@ export function startNative<T extends Tables>(
   // Of the last reading that succeeded. NaN before the first: what is per second is then not known.
   let last = NaN;
   const tick = (now: number) => {
+    current = now;
     for (const writer of writers.values()) writer.begin(now);
     read(tables as Writers<T>, (now - last) / 1000);
     last = now;
   };
-  return { tick, stop };
+  return { tick, stop, losses: () => losses };
 }
 
 class TableWriter implements RowWriter {

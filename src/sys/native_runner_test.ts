@@ -9,6 +9,9 @@ const settings: Settings = {
   number: (_name, fallback) => fallback,
   text: (_name, fallback) => fallback,
   flag: (_name, fallback) => fallback,
+  pattern: () => undefined,
+  list: () => [],
+  fileText: () => "",
 };
 
 function newHost(maxRows = 100) {

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MulanPSL-2.0
+import assert from "node:assert/strict";
+import { parseStat } from "./proc_pid.ts";
+import { ProcessTable } from "./process_table.ts";
+import { TASK, TaskBatch } from "./task_batch.ts";
+
+/** Texts by path; counts what is read. */
+class Texts {
+  reads = 0;
+
+  constructor(readonly texts: Record<string, string>) {}
+
+  readOptional(path: string, maxBytes = Infinity): Uint8Array | undefined {
+    this.reads++;
+    const text = this.texts[path];
+    if (text === undefined) return undefined;
+    return new TextEncoder().encode(text).slice(0, maxBytes);
+  }
+}
+
+interface Facts {
+  readonly comm?: string;
+  readonly start?: number;
+  readonly image?: number;
+}
+
+function statText(pid: number, { comm = "a", start = 100, image = 7000 }: Facts = {}): string {
+  return `${pid} (${comm}) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 ${start} 0 0 0 0 0 ${image} ` +
+    `${"0 ".repeat(10)}0 0\n`;
+}
+
+function host(pid: number, facts: Facts, cmdline?: string) {
+  const texts = { [`proc/${pid}/stat`]: statText(pid, facts) };
+  if (cmdline !== undefined) texts[`proc/${pid}/cmdline`] = cmdline;
+  return new Texts(texts);
+}
+
+/** Hands a process over as a reading of all processes does. */
+function note(table: ProcessTable, pid: number, facts: Facts, now: number) {
+  const batch = new TaskBatch();
+  const index = batch.add();
+  assert.ok(parseStat(new TextEncoder().encode(statText(pid, facts)), batch, index, 1));
+  batch.set(index, TASK.tgid, pid);
+  return table.note(batch, index, now);
+}
+
+Deno.test("ProcessTable finds name, start and command line of an id", () => {
+  const table = new ProcessTable(host(42, { comm: "my (db) 1", start: 9 }, "db\0--port\x001\0\0"));
+  const found = table.find(42, 0)!;
+  assert.deepEqual([found.pid, found.comm, found.start, found.cmdline, found.containerId], [
+    42,
+    "my (db) 1",
+    9,
+    "db --port 1",
+    "",
+  ]);
+  assert.equal(table.find(43, 0), undefined);
+});
+
+Deno.test("ProcessTable believes what it knows for 5 s, then looks again", () => {
+  const files = host(42, {}, "x");
+  const table = new ProcessTable(files);
+  const first = table.find(42, 0);
+  assert.equal(table.find(42, 4999), first);
+  assert.equal(files.reads, 1);
+  assert.equal(table.find(42, 5000), first, "still the same process");
+  assert.equal(files.reads, 2);
+});
+
+Deno.test("ProcessTable tells a process from a later one with the same id, and from itself before an exec", () => {
+  const files = host(42, { start: 100 }, "old");
+  const table = new ProcessTable(files);
+  const old = table.find(42, 0)!;
+  assert.equal(old.cmdline, "old");
+  files.texts["proc/42/cmdline"] = "new";
+  files.texts["proc/42/stat"] = statText(42, { start: 200 });
+  const later = table.find(42, 6000)!;
+  assert.notEqual(later, old);
+  assert.deepEqual([later.start, later.cmdline, old.cmdline], [200, "new", "old"]);
+  for (const facts of [{ start: 200, image: 1 }, { start: 200, image: 1, comm: "b" }]) {
+    const before = table.find(42, 6000);
+    assert.notEqual(note(table, 42, facts, 7000), before);
+    assert.equal(note(table, 42, facts, 7000), table.find(42, 7001));
+  }
+});
+
+Deno.test("ProcessTable remembers what ended for a minute, for those who still report on it", () => {
+  const files = host(42, {});
+  const table = new ProcessTable(files);
+  const found = table.find(42, 0);
+  delete files.texts["proc/42/stat"];
+  assert.equal(table.find(42, 50_000), found);
+  table.sweep(60_000);
+  assert.equal(table.size, 1);
+  table.sweep(60_001);
+  assert.equal(table.size, 0);
+  assert.equal(table.find(42, 60_001), undefined);
+});
+
+Deno.test("ProcessTable never holds more than its limit, and counts what it could not keep", () => {
+  const table = new ProcessTable(new Texts({}), { maxProcesses: 3 });
+  for (let pid = 1; pid <= 5; pid++) assert.equal(note(table, pid, {}, 0).pid, pid);
+  assert.deepEqual([table.size, table.overflowed], [3, 2]);
+  note(table, 1, { start: 500 }, 0);
+  assert.deepEqual([table.size, table.overflowed], [3, 2], "a reused id takes its own place");
+  note(table, 6, {}, 60_001);
+  assert.deepEqual([table.size, table.overflowed], [1, 2], "what ended makes room");
+});
+
+Deno.test("ProcessTable shows 512 bytes of a command line and searches in more, cutting no character", () => {
+  const long = `java\0-cp\0${"ä".repeat(5000)}\0org.example.Main\0`;
+  const found = new ProcessTable(host(42, {}, long)).find(42, 0)!;
+  assert.match(found.cmdline, /^java -cp ä+$/);
+  assert.ok(new TextEncoder().encode(found.cmdline).length <= 512);
+  assert.equal(found.cmdlineIncludes("org.example.Main"), true);
+  assert.equal(found.cmdlineIncludes("org.example.Other"), false);
+});
+
+Deno.test("ProcessTable asks for the container of a process once, and anew when the finder is replaced", () => {
+  const asked: number[] = [];
+  const containerOf = (pid: number) => {
+    asked.push(pid);
+    return "0123456789ab";
+  };
+  const table = new ProcessTable(host(42, {}), { containerOf });
+  const ids = [table.find(42, 0)!.containerId, table.find(42, 1)!.containerId];
+  assert.deepEqual([ids, asked], [["0123456789ab", "0123456789ab"], [42]]);
+  table.containerOf = () => "ffff";
+  assert.equal(table.find(42, 2)!.containerId, "ffff");
+});
