@@ -2,7 +2,7 @@
 /** The running agent: native probes and the server first, so that a scrape is answered at once; then all else. */
 import type { BuildInfo, ProbeStatus } from "../core/agent_stats.ts";
 import { Unsupported } from "../core/errors.ts";
-import type { ProbeKind } from "../core/probe.ts";
+import { ProcessTable } from "../core/process_table.ts";
 import { Store } from "../core/store.ts";
 import { agentMetrics } from "../egress/agent_metrics.ts";
 import { type MetricsServer, metricsServer } from "../egress/http_server.ts";
@@ -21,7 +21,7 @@ import { processStats } from "../sys/process_stats.ts";
 import { giveBackMemory } from "../sys/resident_memory.ts";
 import { buildVersion, embeddedLibrary } from "./embedded.ts";
 import { hostLabels } from "./identity.ts";
-import { builtInProbes, type Configured, externalProbes } from "./starters.ts";
+import { builtInProbes, type Configured, externalProbes, type Stage } from "./starters.ts";
 
 const now = () => performance.now();
 /** By then everything is loaded. */
@@ -75,6 +75,7 @@ export class Agent {
       config,
       store: this.#store,
       files: this.#files,
+      processes: new ProcessTable(this.#files),
       watchdog: this.#watchdog,
       log: this.#log,
       now,
@@ -87,10 +88,10 @@ export class Agent {
   /** Resolves when every probe runs or is known not to. Throws AddressInUse, or what TLS files are refused for. */
   async start(): Promise<void> {
     for (const warning of this.#config.warnings) this.#log("warn", warning);
-    await this.#startKinds("native");
+    await this.#startStage("files");
     if (this.#config.metric.out_channel === "web_server") this.#server = this.#serve();
     this.#manager.run();
-    await Promise.all([this.#startKinds("external"), this.#startEbpf()]);
+    await Promise.all([this.#startStage("external"), this.#startKernel()]);
     await this.#ownMetrics?.(); // loads its package now, so that the first scrape need not
     this.#timers.push(setTimeout(() => this.#giveBack(), GIVE_BACK_AFTER_MS));
     this.#timers.push(setInterval(() => this.#giveBack(), GIVE_BACK_EVERY_MS));
@@ -99,8 +100,8 @@ export class Agent {
   /** Starts every probe, also those that are switched off, tells how each fares, and ends them all. */
   async tryAll(): Promise<ProbeStatus[]> {
     try {
-      for (const kind of ["native", "external", "ebpf"] as const) {
-        await this.#startKinds(kind, true);
+      for (const stage of ["files", "external", "kernel"] as const) {
+        await this.#startStage(stage, true);
       }
       return this.#manager.status();
     } finally {
@@ -132,16 +133,14 @@ export class Agent {
     return { version: buildVersion(), deno: Deno.version.deno, libbpf };
   }
 
-  async #startKinds(kind: ProbeKind, off = false): Promise<void> {
-    const wanted = this.#configured.filter(({ on, startable }) =>
-      (on || off) && startable.kind === kind
-    );
+  async #startStage(stage: Stage, off = false): Promise<void> {
+    const wanted = this.#configured.filter((probe) => (probe.on || off) && probe.stage === stage);
     await Promise.all(wanted.map(({ startable }) => this.#manager.get(startable.name)!.start()));
   }
 
-  async #startEbpf(): Promise<void> {
+  async #startKernel(): Promise<void> {
     if (this.#config.global.bpf_stats) this.#startStatistics();
-    await this.#startKinds("ebpf");
+    await this.#startStage("kernel");
   }
 
   #startStatistics(): void {

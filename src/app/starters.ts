@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** From the configuration to probes that can be started, one way for each kind. */
-import { ConfigError } from "../core/errors.ts";
-import type { AnyProbe, RunningProbe } from "../core/probe.ts";
+import { ConfigError, KernelError } from "../core/errors.ts";
+import type { AnyProbe, HookVerdict, NativeProbe, RunningProbe } from "../core/probe.ts";
+import { Snooper } from "../core/proc_filter.ts";
+import type { ProcessTable } from "../core/process_table.ts";
 import type { Store } from "../core/store.ts";
+import { proc } from "../gen/layouts.ts";
 import { resolveCommand, splitCommandLine } from "../ingest/command_line.ts";
 import { startExternal, type StopLimits } from "../ingest/external_probe.ts";
 import { startCheck } from "../ingest/start_check.ts";
@@ -10,18 +13,21 @@ import type { Watchdog } from "../ingest/watchdog.ts";
 import { Unsupported } from "../core/errors.ts";
 import type { Logger } from "../manager/log.ts";
 import type { Startable } from "../manager/probe_life.ts";
-import { probeSettings } from "../manager/probe_settings.ts";
+import { probeSettings, settingsOfParam } from "../manager/probe_settings.ts";
 import type { Config, ExtendProbeConfig, ProbeConfig } from "../manager/schema.ts";
+import { BpfTasks } from "../sys/bpf_tasks.ts";
 import { startBpf } from "../sys/bpf_runner.ts";
 import type { RootFiles } from "../sys/host_files.ts";
 import type { Libbpf } from "../sys/libbpf.ts";
-import { startNative } from "../sys/native_runner.ts";
+import { type NativeHost, startNative } from "../sys/native_runner.ts";
+import { pageSize, ProcTasks } from "../sys/proc_tasks.ts";
 import { embeddedObject } from "./embedded.ts";
 
 export interface StartContext {
   readonly config: Config;
   readonly store: Store;
   readonly files: RootFiles;
+  readonly processes: ProcessTable;
   readonly watchdog: Watchdog;
   readonly log: Logger;
   readonly now: () => number;
@@ -29,10 +35,14 @@ export interface StartContext {
   readonly libbpf: () => Libbpf;
 }
 
+/** When a probe is started: what reads files before the server, what loads programs into the kernel after it. */
+export type Stage = "files" | "external" | "kernel";
+
 /** A probe that is configured, and whether it is to run. */
 export interface Configured {
   readonly startable: Startable;
   readonly on: boolean;
+  readonly stage: Stage;
 }
 
 /** All probes of the program with their configured switch. Throws ConfigError for a name that does not exist. */
@@ -46,10 +56,12 @@ export function builtInProbes(all: readonly AnyProbe[], context: StartContext): 
   return all.map((probe) => {
     const entry = configured.get(probe.name);
     refuseUnknownTables(probe, entry);
-    const start = () => Promise.resolve().then(() => startBuiltIn(probe, entry, context));
+    const snooper = new Snooper();
+    const start = () => Promise.resolve().then(() => startBuiltIn(probe, entry, snooper, context));
     return {
       startable: { name: probe.name, kind: probe.kind, start },
       on: entry?.switch === "on",
+      stage: probe.kind === "native" && !probe.tasks ? "files" : "kernel",
     };
   });
 }
@@ -65,12 +77,18 @@ function refuseUnknownTables(probe: AnyProbe, entry: ProbeConfig | undefined): v
 function startBuiltIn(
   probe: AnyProbe,
   entry: ProbeConfig | undefined,
-  { config, store, files, log, libbpf }: StartContext,
+  snooper: Snooper,
+  context: StartContext,
 ): RunningProbe | Promise<RunningProbe> {
-  const settings = probeSettings(entry?.settings ?? {}, entry?.place ?? { file: "settings" });
+  const { config, store, files, log, libbpf, processes } = context;
+  const given = { ...settingsOfParam(entry?.param ?? "", probe.options), ...entry?.settings };
+  const settings = probeSettings(given, entry?.place ?? { file: "settings" });
   const off = Object.entries(entry?.tables ?? {}).filter(([, value]) => value === "off");
   const tablesOff = new Set(off.map(([name]) => name));
-  if (probe.kind === "native") return startNative(probe, { store, files, settings, tablesOff });
+  if (probe.kind === "native") {
+    const host = { store, files, settings, tablesOff, shared: { processes, snooper } };
+    return probe.tasks ? startWithTasks(probe, host, context) : startNative(probe, host);
+  }
   return startBpf(probe, {
     store,
     settings,
@@ -82,6 +100,54 @@ function startBuiltIn(
   });
 }
 
+/** A probe of processes: through BPF where the kernel takes it, through /proc where not. */
+async function startWithTasks(
+  probe: NativeProbe,
+  host: NativeHost,
+  { config, files, log, libbpf }: StartContext,
+): Promise<RunningProbe> {
+  const pageBytes = pageSize();
+  const fallback = new ProcTasks(files, pageBytes);
+  let bpf: BpfTasks | undefined;
+  let verdict: HookVerdict | undefined;
+  try {
+    bpf = await BpfTasks.load({
+      libbpf: libbpf(),
+      image: embeddedObject(proc.object),
+      files: fallback,
+      pageBytes,
+      root: config.global.root,
+      btfPath: config.global.btf_path || undefined,
+    });
+  } catch (error) {
+    if (!(error instanceof Unsupported || error instanceof KernelError)) throw error;
+    verdict = {
+      program: "proc_tasks",
+      hook: "iter/task",
+      state: "unsupported",
+      reason: error.message,
+    };
+    log("info", `Probe "${probe.name}" reads /proc: ${error.message}`);
+  }
+  try {
+    const shared = { ...host.shared, tasks: bpf ?? fallback };
+    const running = startNative(probe, { ...host, shared });
+    return {
+      ...running,
+      stop() {
+        running.stop();
+        bpf?.[Symbol.dispose]();
+      },
+      hooks: () => bpf?.hooks ?? (verdict === undefined ? [] : [verdict]),
+      cost: () => bpf?.cost() ?? [],
+      facts: () => ({ reads: shared.tasks.name }),
+    };
+  } catch (error) {
+    bpf?.[Symbol.dispose]();
+    throw error;
+  }
+}
+
 /** The third-party probes of the configuration. */
 export function externalProbes(context: StartContext): Configured[] {
   return context.config.extend_probes.map((entry) => ({
@@ -91,6 +157,7 @@ export function externalProbes(context: StartContext): Configured[] {
       start: (failed) => startEntry(entry, context, failed),
     },
     on: entry.switch !== "off",
+    stage: "external",
   }));
 }
 

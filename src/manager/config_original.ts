@@ -4,7 +4,7 @@ import type { Draft } from "./config_check.ts";
 import type { Findings } from "./config_findings.ts";
 import type { ExtendProbeConfig, ProbeConfig } from "./schema.ts";
 
-const BASEINFO = ["system_cpu", "system_meminfo", "system_net"];
+const BASEINFO = ["system_cpu", "system_meminfo", "system_net", "system_proc"];
 
 /** Names in `probes`; an empty list is a probe that this version does not have. */
 const PROBES: ReadonlyMap<string, readonly string[]> = new Map([

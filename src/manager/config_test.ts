@@ -184,7 +184,10 @@ Deno.test("loadConfig uses what the file sets and the default for the rest", () 
   });
   assert.deepEqual(
     config.probes.map((probe) => [probe.name, probe.switch]),
-    [["system_cpu", "on"], ["system_meminfo", "on"], ["system_net", "on"], ["tcp", "on"]],
+    ["system_cpu", "system_meminfo", "system_net", "system_proc", "tcp"].map((name) => [
+      name,
+      "on",
+    ]),
   );
 });
 
@@ -210,6 +213,20 @@ Deno.test("loadConfig keeps names such as __proto__ apart from the program's own
   assert.match(problemsOf(() => conf("global = { toString = 1; };")).join(), /unknown key/);
 });
 
+Deno.test("loadConfig checks the settings of a probe that has declared them", () => {
+  const entry = (settings: string) => `probes:\n  - name: system_proc\n    settings: ${settings}\n`;
+  const { probes } = yaml(entry("{ top: 7, proc_id: 1 }"));
+  assert.deepEqual(probes[0]!.settings, { top: 7, proc_id: 1 });
+  const problems = problemsOf(() => yaml(entry("{ topp: 7, smaps_interval: -1, whitelist: a }")));
+  assert.equal(problems.length, 3);
+  assert.match(problems[0]!, /unknown key "settings.topp", did you mean "top"\?/);
+  assert.match(
+    problems[1]!,
+    /c\.yaml:3:42: settings.smaps_interval is -1; allowed: a whole number/,
+  );
+  assert.match(problems[2]!, /settings.whitelist is "a"; allowed: an absolute path/);
+});
+
 Deno.test("loadConfig reads the settings of version 1, probes in the place of its programs", () => {
   const config = loadConfig(`${FIXTURES}v1.conf`);
   assert.equal(config.global.log_file_name, "gopher.log");
@@ -217,7 +234,7 @@ Deno.test("loadConfig reads the settings of version 1, probes in the place of it
   assert.deepEqual(
     config.probes.map(({ name, switch: state, param }) => [name, state, param]),
     [
-      ...["system_cpu", "system_meminfo", "system_net"].map((name) => [
+      ...["system_cpu", "system_meminfo", "system_net", "system_proc"].map((name) => [
         name,
         "on",
         "-t 5 -w /opt/gala-gopher/task_whitelist.conf -l warn",
@@ -240,7 +257,7 @@ Deno.test("loadConfig reads the settings of version 1, probes in the place of it
 Deno.test("loadConfig reads the settings of later versions, which list no probes", () => {
   const config = loadConfig(`${FIXTURES}master.conf`);
   assert.equal(config.rest_api_server.port, 9999);
-  assert.equal(config.probes.length, 4);
+  assert.equal(config.probes.length, 5);
   assert.deepEqual(config.warnings, []);
 });
 

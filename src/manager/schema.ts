@@ -328,6 +328,29 @@ export const EXTEND_PROBE_KEYS = {
   meta: text("", 'The .meta file of its tables; "" takes those beside the command.'),
 } as const satisfies Keys;
 
+/** What may stand in `settings` of a probe that is named here; other probes check theirs when they start. */
+export const PROBE_SETTINGS: Readonly<Record<string, Keys>> = {
+  system_proc: {
+    proc_name: text(
+      "",
+      "Regular expression that is found in the names of the processes to report.",
+    ),
+    cmdline: text("", "Text that their command lines contain; with proc_name, both must hold."),
+    proc_id: { kind: "any", default: "", help: 'Ids of processes to report, with "," between.' },
+    container_id: text("", 'Containers whose processes to report, with "," between.'),
+    whitelist: path("File with names of processes to report, one a line; also given by -w."),
+    top: number(20, [0, 1000], "Without all of these, so many with most CPU and most memory.", {
+      unit: "processes",
+    }),
+    smaps_interval: number(
+      60,
+      [0, 86400],
+      "Time between two readings of smaps_rollup, which cost 0.1 ms a process; 0 for none.",
+      { unit: "s" },
+    ),
+  },
+};
+
 export const LISTS = {
   probes: {
     help: "Probes of this program, native and eBPF; without this list, those shown here run.",
@@ -340,7 +363,13 @@ export const LISTS = {
 } as const;
 
 /** What runs where no list says otherwise. */
-export const DEFAULT_PROBES = ["system_cpu", "system_meminfo", "system_net", "tcp"] as const;
+export const DEFAULT_PROBES = [
+  "system_cpu",
+  "system_meminfo",
+  "system_net",
+  "system_proc",
+  "tcp",
+] as const;
 
 export type Sections = {
   readonly [Name in keyof typeof SECTIONS]: ValuesOf<(typeof SECTIONS)[Name]["keys"]>;
