@@ -53,7 +53,7 @@ static __always_inline u64 resident_pages(struct mm_struct *mm)
 		return not_negative(BPF_CORE_READ(old, rss_stat.count[MM_FILEPAGES])) +
 		       not_negative(BPF_CORE_READ(old, rss_stat.count[MM_ANONPAGES])) +
 		       not_negative(BPF_CORE_READ(old, rss_stat.count[MM_SHMEMPAGES]));
-	return not_negative(BPF_CORE_READ(mm, rss_stat[MM_FILEPAGES].count)) +
-	       not_negative(BPF_CORE_READ(mm, rss_stat[MM_ANONPAGES].count)) +
-	       not_negative(BPF_CORE_READ(mm, rss_stat[MM_SHMEMPAGES].count));
+	return not_negative(mm->rss_stat[MM_FILEPAGES].count) +
+	       not_negative(mm->rss_stat[MM_ANONPAGES].count) +
+	       not_negative(mm->rss_stat[MM_SHMEMPAGES].count);
 }

@@ -48,23 +48,54 @@ export function newStore(maxRows = 10_000): Store {
   return new Store({ maxTables: 64, maxRows, maxFields: 64, timeoutMs: 60_000 }, {});
 }
 
+/** What a run has besides its files. */
+export interface RunOptions {
+  readonly settings?: Settings;
+  readonly shared?: NonNullable<NativeHost["shared"]>;
+}
+
 /** Rows after the last of several readings: either of one text several times, or of one text each. */
 export function runProbe<T extends Tables>(
   probe: NativeProbe<T>,
   files: FileTexts | readonly FileTexts[],
   ticks = Array.isArray(files) ? files.length : 1,
-  settings: Settings = DEFAULTS,
-  shared: NativeHost["shared"] = {},
+  options: RunOptions = {},
 ): Rows {
+  const { tick, rows } = startOnTexts(probe, files, options);
+  for (let i = 0; i < ticks; i++) tick();
+  return rows();
+}
+
+/** The same with time between the readings, in which `readLater` comes back. */
+export async function runProbeSlowly<T extends Tables>(
+  probe: NativeProbe<T>,
+  files: FileTexts | readonly FileTexts[],
+  ticks = Array.isArray(files) ? files.length : 1,
+  options: RunOptions = {},
+): Promise<Rows> {
+  const { tick, rows } = startOnTexts(probe, files, options);
+  for (let i = 0; i < ticks; i++) {
+    tick();
+    await new Promise((resolve) => setTimeout(resolve, 0));
+  }
+  return rows();
+}
+
+function startOnTexts<T extends Tables>(
+  probe: NativeProbe<T>,
+  files: FileTexts | readonly FileTexts[],
+  { settings = DEFAULTS, shared = {} }: RunOptions,
+): { tick: () => void; rows: () => Rows } {
   const readings: readonly FileTexts[] = Array.isArray(files) ? files : [files];
   const host = new TextFiles(readings[0]!);
   const store = newStore();
-  const running = startNative(probe, { store, files: host, settings, shared: shared ?? {} });
-  for (let tick = 0; tick < ticks; tick++) {
-    host.texts = readings[Math.min(tick, readings.length - 1)]!;
-    running.tick(1000 * TICK_SECONDS * (tick + 1));
-  }
-  return storeRows(store);
+  const running = startNative(probe, { store, files: host, settings, shared });
+  let ticks = 0;
+  const tick = () => {
+    host.texts = readings[Math.min(ticks, readings.length - 1)]!;
+    running.tick(1000 * TICK_SECONDS * ++ticks);
+  };
+  return { tick, rows: () => storeRows(store) };
 }
 
 /** Rows of one reading of this host. */
@@ -75,7 +106,7 @@ export function runOnHost<T extends Tables>(probe: NativeProbe<T>): Rows {
   return storeRows(store);
 }
 
-function storeRows(store: Store): Rows {
+export function storeRows(store: Store): Rows {
   const rows: Rows = {};
   for (const table of store.tables) rows[table.name] = tableRows(table);
   return rows;
@@ -126,6 +157,12 @@ class TextFiles implements HostFiles {
     const bytes = typeof text === "string" ? new TextEncoder().encode(text) : text;
     this.#given = bytes.slice(0, Math.min(bytes.length, maxBytes));
     return this.#given;
+  }
+
+  readLater(path: string): Promise<Uint8Array | undefined> {
+    const text = this.texts[path];
+    if (text === undefined) return Promise.resolve(undefined);
+    return Promise.resolve(typeof text === "string" ? new TextEncoder().encode(text) : text);
   }
 
   count(path: string): number {

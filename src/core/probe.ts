@@ -37,6 +37,8 @@ export interface HostFiles {
    * its first bytes, where otherwise a file that is too large is an error.
    */
   readOptional(path: string, maxBytes?: number): Uint8Array | undefined;
+  /** As readOptional, but elsewhere: for a file that takes the kernel long. The content is the caller's own. */
+  readLater(path: string): Promise<Uint8Array | undefined>;
   /** Names in a folder, in no particular order; empty when there is no such folder. */
   list(path: string): string[];
   /** How many names `list` would give, which may be cheaper; NaN when there is no such folder. */

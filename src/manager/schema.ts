@@ -345,7 +345,7 @@ export const PROBE_SETTINGS: Readonly<Record<string, Keys>> = {
     smaps_interval: number(
       60,
       [0, 86400],
-      "Time between two readings of smaps_rollup, which cost 0.1 ms a process; 0 for none.",
+      "Time between two readings of smaps_rollup, 0 for none; they cost 0.1 ms a process, 12 ms a GB.",
       { unit: "s" },
     ),
   },

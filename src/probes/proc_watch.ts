@@ -28,8 +28,6 @@ export interface Watched {
 
 /** A process that was among the largest stays for this long, so that its series does not come and go. */
 const HOLD_SECONDS = 60;
-/** Of one reading, so that many processes at once do not hold everything up: some 5 ms. */
-const MIN_SMAPS = 64;
 
 export class ProcWatch {
   readonly batch = new TaskBatch();
@@ -44,6 +42,8 @@ export class ProcWatch {
   #round = 0;
   /** Seconds since the first reading. */
   #clock = 0;
+  #readsSmaps = false;
+  #smapsFailure: unknown;
 
   constructor(files: HostFiles, host: ProbeHost, options: WatchOptions) {
     this.#files = files;
@@ -67,7 +67,7 @@ export class ProcWatch {
     }
     processes.sweep(this.#host.now());
     const chosen = this.#choose().filter(({ index }) => tasks.complete(batch, index));
-    this.#readSmaps(chosen, elapsed);
+    this.#readSmaps(chosen);
     for (const tracked of chosen) tracked.describe(batch);
     return chosen;
   }
@@ -110,18 +110,31 @@ export class ProcWatch {
     return largest;
   }
 
-  /** Those that were never read, or not for the longest time, come first. */
-  #readSmaps(chosen: readonly Tracked[], elapsed: number): void {
+  /**
+   * Begins to read those that are due, unless it is still at it. The kernel walks the page tables, 12 ms for each GB,
+   * so nobody waits for it: what it tells is reported at the next reading.
+   */
+  #readSmaps(chosen: readonly Tracked[]): void {
+    if (this.#smapsFailure !== undefined) throw this.#smapsFailure;
     const { smapsSeconds } = this.#options;
-    if (smapsSeconds === 0) return;
+    if (smapsSeconds === 0 || this.#readsSmaps) return;
     const due = chosen.filter(({ index, smapsAt }) =>
       this.#clock - smapsAt >= smapsSeconds && this.batch.get(index, TASK.size_bytes) > 0
     );
-    const limit = Math.max(MIN_SMAPS, Math.ceil(chosen.length * (elapsed || 0) / smapsSeconds));
-    if (due.length > limit) due.sort((one, other) => one.smapsAt - other.smapsAt);
-    for (const tracked of due.slice(0, limit)) {
-      const bytes = this.#files.readOptional(`proc/${tracked.process.pid}/smaps_rollup`);
-      tracked.smapsAt = this.#clock;
+    this.#readsSmaps = due.length > 0;
+    this.#readEach(due, this.#clock).then(
+      () => this.#readsSmaps = false,
+      (error) => this.#smapsFailure = error,
+    );
+  }
+
+  async #readEach(due: readonly Tracked[], clock: number): Promise<void> {
+    for (const tracked of due) {
+      const { process } = tracked;
+      const bytes = await this.#files.readLater(`proc/${process.pid}/smaps_rollup`);
+      // Meanwhile it may run another program.
+      if (tracked.process !== process) continue;
+      tracked.smapsAt = clock;
       if (bytes === undefined) tracked.smaps = undefined;
       else parseSmaps(bytes, tracked.smaps ??= new Float64Array(SMAPS_LINES.length));
     }

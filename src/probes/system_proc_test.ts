@@ -7,6 +7,7 @@ import {
   fixture,
   type Row,
   runProbe,
+  runProbeSlowly,
   TICK_SECONDS,
 } from "../../tests/run_probe.ts";
 import { Unsupported } from "../core/errors.ts";
@@ -38,9 +39,20 @@ function rows(
   given: Settings = DEFAULTS,
   ticks?: number,
 ): Map<string, Row> {
-  const all = runProbe(systemProc, files, ticks, given)["system_proc"]!;
-  return new Map(all.map((row) => [String(row["tgid"]), row]));
+  return byId(runProbe(systemProc, files, ticks, { settings: given })["system_proc"]!);
 }
+
+/** With what is read beside the ticks. */
+async function slowRows(
+  files: FileTexts | readonly FileTexts[],
+  ticks: number,
+  given: Settings = DEFAULTS,
+): Promise<Map<string, Row>> {
+  const all = await runProbeSlowly(systemProc, files, ticks, { settings: given });
+  return byId(all["system_proc"]!);
+}
+
+const byId = (all: readonly Row[]) => new Map(all.map((row) => [String(row["tgid"]), row]));
 
 const ids = (found: ReadonlyMap<string, Row>) =>
   [...found.keys()].map(Number).sort((a, b) => a - b);
@@ -53,10 +65,10 @@ function withStat(files: FileTexts, from: string, to: string): FileTexts {
 }
 
 for (const version of VERSIONS) {
-  Deno.test(`system_proc reports of Linux ${version} what tests/golden/system_proc.json says`, () => {
+  Deno.test(`system_proc reports of Linux ${version} what tests/golden/system_proc.json says`, async () => {
     // The versions' hosts differ in memory.
     const files = { ...fixture(`proc-${version}`), "proc/meminfo": "MemTotal: 8009996 kB\n" };
-    const found = [...rows(files).values()];
+    const found = [...(await slowRows(files, 2)).values()];
     found.sort((one, other) => Number(one["tgid"]) - Number(other["tgid"]));
     const golden = JSON.parse(Deno.readTextFileSync(new URL("system_proc.json", GOLDEN)));
     assert.deepEqual(found, golden);
@@ -83,7 +95,7 @@ Deno.test("system_proc knows no share where a counter went back or wrapped, and 
   assert.equal(row["utime_jiffies"], 3);
 });
 
-Deno.test("system_proc takes a later process with the same id for a new row", () => {
+Deno.test("system_proc takes a later process with the same id for a new row", async () => {
   const before = fixture("proc-6.12");
   const later = withStat(withStat(before, " 86400 ", " 99999 "), " 250 75 ", " 10 5 ");
   const after = {
@@ -91,9 +103,10 @@ Deno.test("system_proc takes a later process with the same id for a new row", ()
     "proc/4711/cmdline": "other\0",
     "proc/4711/smaps_rollup": "Swap: 3 kB\n",
   };
-  const row = rows([before, after]).get("4711")!;
+  const first = rows([before, after]).get("4711")!;
+  assert.equal(first["cpu_util"], 15 / TICK_SECONDS, "all of its time is since the last reading");
+  const row = (await slowRows([before, after], 3)).get("4711")!;
   assert.deepEqual([row["start_time"], row["cmdline"]], ["99999", "other"]);
-  assert.equal(row["cpu_util"], 15 / TICK_SECONDS, "all of its time is since the last reading");
   assert.deepEqual([row["swap_data_size"], row["shared_clean_size"]], [3, undefined]);
 });
 
@@ -132,7 +145,8 @@ Deno.test("system_proc keeps reporting a process for a minute after it was among
   const first = fixture("proc-6.12");
   const busy = withStat(first, " 250 75 ", " 5000000000 75 ");
   const top = settings({ top: 1 });
-  const since = (ticks: number) => runProbe(systemProc, [busy, first], ticks, top)["system_proc"]!;
+  const since = (ticks: number) =>
+    runProbe(systemProc, [busy, first], ticks, { settings: top })["system_proc"]!;
   const fresh = (ticks: number) =>
     since(ticks).find((row) => row["tgid"] === "4711")!["utime_jiffies"] === 250;
   assert.equal(fresh(60 / TICK_SECONDS), true);
@@ -155,19 +169,22 @@ Deno.test("system_proc obeys a filter that was set at run time, also over its co
   const snooper = new Snooper();
   snooper.filter = { ...NO_FILTER, pids: new Set([2]) };
   const files = fixture("proc-6.12");
-  const found = runProbe(systemProc, files, 1, settings({ proc_id: "1" }), { snooper });
+  const options = { settings: settings({ proc_id: "1" }), shared: { snooper } };
+  const found = runProbe(systemProc, files, 1, options);
   assert.deepEqual(found["system_proc"]!.map((row) => row["tgid"]), ["2"]);
 });
 
-Deno.test("system_proc reads smaps_rollup on its own period, or never", () => {
+Deno.test("system_proc reads smaps_rollup on its own period, or never", async () => {
   const first = fixture("proc-6.12");
   const then = { ...first, "proc/4711/smaps_rollup": "Swap: 77 kB\n" };
-  const swap = (ticks: number, values = {}) =>
-    rows([first, then], settings(values), ticks).get("4711")!["swap_data_size"];
-  assert.equal(swap(60 / TICK_SECONDS), 16);
-  assert.equal(swap(60 / TICK_SECONDS + 1), 77);
-  assert.equal(swap(3, { smaps_interval: 2 * TICK_SECONDS }), 77);
-  assert.equal(swap(20, { smaps_interval: 0 }), undefined);
+  const swap = async (ticks: number, values = {}) =>
+    (await slowRows([first, then], ticks, settings(values))).get("4711")!["swap_data_size"];
+  assert.equal(await swap(1), undefined, "comes with the next reading");
+  assert.equal(await swap(2), 16);
+  assert.equal(await swap(60 / TICK_SECONDS + 1), 16);
+  assert.equal(await swap(60 / TICK_SECONDS + 2), 77);
+  assert.equal(await swap(4, { smaps_interval: 2 * TICK_SECONDS }), 77);
+  assert.equal(await swap(20, { smaps_interval: 0 }), undefined);
 });
 
 Deno.test("system_proc is unsupported without /proc/meminfo, and empty without processes", () => {
@@ -181,5 +198,5 @@ Deno.test("system_proc is unsupported without /proc/meminfo, and empty without p
 Deno.test("system_proc survives spoilt files", () => {
   fuzzProbe(systemProc, FILES, (_table, row) => {
     assert.match(String(row["tgid"]), /^\d+$/);
-  });
+  }, 500);
 });

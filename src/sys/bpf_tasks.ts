@@ -60,8 +60,26 @@ const LONG: readonly (readonly [TaskField, keyof typeof FIELDS])[] = [
 const LONG_COLUMNS = LONG.map(([column]) => TASK[column]);
 const LONG_WORDS = LONG.map(([, field]) => word(field));
 
-const PRIORITY_WORD = word("priority");
-const NICE_WORD = word("nice");
+/** Where the other numbers stand. */
+const AT = {
+  priority: word("priority"),
+  nice: word("nice"),
+  start: word("start_ns"),
+  utime: word("utime_ns"),
+  stime: word("stime_ns"),
+  runtime: word("runtime_ns"),
+  shownUtime: word("shown_utime_ns"),
+  shownStime: word("shown_stime_ns"),
+  childrenUtime: word("children_utime_ns"),
+  childrenStime: word("children_stime_ns"),
+  fdLimit: word("fd_limit"),
+  size: word("size_pages"),
+  resident: word("resident_pages"),
+} as const;
+const COMM = FIELDS.comm.offset;
+const LACKS_THREADS = FIELDS.lacks_threads.offset;
+const LACKS_FDS = FIELDS.lacks_fds.offset;
+const LACKS_IO = FIELDS.lacks_io.offset;
 
 const NS_PER_TICK = 1e9 / TICKS_PER_SECOND;
 const RLIM_INFINITY = 2 ** 64;
@@ -144,48 +162,48 @@ export class BpfTasks implements TaskSource, Disposable {
     for (let i = 0; i < LONG_COLUMNS.length; i++) {
       batch.set(index, LONG_COLUMNS[i]!, long(words, at + LONG_WORDS[i]!));
     }
-    batch.set(index, TASK.priority, words[at + PRIORITY_WORD]! | 0);
-    batch.set(index, TASK.nice, words[at + NICE_WORD]! | 0);
+    batch.set(index, TASK.priority, words[at + AT.priority]! | 0);
+    batch.set(index, TASK.nice, words[at + AT.nice]! | 0);
     this.#takeTimes(words, at, batch, index);
     this.#takeSizes(words, at, batch, index);
-    const comm = offset + FIELDS.comm.offset;
+    const comm = offset + COMM;
     for (let i = 0; i < COMM_BYTES; i++) batch.comms[index * COMM_BYTES + i] = bytes[comm + i]!;
     this.#note(bytes, offset, batch, index);
   }
 
   #takeTimes(words: Uint32Array, at: number, batch: TaskBatch, index: number): void {
-    const start = ticks(long(words, at + word("start_ns")));
+    const start = ticks(long(words, at + AT.start));
     batch.set(index, TASK.start, start);
     this.#cpu.split(
       batch.get(index, TASK.tgid),
       start,
-      long(words, at + word("utime_ns")),
-      long(words, at + word("stime_ns")),
-      long(words, at + word("runtime_ns")),
-      long(words, at + word("shown_utime_ns")),
-      long(words, at + word("shown_stime_ns")),
+      long(words, at + AT.utime),
+      long(words, at + AT.stime),
+      long(words, at + AT.runtime),
+      long(words, at + AT.shownUtime),
+      long(words, at + AT.shownStime),
     );
     batch.set(index, TASK.utime, ticks(this.#cpu.utime));
     batch.set(index, TASK.stime, ticks(this.#cpu.stime));
-    batch.set(index, TASK.cutime, ticks(long(words, at + word("children_utime_ns"))));
-    batch.set(index, TASK.cstime, ticks(long(words, at + word("children_stime_ns"))));
+    batch.set(index, TASK.cutime, ticks(long(words, at + AT.childrenUtime)));
+    batch.set(index, TASK.cstime, ticks(long(words, at + AT.childrenStime)));
   }
 
   #takeSizes(words: Uint32Array, at: number, batch: TaskBatch, index: number): void {
     const pageBytes = this.#pageBytes;
-    const fdLimit = long(words, at + word("fd_limit"));
-    batch.set(index, TASK.size_bytes, long(words, at + word("size_pages")) * pageBytes);
-    batch.set(index, TASK.resident_bytes, long(words, at + word("resident_pages")) * pageBytes);
+    const fdLimit = long(words, at + AT.fdLimit);
+    batch.set(index, TASK.size_bytes, long(words, at + AT.size) * pageBytes);
+    batch.set(index, TASK.resident_bytes, long(words, at + AT.resident) * pageBytes);
     batch.set(index, TASK.fd_limit, fdLimit >= RLIM_INFINITY ? Infinity : fdLimit);
   }
 
   /** What the record lacks is left to /proc. */
   #note(bytes: Uint8Array, offset: number, batch: TaskBatch, index: number): void {
-    const lacksThreads = bytes[offset + FIELDS.lacks_threads.offset] !== 0;
-    const lacksIo = bytes[offset + FIELDS.lacks_io.offset] !== 0;
+    const lacksThreads = bytes[offset + LACKS_THREADS] !== 0;
+    const lacksIo = bytes[offset + LACKS_IO] !== 0;
     if (lacksThreads) this.#partial.push(index);
     if (lacksThreads || lacksIo) batch.set(index, TASK.rchar, NaN);
-    if (bytes[offset + FIELDS.lacks_fds.offset] !== 0) batch.set(index, TASK.fds, NaN);
+    if (bytes[offset + LACKS_FDS] !== 0) batch.set(index, TASK.fds, NaN);
   }
 }
 

@@ -80,6 +80,17 @@ export class RootFiles implements HostFiles, Disposable {
     return size >= 0 ? this.#buffer.subarray(0, size) : undefined;
   }
 
+  async readLater(path: string): Promise<Uint8Array | undefined> {
+    const full = this.#resolve(path);
+    try {
+      return await Deno.readFile(full);
+    } catch (error) {
+      const errno = errnoOf(error);
+      if (!ABSENT.has(errno)) throw new KernelError("read", full, errno, errnoName(errno));
+      return undefined;
+    }
+  }
+
   list(path: string): string[] {
     return this.#list(path) ?? [];
   }
