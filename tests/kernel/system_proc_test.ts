@@ -77,13 +77,17 @@ async function withProgram(
     await run(child.pid, ask);
   } finally {
     await writer.close().catch(() => {});
-    try {
-      child.kill("SIGKILL");
-    } catch (error) {
-      if (!(error instanceof TypeError)) throw error; // it has ended by itself
-    }
+    endIfRunning(child);
     await reader.cancel();
     await child.status;
+  }
+}
+
+function endIfRunning(child: Deno.ChildProcess): void {
+  try {
+    child.kill("SIGKILL");
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error; // thrown for one that has ended by itself
   }
 }
 
