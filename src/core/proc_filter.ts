@@ -35,9 +35,17 @@ export function filtersNothing({ pids, comms, rules, containers }: ProcFilter): 
 }
 
 export function wants(filter: ProcFilter, process: Process): boolean {
-  return filter.pids.has(process.pid) || filter.comms.has(process.comm) ||
-    filter.rules.some((rule) => meets(rule, process)) ||
-    (filter.containers.length > 0 && isIn(filter.containers, process.containerId.toLowerCase()));
+  return names(filter, process) || isInside(filter, process);
+}
+
+/** By what does not change while the process runs one program. */
+function names({ pids, comms, rules }: ProcFilter, process: Process): boolean {
+  return pids.has(process.pid) || comms.has(process.comm) ||
+    rules.some((rule) => meets(rule, process));
+}
+
+function isInside({ containers }: ProcFilter, process: Process): boolean {
+  return containers.length > 0 && isIn(containers, process.containerId.toLowerCase());
 }
 
 function meets({ comm, cmdline }: ProcRule, process: Process): boolean {
@@ -73,14 +81,13 @@ export class Snooper {
     return this.#filter === undefined || filtersNothing(this.#filter);
   }
 
-  /** Asked once for each process and each filter; the answer is kept. */
+  /** Looks at the name and the command line once for each process and each filter, at its container each time. */
   wants(process: Process): boolean {
+    const filter = this.#filter;
+    if (filter === undefined || filtersNothing(filter)) return true;
     let verdict = this.#verdicts.get(process);
-    if (verdict === undefined) {
-      verdict = this.isOpen || wants(this.#filter!, process);
-      this.#verdicts.set(process, verdict);
-    }
-    return verdict;
+    if (verdict === undefined) this.#verdicts.set(process, verdict = names(filter, process));
+    return verdict || isInside(filter, process);
   }
 }
 

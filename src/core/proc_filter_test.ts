@@ -75,6 +75,18 @@ Deno.test("Snooper looks at a process once for each filter", () => {
   assert.deepEqual([snooper.wants(looked), snooper.wants(looked), looks], [true, true, 1]);
 });
 
+Deno.test("Snooper follows a process that is moved into a container", () => {
+  const snooper = new Snooper();
+  let containerId = "";
+  const moved: Process = Object.defineProperty({ ...NGINX }, "containerId", {
+    get: () => containerId,
+  });
+  snooper.filter = { ...NO_FILTER, containers: ["0123456789ab"] };
+  assert.equal(snooper.wants(moved), false);
+  containerId = "0123456789ab";
+  assert.equal(snooper.wants(moved), true);
+});
+
 Deno.test("parseWhiteList takes a name a line, as the kernel would cut it", () => {
   const text = "nginx\n\n  redis-server \r\n# comment\nredis-benchmark\na-name-longer-than-that\n";
   assert.deepEqual([...parseWhiteList(text)], [

@@ -26,8 +26,8 @@ export interface Process {
   cmdlineIncludes(text: string): boolean;
 }
 
-/** Finds the container of a process by its id; empty for none. */
-export type ContainerFinder = (pid: number) => string;
+/** Finds the container of a process by its id; empty for none, undefined when there is no such process. */
+export type ContainerFinder = (pid: number) => string | undefined;
 
 export interface ProcessTableOptions {
   readonly maxProcesses?: number;
@@ -37,6 +37,9 @@ export interface ProcessTableOptions {
 const MAX_PROCESSES = 32_768;
 /** An id that nobody handed over is believed this long. */
 const BELIEVED_MS = 5000;
+/** A runtime moves a process into its container when it is young; later it hardly happens. */
+const YOUNG_MS = 15_000;
+const SETTLED_MS = 60_000;
 /** What ended is remembered this long, for those who still report on it. */
 const REMEMBERED_MS = 60_000;
 /** Of the command line as a label. Java's can have 100 KB. */
@@ -92,7 +95,10 @@ export class ProcessTable {
     const pid = batch.get(index, TASK.tgid);
     let known = this.#known.get(pid);
     if (known === undefined || !known.is(batch, index)) {
-      known = new KnownProcess(batch, index, this.#files, (of) => this.#containerOf(of));
+      known = new KnownProcess(batch, index, now, {
+        files: this.#files,
+        containerOf: (of) => this.#containerOf(of),
+      });
       if (this.#known.has(pid) || this.#hasRoom(now)) this.#known.set(pid, known);
     }
     known.checked = now;
@@ -115,27 +121,33 @@ export class ProcessTable {
   }
 }
 
+interface Sources {
+  readonly files: ProcessFiles;
+  readonly containerOf: ContainerFinder;
+}
+
 class KnownProcess implements Process {
   readonly pid: number;
   readonly start: number;
   readonly comm: string;
   /** When it was last seen to be this. */
-  checked = 0;
+  checked: number;
   readonly #image: number;
   readonly #words: Uint32Array;
-  readonly #files: ProcessFiles;
-  readonly #find: ContainerFinder;
+  readonly #sources: Sources;
+  readonly #since: number;
   #cmdline: string | undefined;
-  #containerId: string | undefined;
+  #containerId = "";
+  #asked = -Infinity;
 
-  constructor(batch: TaskBatch, index: number, files: ProcessFiles, find: ContainerFinder) {
+  constructor(batch: TaskBatch, index: number, now: number, sources: Sources) {
     this.pid = batch.get(index, TASK.tgid);
     this.start = batch.get(index, TASK.start);
     this.comm = batch.comm(index);
     this.#image = batch.get(index, TASK.image);
     this.#words = Uint32Array.from({ length: COMM_WORDS }, (_, i) => batch.commWord(index, i));
-    this.#files = files;
-    this.#find = find;
+    this.#sources = sources;
+    this.#since = this.checked = now;
   }
 
   get cmdline(): string {
@@ -143,7 +155,12 @@ class KnownProcess implements Process {
   }
 
   get containerId(): string {
-    return this.#containerId ??= this.#find(this.pid);
+    const settled = this.#asked - this.#since >= YOUNG_MS;
+    if (this.checked - this.#asked > (settled ? SETTLED_MS : 0)) {
+      this.#asked = this.checked;
+      this.#containerId = this.#sources.containerOf(this.pid) ?? this.#containerId;
+    }
+    return this.#containerId;
   }
 
   is(batch: TaskBatch, index: number): boolean {
@@ -163,7 +180,7 @@ class KnownProcess implements Process {
   }
 
   #read(maxBytes: number): string {
-    const bytes = this.#files.readOptional(`proc/${this.pid}/cmdline`, maxBytes);
+    const bytes = this.#sources.files.readOptional(`proc/${this.pid}/cmdline`, maxBytes);
     if (bytes === undefined) return "";
     const text = decoder.decode(bytes).replaceAll("\0", " ");
     // Behind the cut a character may lack its rest.

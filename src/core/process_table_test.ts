@@ -116,15 +116,33 @@ Deno.test("ProcessTable shows 512 bytes of a command line and searches in more, 
   assert.equal(found.cmdlineIncludes("org.example.Other"), false);
 });
 
-Deno.test("ProcessTable asks for the container of a process once, and anew when the finder is replaced", () => {
+Deno.test("ProcessTable asks for the container of a young process at each look, later once a minute", () => {
   const asked: number[] = [];
+  let [now, id]: [number, string | undefined] = [0, ""];
   const containerOf = (pid: number) => {
-    asked.push(pid);
-    return "0123456789ab";
+    assert.equal(pid, 42);
+    asked.push(now);
+    return id;
   };
-  const table = new ProcessTable(host(42, {}), { containerOf });
-  const ids = [table.find(42, 0)!.containerId, table.find(42, 1)!.containerId];
-  assert.deepEqual([ids, asked], [["0123456789ab", "0123456789ab"], [42]]);
+  const table = new ProcessTable(new Texts({}), { containerOf });
+  const idAt = (time: number) => {
+    now = time;
+    const process = note(table, 42, {}, now);
+    assert.equal(process.containerId, process.containerId);
+    return process.containerId;
+  };
+  assert.equal(idAt(0), "");
+  id = "0123456789ab"; // the runtime has moved it
+  assert.equal(idAt(5000), id);
+  id = undefined; // it is gone
+  assert.equal(idAt(10_000), "0123456789ab", "what is gone keeps its container");
+  for (let time = 15_000; time <= 80_000; time += 5000) idAt(time);
+  assert.deepEqual(asked, [0, 5000, 10_000, 15_000, 80_000]);
+});
+
+Deno.test("ProcessTable forgets what was found when the finder of containers is replaced", () => {
+  const table = new ProcessTable(host(42, {}), { containerOf: () => "0123456789ab" });
+  assert.equal(table.find(42, 0)!.containerId, "0123456789ab");
   table.containerOf = () => "ffff";
   assert.equal(table.find(42, 2)!.containerId, "ffff");
 });

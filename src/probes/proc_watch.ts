@@ -157,6 +157,7 @@ class Tracked implements Watched {
   #stime: number;
   #pgid = NaN;
   #ppid = NaN;
+  #containerId = "";
 
   constructor(public process: Process, isNew: boolean) {
     this.#utime = this.#stime = isNew ? 0 : NaN;
@@ -184,10 +185,11 @@ class Tracked implements Watched {
   describe(batch: TaskBatch): void {
     const pgid = batch.get(this.index, TASK.pgid);
     const ppid = batch.get(this.index, TASK.ppid);
-    if (pgid === this.#pgid && ppid === this.#ppid) return;
+    const { pid, start, comm, cmdline, containerId } = this.process;
+    if (pgid === this.#pgid && ppid === this.#ppid && containerId === this.#containerId) return;
     this.#pgid = pgid;
     this.#ppid = ppid;
-    const { pid, start, comm, cmdline, containerId } = this.process;
+    this.#containerId = containerId;
     this.labels = [pid, pgid, ppid, comm, cmdline, containerId, start].map(String);
   }
 }

@@ -12,6 +12,7 @@ import {
 } from "../../tests/run_probe.ts";
 import { Unsupported } from "../core/errors.ts";
 import { NO_FILTER, Snooper } from "../core/proc_filter.ts";
+import { ProcessTable } from "../core/process_table.ts";
 import type { Settings } from "../core/probe.ts";
 import systemProc from "./system_proc.ts";
 
@@ -163,6 +164,20 @@ Deno.test("system_proc reports what the filter names, and nothing else", () => {
   assert.deepEqual(named({ proc_id: "1,37,99" }), [1, 37]);
   assert.deepEqual(named({ whitelist: "systemd\njava\nsystem\n" }), [1, 4712]);
   assert.deepEqual(named({ whitelist: "systemd\n", proc_id: "2" }), [1, 2]);
+});
+
+Deno.test("system_proc shows the container of a process, and filters by it", () => {
+  const containerOf = (pid: number) => pid === 4712 ? "0123456789ab" : "";
+  const found = (values: Record<string, string>) => {
+    const processes = new ProcessTable({ readOptional: () => undefined }, { containerOf });
+    const options = { settings: settings(values), shared: { processes } };
+    const all = runProbe(systemProc, fixture("proc-6.12"), 1, options)["system_proc"]!;
+    return all.filter(({ container_id }) => container_id !== "")
+      .map(({ tgid, container_id }) => [tgid, container_id]);
+  };
+  assert.deepEqual(found({}), [["4712", "0123456789ab"]]);
+  assert.deepEqual(found({ container_id: "0123456789AB" }), [["4712", "0123456789ab"]]);
+  assert.deepEqual(found({ container_id: "fffffffffffe" }), []);
 });
 
 Deno.test("system_proc obeys a filter that was set at run time, also over its configuration", () => {
