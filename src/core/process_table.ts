@@ -133,7 +133,7 @@ class KnownProcess implements Process {
   /** When it was last seen to be this. */
   checked: number;
   readonly #image: number;
-  readonly #words: Uint32Array;
+  readonly #words: number[] = [];
   readonly #sources: Sources;
   readonly #since: number;
   #cmdline: string | undefined;
@@ -145,7 +145,7 @@ class KnownProcess implements Process {
     this.start = batch.get(index, TASK.start);
     this.comm = batch.comm(index);
     this.#image = batch.get(index, TASK.image);
-    this.#words = Uint32Array.from({ length: COMM_WORDS }, (_, i) => batch.commWord(index, i));
+    for (let i = 0; i < COMM_WORDS; i++) this.#words.push(batch.commWord(index, i));
     this.#sources = sources;
     this.#since = this.checked = now;
   }
