@@ -147,6 +147,10 @@ struct files_struct {
 	struct fdtable *fdt;
 };
 
+typedef struct {
+	s64 counter;
+} atomic_long_t;
+
 struct percpu_counter {
 	s64 count;
 };

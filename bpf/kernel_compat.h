@@ -32,7 +32,7 @@ static __always_inline u32 task_cpu(struct task_struct *task)
 
 /* Resident pages became per-CPU counters in 6.2 (commit f1a7941243c1); readers take the shared part only. */
 struct mm_rss_stat {
-	s64 count[4];
+	atomic_long_t count[4];
 } __attribute__((preserve_access_index));
 
 struct mm_struct___before_6_2 {
@@ -50,9 +50,9 @@ static __always_inline u64 resident_pages(struct mm_struct *mm)
 	struct mm_struct___before_6_2 *old = (void *)mm;
 
 	if (bpf_core_field_exists(old->rss_stat.count))
-		return not_negative(BPF_CORE_READ(old, rss_stat.count[MM_FILEPAGES])) +
-		       not_negative(BPF_CORE_READ(old, rss_stat.count[MM_ANONPAGES])) +
-		       not_negative(BPF_CORE_READ(old, rss_stat.count[MM_SHMEMPAGES]));
+		return not_negative(BPF_CORE_READ(old, rss_stat.count[MM_FILEPAGES].counter)) +
+		       not_negative(BPF_CORE_READ(old, rss_stat.count[MM_ANONPAGES].counter)) +
+		       not_negative(BPF_CORE_READ(old, rss_stat.count[MM_SHMEMPAGES].counter));
 	return not_negative(mm->rss_stat[MM_FILEPAGES].count) +
 	       not_negative(mm->rss_stat[MM_ANONPAGES].count) +
 	       not_negative(mm->rss_stat[MM_SHMEMPAGES].count);

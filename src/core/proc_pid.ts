@@ -106,17 +106,20 @@ function copyComm(shown: Uint8Array, batch: TaskBatch, index: number): void {
   batch.comms.set(name.subarray(0, COMM_BYTES - 1), index * COMM_BYTES);
 }
 
-const WORKER_PREFIX_BYTES = "kworker/".length;
-const RESCUER = word("R-");
+const WORKER = word("kworker/");
+const RESCUER = word("kworker/R-");
 
-/** `kworker/0:1-events` to `kworker/0:1`; the name of a rescuer, `kworker/R-xfs`, has a minus of its own. */
+/** `kworker/0:1-events` to `kworker/0:1`. Rescuers (`kworker/R-xfs`; before 6.7 just `xfs-wq`) are workers too. */
 function workerName(shown: Uint8Array): Uint8Array {
-  const isRescuer = RESCUER.every((byte, i) => shown[WORKER_PREFIX_BYTES + i] === byte);
-  if (isRescuer) return shown;
+  if (!startsWith(shown, WORKER) || startsWith(shown, RESCUER)) return shown;
   const end = shown.findIndex((byte, at) =>
-    at > WORKER_PREFIX_BYTES && (byte === PLUS || byte === MINUS)
+    at > WORKER.length && (byte === PLUS || byte === MINUS)
   );
   return end < 0 ? shown : shown.subarray(0, end);
+}
+
+function startsWith(bytes: Uint8Array, prefix: Uint8Array): boolean {
+  return prefix.every((byte, i) => bytes[i] === byte);
 }
 
 /** /proc/PID/io; a line that is missing stays unknown. */

@@ -94,6 +94,7 @@ Deno.test("parseStat gives a kernel thread the name that does not change with it
   assert.equal(kernel("kworker/0:1-events", 0x200020), "kworker/0:1");
   assert.equal(kernel("kworker/u8:2+flush", 0x200020), "kworker/u8:2");
   assert.equal(kernel("kworker/R-kvfree_rcu_reclaim", 0x200020), "kworker/R-kvfre");
+  assert.equal(kernel("nvme-reset-wq", 0x200020), "nvme-reset-wq");
   assert.equal(kernel("irq/17-a-long-name-of-a-device", 0x200000), "irq/17-a-long-n");
   assert.equal(kernel("a-b", 0x20), "a-b", "not a kernel thread");
 });
