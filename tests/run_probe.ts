@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Runs a native probe on given file texts, through the real runner and store, and gives back the rows it wrote. */
 import { Unsupported } from "../src/core/errors.ts";
-import type { HostFiles, NativeProbe, Settings, Tables } from "../src/core/probe.ts";
+import type { HostFiles, NativeProbe, ProbeHost, Settings, Tables } from "../src/core/probe.ts";
 import { Store } from "../src/core/store.ts";
 import type { Table } from "../src/core/table.ts";
 import { RootFiles } from "../src/sys/host_files.ts";
-import { type NativeHost, startNative } from "../src/sys/native_runner.ts";
+import { startNative } from "../src/sys/native_runner.ts";
 
 /** Files of a host by path: `{ "proc/stat": "cpu ..." }`. */
 export type FileTexts = Readonly<Record<string, string | Uint8Array>>;
@@ -39,7 +39,7 @@ export const DEFAULTS: Settings = {
   number: (_name, fallback) => fallback,
   text: (_name, fallback) => fallback,
   flag: (_name, fallback) => fallback,
-  pattern: () => undefined,
+  pattern: (_name, fallback) => new RegExp(fallback),
   list: () => [],
   fileText: () => "",
 };
@@ -51,7 +51,7 @@ export function newStore(maxRows = 10_000): Store {
 /** What a run has besides its files. */
 export interface RunOptions {
   readonly settings?: Settings;
-  readonly shared?: NonNullable<NativeHost["shared"]>;
+  readonly shared?: Partial<ProbeHost>;
 }
 
 /** Rows after the last of several readings: either of one text several times, or of one text each. */
@@ -89,7 +89,7 @@ function startOnTexts<T extends Tables>(
   const readings: readonly FileTexts[] = Array.isArray(files) ? files : [files];
   const host = new TextFiles(readings[0]!);
   const store = newStore();
-  const running = startNative(probe, { store, files: host, settings, shared });
+  const running = startNative(probe, { ...shared, store, files: host, settings });
   let ticks = 0;
   const tick = () => {
     host.texts = readings[Math.min(ticks, readings.length - 1)]!;

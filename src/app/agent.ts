@@ -75,7 +75,7 @@ export class Agent {
       config,
       store: this.#store,
       files: this.#files,
-      processes: new ProcessTable(this.#files),
+      processes: new ProcessTable(this.#files, { clock: now }),
       watchdog: this.#watchdog,
       log: this.#log,
       now,

@@ -86,7 +86,7 @@ function startBuiltIn(
   const off = Object.entries(entry?.tables ?? {}).filter(([, value]) => value === "off");
   const tablesOff = new Set(off.map(([name]) => name));
   if (probe.kind === "native") {
-    const host = { store, files, settings, tablesOff, shared: { processes, snooper } };
+    const host = { store, files, settings, tablesOff, processes, snooper };
     return probe.tasks ? startWithTasks(probe, host, context) : startNative(probe, host);
   }
   return startBpf(probe, {
@@ -130,8 +130,8 @@ async function startWithTasks(
     log("info", `Probe "${probe.name}" reads /proc: ${error.message}`);
   }
   try {
-    const shared = { ...host.shared, tasks: bpf ?? fallback };
-    const running = startNative(probe, { ...host, shared });
+    const tasks = bpf ?? fallback;
+    const running = startNative(probe, { ...host, tasks });
     return {
       ...running,
       stop() {
@@ -140,7 +140,7 @@ async function startWithTasks(
       },
       hooks: () => bpf?.hooks ?? (verdict === undefined ? [] : [verdict]),
       cost: () => bpf?.cost() ?? [],
-      facts: () => ({ reads: shared.tasks.name }),
+      facts: () => ({ reads: tasks.name }),
     };
   } catch (error) {
     bpf?.[Symbol.dispose]();

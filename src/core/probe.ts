@@ -17,8 +17,8 @@ export interface Settings {
   number(name: string, fallback: number, min?: number, max?: number): number;
   text(name: string, fallback: string): string;
   flag(name: string, fallback: boolean): boolean;
-  /** A regular expression; undefined when the setting is empty. Throws ConfigError when it is none. */
-  pattern(name: string): RegExp | undefined;
+  /** A regular expression. */
+  pattern(name: string, fallback: string): RegExp;
   /**
    * Parts of a text that stand between commas, without the blanks around; a single number is one part. Throws
    * ConfigError when a part is not of the form.
@@ -53,7 +53,7 @@ export interface RowWriter<Metric extends string = string> {
   set(metric: Metric, value: number): this;
 }
 
-/** What a probe shares with the rest of the program. */
+/** What probes share besides files. */
 export interface ProbeHost {
   /** Reads all processes: through BPF for a probe with `tasks`, where the kernel can; else from /proc. */
   readonly tasks: TaskSource;
@@ -61,10 +61,6 @@ export interface ProbeHost {
   readonly processes: ProcessTable;
   /** This probe's own filter; it outlives a restart of the probe, and may be replaced at any time. */
   readonly snooper: Snooper;
-  /** Monotonic time of the reading, in ms. */
-  readonly now: () => number;
-  /** Counts what had to be left out, by reason. */
-  lost(reason: string, count: number): void;
 }
 
 interface ProbeBase {
@@ -86,18 +82,23 @@ export type Writers<T extends Tables> = {
   readonly [Name in keyof T]: RowWriter<Extract<keyof T[Name]["metrics"], string>>;
 };
 
+/** Reads once; `elapsed` is the time since the last reading in seconds, NaN at first. */
+export type Read<T extends Tables = Tables> = (tables: Writers<T>, elapsed: number) => void;
+
+export interface Reading<T extends Tables = Tables> {
+  readonly read: Read<T>;
+  /** What could not be read or shown so far, by reason. */
+  losses?(): Readonly<Record<string, number>>;
+}
+
 /** A probe that reads files of the host on each tick. */
 export interface NativeProbe<T extends Tables = Tables> extends ProbeBase {
   readonly kind: "native";
   readonly tables: T;
   /** Whether it reads all processes: it then starts as late as eBPF probes do. */
   readonly tasks: boolean;
-  /** Called once at start; what it returns is called on each tick with the time since the last one in seconds. */
-  open(
-    files: HostFiles,
-    settings: Settings,
-    host: ProbeHost,
-  ): (tables: Writers<T>, elapsed: number) => void;
+  /** Called once at start. Throws Unsupported when the host lacks what it reads. */
+  open(files: HostFiles, settings: Settings, host: ProbeHost): Read<T> | Reading<T>;
 }
 
 /** A metric whose number stands in a field of a BPF map's value. */

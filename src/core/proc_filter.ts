@@ -5,9 +5,9 @@ import type { Process } from "./process_table.ts";
 /** A process must meet all that is given. */
 export interface ProcRule {
   /** Found anywhere in the name. */
-  readonly comm?: RegExp;
-  /** Part of the command line. */
-  readonly cmdline?: string;
+  readonly comm: RegExp;
+  /** Part of the command line; empty: of any. */
+  readonly cmdline: string;
 }
 
 /** A process is wanted if any part names it. Without any part nothing is filtered. */
@@ -49,8 +49,7 @@ function isInside({ containers }: ProcFilter, process: Process): boolean {
 }
 
 function meets({ comm, cmdline }: ProcRule, process: Process): boolean {
-  return (comm?.test(process.comm) ?? true) &&
-    (cmdline === undefined || process.cmdlineIncludes(cmdline));
+  return comm.test(process.comm) && (cmdline === "" || process.cmdlineIncludes(cmdline));
 }
 
 /** Either side may have the short form of an id. */

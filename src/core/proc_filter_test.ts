@@ -24,11 +24,8 @@ Deno.test("wants takes a process that any part of the filter names", () => {
 });
 
 Deno.test("wants finds a pattern anywhere in the name, and a text in the command line, and wants both", () => {
-  const rule = (comm: RegExp | undefined, cmdline?: string) =>
-    wants({
-      ...NO_FILTER,
-      rules: [{ ...(comm && { comm }), ...(cmdline === undefined ? {} : { cmdline }) }],
-    }, NGINX);
+  const rule = (comm = /(?:)/, cmdline = "") =>
+    wants({ ...NO_FILTER, rules: [{ comm, cmdline }] }, NGINX);
   assert.deepEqual([rule(/gin/), rule(/^gin/), rule(/^nginx$/)], [true, false, true]);
   assert.deepEqual([rule(undefined, "daemon"), rule(undefined, "demon")], [true, false]);
   assert.deepEqual([rule(/gin/, "master"), rule(/x$/, "slave"), rule(/y/, "master")], [
@@ -71,7 +68,7 @@ Deno.test("Snooper looks at a process once for each filter", () => {
       return true;
     },
   });
-  snooper.filter = { ...NO_FILTER, rules: [{ cmdline: "x" }] };
+  snooper.filter = { ...NO_FILTER, rules: [{ comm: /^/, cmdline: "x" }] };
   assert.deepEqual([snooper.wants(looked), snooper.wants(looked), looks], [true, true, 1]);
 });
 

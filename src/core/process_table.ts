@@ -30,6 +30,8 @@ export interface Process {
 export type ContainerFinder = (pid: number) => string | undefined;
 
 export interface ProcessTableOptions {
+  /** Monotonic, in ms. */
+  readonly clock: () => number;
   readonly maxProcesses?: number;
   readonly containerOf?: ContainerFinder;
 }
@@ -53,6 +55,7 @@ export class ProcessTable {
   /** Processes for which there was no room. */
   overflowed = 0;
   readonly #files: ProcessFiles;
+  readonly #clock: () => number;
   readonly #max: number;
   readonly #known = new Map<number, KnownProcess>();
   readonly #single = new TaskBatch(1);
@@ -60,9 +63,10 @@ export class ProcessTable {
 
   constructor(
     files: ProcessFiles,
-    { maxProcesses = MAX_PROCESSES, containerOf = () => "" }: ProcessTableOptions = {},
+    { clock, maxProcesses = MAX_PROCESSES, containerOf = () => "" }: ProcessTableOptions,
   ) {
     this.#files = files;
+    this.#clock = clock;
     this.#max = maxProcesses;
     this.#containerOf = containerOf;
   }
@@ -78,16 +82,21 @@ export class ProcessTable {
   }
 
   /** The process that has this id, or had it last; undefined when it was never seen. */
-  find(pid: number, now: number): Process | undefined {
+  find(pid: number): Process | undefined {
     const known = this.#known.get(pid);
-    if (known !== undefined && now - known.checked < BELIEVED_MS) return known;
+    if (known !== undefined && this.#clock() - known.checked < BELIEVED_MS) return known;
     const stat = this.#files.readOptional(`proc/${pid}/stat`);
     this.#single.clear();
     const index = this.#single.add();
     // Sizes are of no interest here, so the size of a page is not either.
     if (stat === undefined || !parseStat(stat, this.#single, index, 1)) return known;
     this.#single.set(index, TASK.tgid, pid);
-    return this.note(this.#single, index, now);
+    return this.note(this.#single, index, this.#clock());
+  }
+
+  /** The time that `note` wants: asked once a reading, as it costs 1 us. */
+  now(): number {
+    return this.#clock();
   }
 
   /** Takes over what a reading found: the same object as long as the process is the same and runs the same. */
@@ -99,22 +108,23 @@ export class ProcessTable {
         files: this.#files,
         containerOf: (of) => this.#containerOf(of),
       });
-      if (this.#known.has(pid) || this.#hasRoom(now)) this.#known.set(pid, known);
+      if (this.#known.has(pid) || this.#hasRoom()) this.#known.set(pid, known);
     }
     known.checked = now;
     return known;
   }
 
   /** Forgets what ended a while ago; for whoever has just handed over all that live. */
-  sweep(now: number): void {
+  sweep(): void {
+    const now = this.#clock();
     for (const [pid, { checked }] of this.#known) {
       if (now - checked > REMEMBERED_MS) this.#known.delete(pid);
     }
   }
 
-  #hasRoom(now: number): boolean {
+  #hasRoom(): boolean {
     if (this.#known.size < this.#max) return true;
-    this.sweep(now);
+    this.sweep();
     if (this.#known.size < this.#max) return true;
     this.overflowed++;
     return false;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 import assert from "node:assert/strict";
 import { parseStat } from "./proc_pid.ts";
-import { ProcessTable } from "./process_table.ts";
+import { ProcessTable, type ProcessTableOptions } from "./process_table.ts";
 import { TASK, TaskBatch } from "./task_batch.ts";
 
 /** Texts by path; counts what is read. */
@@ -35,18 +35,36 @@ function host(pid: number, facts: Facts, cmdline?: string) {
   return new Texts(texts);
 }
 
+let time = 0;
+const clock = () => time;
+
+function tableOf(files: Texts, options: Partial<ProcessTableOptions> = {}): ProcessTable {
+  return new ProcessTable(files, { clock, ...options });
+}
+
+function find(table: ProcessTable, pid: number, now: number) {
+  time = now;
+  return table.find(pid);
+}
+
+function sweep(table: ProcessTable, now: number): void {
+  time = now;
+  table.sweep();
+}
+
 /** Hands a process over as a reading of all processes does. */
 function note(table: ProcessTable, pid: number, facts: Facts, now: number) {
+  time = now;
   const batch = new TaskBatch();
   const index = batch.add();
   assert.ok(parseStat(new TextEncoder().encode(statText(pid, facts)), batch, index, 1));
   batch.set(index, TASK.tgid, pid);
-  return table.note(batch, index, now);
+  return table.note(batch, index, table.now());
 }
 
 Deno.test("ProcessTable finds name, start and command line of an id", () => {
-  const table = new ProcessTable(host(42, { comm: "my (db) 1", start: 9 }, "db\0--port\x001\0\0"));
-  const found = table.find(42, 0)!;
+  const table = tableOf(host(42, { comm: "my (db) 1", start: 9 }, "db\0--port\x001\0\0"));
+  const found = find(table, 42, 0)!;
   assert.deepEqual([found.pid, found.comm, found.start, found.cmdline, found.containerId], [
     42,
     "my (db) 1",
@@ -54,51 +72,51 @@ Deno.test("ProcessTable finds name, start and command line of an id", () => {
     "db --port 1",
     "",
   ]);
-  assert.equal(table.find(43, 0), undefined);
+  assert.equal(find(table, 43, 0), undefined);
 });
 
 Deno.test("ProcessTable believes what it knows for 5 s, then looks again", () => {
   const files = host(42, {}, "x");
-  const table = new ProcessTable(files);
-  const first = table.find(42, 0);
-  assert.equal(table.find(42, 4999), first);
+  const table = tableOf(files);
+  const first = find(table, 42, 0);
+  assert.equal(find(table, 42, 4999), first);
   assert.equal(files.reads, 1);
-  assert.equal(table.find(42, 5000), first, "still the same process");
+  assert.equal(find(table, 42, 5000), first, "still the same process");
   assert.equal(files.reads, 2);
 });
 
 Deno.test("ProcessTable tells a process from a later one with the same id, and from itself before an exec", () => {
   const files = host(42, { start: 100 }, "old");
-  const table = new ProcessTable(files);
-  const old = table.find(42, 0)!;
+  const table = tableOf(files);
+  const old = find(table, 42, 0)!;
   assert.equal(old.cmdline, "old");
   files.texts["proc/42/cmdline"] = "new";
   files.texts["proc/42/stat"] = statText(42, { start: 200 });
-  const later = table.find(42, 6000)!;
+  const later = find(table, 42, 6000)!;
   assert.notEqual(later, old);
   assert.deepEqual([later.start, later.cmdline, old.cmdline], [200, "new", "old"]);
   for (const facts of [{ start: 200, image: 1 }, { start: 200, image: 1, comm: "b" }]) {
-    const before = table.find(42, 6000);
+    const before = find(table, 42, 6000);
     assert.notEqual(note(table, 42, facts, 7000), before);
-    assert.equal(note(table, 42, facts, 7000), table.find(42, 7001));
+    assert.equal(note(table, 42, facts, 7000), find(table, 42, 7001));
   }
 });
 
 Deno.test("ProcessTable remembers what ended for a minute, for those who still report on it", () => {
   const files = host(42, {});
-  const table = new ProcessTable(files);
-  const found = table.find(42, 0);
+  const table = tableOf(files);
+  const found = find(table, 42, 0);
   delete files.texts["proc/42/stat"];
-  assert.equal(table.find(42, 50_000), found);
-  table.sweep(60_000);
+  assert.equal(find(table, 42, 50_000), found);
+  sweep(table, 60_000);
   assert.equal(table.size, 1);
-  table.sweep(60_001);
+  sweep(table, 60_001);
   assert.equal(table.size, 0);
-  assert.equal(table.find(42, 60_001), undefined);
+  assert.equal(find(table, 42, 60_001), undefined);
 });
 
 Deno.test("ProcessTable never holds more than its limit, and counts what it could not keep", () => {
-  const table = new ProcessTable(new Texts({}), { maxProcesses: 3 });
+  const table = tableOf(new Texts({}), { maxProcesses: 3 });
   for (let pid = 1; pid <= 5; pid++) assert.equal(note(table, pid, {}, 0).pid, pid);
   assert.deepEqual([table.size, table.overflowed], [3, 2]);
   note(table, 1, { start: 500 }, 0);
@@ -109,7 +127,7 @@ Deno.test("ProcessTable never holds more than its limit, and counts what it coul
 
 Deno.test("ProcessTable shows 512 bytes of a command line and searches in more, cutting no character", () => {
   const long = `java\0-cp\0${"ä".repeat(5000)}\0org.example.Main\0`;
-  const found = new ProcessTable(host(42, {}, long)).find(42, 0)!;
+  const found = find(tableOf(host(42, {}, long)), 42, 0)!;
   assert.match(found.cmdline, /^java -cp ä+$/);
   assert.ok(new TextEncoder().encode(found.cmdline).length <= 512);
   assert.equal(found.cmdlineIncludes("org.example.Main"), true);
@@ -124,9 +142,9 @@ Deno.test("ProcessTable asks for the container of a young process at each look, 
     asked.push(now);
     return id;
   };
-  const table = new ProcessTable(new Texts({}), { containerOf });
-  const idAt = (time: number) => {
-    now = time;
+  const table = tableOf(new Texts({}), { containerOf });
+  const idAt = (at: number) => {
+    now = at;
     const process = note(table, 42, {}, now);
     assert.equal(process.containerId, process.containerId);
     return process.containerId;
@@ -136,13 +154,13 @@ Deno.test("ProcessTable asks for the container of a young process at each look, 
   assert.equal(idAt(5000), id);
   id = undefined; // it is gone
   assert.equal(idAt(10_000), "0123456789ab", "what is gone keeps its container");
-  for (let time = 15_000; time <= 80_000; time += 5000) idAt(time);
+  for (let at = 15_000; at <= 80_000; at += 5000) idAt(at);
   assert.deepEqual(asked, [0, 5000, 10_000, 15_000, 80_000]);
 });
 
 Deno.test("ProcessTable forgets what was found when the finder of containers is replaced", () => {
-  const table = new ProcessTable(host(42, {}), { containerOf: () => "0123456789ab" });
-  assert.equal(table.find(42, 0)!.containerId, "0123456789ab");
+  const table = tableOf(host(42, {}), { containerOf: () => "0123456789ab" });
+  assert.equal(find(table, 42, 0)!.containerId, "0123456789ab");
   table.containerOf = () => "ffff";
-  assert.equal(table.find(42, 2)!.containerId, "ffff");
+  assert.equal(find(table, 42, 2)!.containerId, "ffff");
 });

@@ -32,15 +32,14 @@ export function probeSettings(
       if (value !== undefined) return value;
       throw wrong(name, "true or false");
     },
-    pattern(name) {
-      const value = values[name] ?? "";
-      if (value === "") return undefined;
+    pattern(name, fallback) {
+      const value = values[name] ?? fallback;
       try {
-        return new RegExp(String(value));
-      } catch (error) {
-        if (!(error instanceof SyntaxError)) throw error;
-        throw wrong(name, `a regular expression (${error.message})`);
+        if (typeof value === "string") return new RegExp(value);
+      } catch {
+        // It is said below what is wrong with it.
       }
+      throw wrong(name, "a regular expression");
     },
     list(name, form, allowed) {
       const parts = String(values[name] ?? "").split(",").map((part) => part.trim())

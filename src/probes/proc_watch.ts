@@ -51,29 +51,33 @@ export class ProcWatch {
     this.#options = options;
   }
 
+  /** Processes that did not fit into a reading. */
+  get losses(): Readonly<Record<string, number>> {
+    return { too_many_processes: this.batch.dropped };
+  }
+
   /** Reads all processes and gives those to report, with all their numbers. */
   read(elapsed: number): readonly Watched[] {
     const { batch } = this;
     const { tasks, processes } = this.#host;
-    const before = batch.dropped;
     this.#clock += elapsed || 0;
     this.#round++;
     tasks.read(batch);
-    if (batch.dropped > before) this.#host.lost("too_many_processes", batch.dropped - before);
     this.#present.length = 0;
-    for (let index = 0; index < batch.count; index++) this.#track(index, elapsed);
+    const now = processes.now();
+    for (let index = 0; index < batch.count; index++) this.#track(index, now, elapsed);
     for (const [pid, { round }] of this.#tracked) {
       if (round !== this.#round) this.#tracked.delete(pid);
     }
-    processes.sweep(this.#host.now());
+    processes.sweep();
     const chosen = this.#choose().filter(({ index }) => tasks.complete(batch, index));
     this.#readSmaps(chosen);
     for (const tracked of chosen) tracked.describe(batch);
     return chosen;
   }
 
-  #track(index: number, elapsed: number): void {
-    const process = this.#host.processes.note(this.batch, index, this.#host.now());
+  #track(index: number, now: number, elapsed: number): void {
+    const process = this.#host.processes.note(this.batch, index, now);
     let tracked = this.#tracked.get(process.pid);
     if (tracked === undefined || tracked.process.start !== process.start) {
       tracked = new Tracked(process, this.#round > 1);

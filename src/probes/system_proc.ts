@@ -6,7 +6,7 @@
  */
 import { NO_FILTER, parseWhiteList, type ProcFilter } from "../core/proc_filter.ts";
 import { SMAPS_LINES } from "../core/proc_pid.ts";
-import { counter, gauge, nativeProbe, type Settings, table } from "../core/probe.ts";
+import { counter, gauge, nativeProbe, type Read, type Settings, table } from "../core/probe.ts";
 import { COLON, Scanner, word } from "../core/scan.ts";
 import { TASK, type TaskField } from "../core/task_batch.ts";
 import { ProcWatch } from "./proc_watch.ts";
@@ -87,6 +87,8 @@ const SMAPS_METRICS: readonly Metric[] = [
   "swap_data_pss_size",
 ];
 
+/** What an empty setting makes: everything has it. */
+const NO_PATTERN = new RegExp("");
 const PID_REGEXP = /^\d{1,10}$/;
 const CONTAINER_REGEXP = /^[\da-fA-F]{12,64}$/;
 
@@ -95,20 +97,22 @@ const BYTES_PER_KB = 1024;
 /** A day. */
 const MAX_SECONDS = 86_400;
 
+const TABLES = {
+  system_proc: table({
+    entity: "proc",
+    keys: ["tgid"],
+    labels: ["pgid", "ppid", "comm", "cmdline", "container_id", "start_time"],
+    metrics: METRICS,
+  }),
+};
+
 export default nativeProbe({
   name: "system_proc",
   help: "Processes, from iter/task or /proc/PID/{stat,io,limits,fd}, and /proc/PID/smaps_rollup.",
   partOf: ["system_infos", "baseinfo"],
   options: { w: "whitelist" },
   tasks: true,
-  tables: {
-    system_proc: table({
-      entity: "proc",
-      keys: ["tgid"],
-      labels: ["pgid", "ppid", "comm", "cmdline", "container_id", "start_time"],
-      metrics: METRICS,
-    }),
-  },
+  tables: TABLES,
   open(files, settings, host) {
     const scan = new Scanner();
     // A filter that was set at run time outlives a restart.
@@ -118,7 +122,7 @@ export default nativeProbe({
       smapsSeconds: settings.number("smaps_interval", 60, 0, MAX_SECONDS),
     });
     files.read("proc/meminfo");
-    return ({ system_proc }, elapsed) => {
+    const read: Read<typeof TABLES> = ({ system_proc }, elapsed) => {
       const memory = totalMemory(scan.over(files.read("proc/meminfo")));
       for (const watched of watch.read(elapsed)) {
         const { batch } = watch;
@@ -138,20 +142,18 @@ export default nativeProbe({
         for (let i = 0; i < SMAPS_LINES.length; i++) row.set(SMAPS_METRICS[i]!, smaps[i]!);
       }
     };
+    return { read, losses: () => watch.losses };
   },
 });
 /** What the settings name; without any, nothing is filtered. Throws ConfigError. */
 function filterOf(settings: Settings): ProcFilter {
-  const comm = settings.pattern("proc_name");
+  const comm = settings.pattern("proc_name", "");
   const cmdline = settings.text("cmdline", "");
-  const hasRule = comm !== undefined || cmdline !== "";
   return {
     ...NO_FILTER,
     pids: new Set(settings.list("proc_id", PID_REGEXP, 'process ids with "," between').map(Number)),
     comms: parseWhiteList(settings.fileText("whitelist")),
-    rules: hasRule
-      ? [{ ...(comm === undefined ? {} : { comm }), ...(cmdline === "" ? {} : { cmdline }) }]
-      : [],
+    rules: comm.source === NO_PATTERN.source && cmdline === "" ? [] : [{ comm, cmdline }],
     containers: settings.list("container_id", CONTAINER_REGEXP, "12 to 64 hexadecimal digits")
       .map((id) => id.toLowerCase()),
   };

@@ -29,7 +29,7 @@ function settings(values: Record<string, number | string>): Settings {
     ...DEFAULTS,
     number: (name, fallback) => Number(values[name] ?? fallback),
     text,
-    pattern: (name) => text(name) === "" ? undefined : new RegExp(text(name)),
+    pattern: (name) => new RegExp(text(name)),
     list: (name) => text(name).split(",").filter((part) => part !== ""),
     fileText: text,
   };
@@ -169,7 +169,10 @@ Deno.test("system_proc reports what the filter names, and nothing else", () => {
 Deno.test("system_proc shows the container of a process, and filters by it", () => {
   const containerOf = (pid: number) => pid === 4712 ? "0123456789ab" : "";
   const found = (values: Record<string, string>) => {
-    const processes = new ProcessTable({ readOptional: () => undefined }, { containerOf });
+    const processes = new ProcessTable({ readOptional: () => undefined }, {
+      clock: () => 0,
+      containerOf,
+    });
     const options = { settings: settings(values), shared: { processes } };
     const all = runProbe(systemProc, fixture("proc-6.12"), 1, options)["system_proc"]!;
     return all.filter(({ container_id }) => container_id !== "")

@@ -16,37 +16,29 @@ import type { Store } from "../core/store.ts";
 import type { Table } from "../core/table.ts";
 import { pageSize, ProcTasks } from "./proc_tasks.ts";
 
-export interface NativeHost {
+/** What all probes share may be missing: then the probe has its own. */
+export interface NativeHost extends Partial<ProbeHost> {
   readonly store: Store;
   readonly files: HostFiles;
   readonly settings: Settings;
   /** Names of tables that are switched off: the probe runs, these rows go nowhere. */
   readonly tablesOff?: ReadonlySet<string>;
-  /** What the program shares with its probes; what is left out, the probe has for itself. */
-  readonly shared?: Partial<Pick<ProbeHost, "tasks" | "processes" | "snooper">>;
 }
 
 export interface RunningNative extends RunningProbe {
   /** Reads once; what the probe throws goes on to the caller. */
   tick(now: number): void;
   stop(): void;
-  losses(): Readonly<Record<string, number>>;
 }
 
 /** Throws Unsupported when the host lacks what the probe reads, and what the store throws for its tables. */
 export function startNative<T extends Tables>(
   probe: NativeProbe<T>,
-  { store, files, settings, tablesOff = new Set(), shared = {} }: NativeHost,
+  host: NativeHost,
 ): RunningNative {
-  const losses: Record<string, number> = {};
-  let current = 0;
-  const read = probe.open(files, settings, {
-    tasks: shared.tasks ?? new ProcTasks(files, pageSize()),
-    processes: shared.processes ?? new ProcessTable(files),
-    snooper: shared.snooper ?? new Snooper(),
-    now: () => current,
-    lost: (reason, count) => losses[reason] = (losses[reason] ?? 0) + count,
-  });
+  const { store, files, settings, tablesOff = new Set() } = host;
+  const opened = probe.open(files, settings, sharedOf(host));
+  const { read, losses = () => ({}) } = typeof opened === "function" ? { read: opened } : opened;
   const writers = new Map<string, TableWriter>();
   const stop = () => {
     for (const { table } of writers.values()) store.remove(table);
@@ -70,12 +62,11 @@ export function startNative<T extends Tables>(
   // Of the last reading that succeeded. NaN before the first: what is per second is then not known.
   let last = NaN;
   const tick = (now: number) => {
-    current = now;
     for (const writer of writers.values()) writer.begin(now);
     read(tables as Writers<T>, (now - last) / 1000);
     last = now;
   };
-  return { tick, stop, losses: () => losses };
+  return { tick, stop, losses };
 }
 
 class TableWriter implements RowWriter {
@@ -107,6 +98,14 @@ class TableWriter implements RowWriter {
     if (this.#slot >= 0) this.table.set(this.#slot, this.table.column(metric), value);
     return this;
   }
+}
+
+function sharedOf({ files, tasks, processes, snooper }: NativeHost): ProbeHost {
+  return {
+    tasks: tasks ?? new ProcTasks(files, pageSize()),
+    processes: processes ?? new ProcessTable(files, { clock: () => performance.now() }),
+    snooper: snooper ?? new Snooper(),
+  };
 }
 
 const NOWHERE: RowWriter = {

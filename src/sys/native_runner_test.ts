@@ -9,7 +9,7 @@ const settings: Settings = {
   number: (_name, fallback) => fallback,
   text: (_name, fallback) => fallback,
   flag: (_name, fallback) => fallback,
-  pattern: () => undefined,
+  pattern: (_name, fallback) => new RegExp(fallback),
   list: () => [],
   fileText: () => "",
 };

@@ -70,7 +70,7 @@ function measure(run: () => void): number {
 
 function measureProbe(name: string, tasks: TaskSource, files: RootFiles, settings: Settings): void {
   const store = newStore();
-  const running = startNative(systemProc, { store, files, settings, shared: { tasks } });
+  const running = startNative(systemProc, { store, files, settings, tasks });
   let now = 0;
   const ms = measure(() => running.tick(now += 5000));
   const rows = [...store.tables][0]!.rows;
@@ -83,9 +83,9 @@ function measureProbe(name: string, tasks: TaskSource, files: RootFiles, setting
 const all: Settings = {
   ...DEFAULTS,
   number: (name, fallback) => name === "smaps_interval" ? 0 : fallback,
-  pattern: (name) => name === "proc_name" ? /^/ : undefined,
+  pattern: (name) => name === "proc_name" ? /^/ : new RegExp(""),
 };
-const largest: Settings = { ...all, pattern: () => undefined };
+const largest: Settings = { ...all, pattern: DEFAULTS.pattern };
 
 /** Clock ticks of a process and of its ended children, in ms. */
 function cpuOf(pid: number, children: boolean): number {

@@ -28,7 +28,7 @@ class Rig implements Disposable {
       store: this.#store,
       files: this.files,
       settings: probeSettings(values, { file: "test" }),
-      shared: tasks === undefined ? {} : { tasks },
+      ...(tasks === undefined ? {} : { tasks }),
     });
   }
 
