@@ -78,7 +78,8 @@ export class Table {
   /** Counts how often the slot was given back: tells its present row from an earlier one. */
   readonly #generations: number[] = [];
   #identity: string[] = [];
-  #shown: string[] = [];
+  /** What `#text` was made of. */
+  #shown: (readonly string[] | undefined)[] = [];
   #text: Uint8Array[] = [];
   #used = 0;
 
@@ -193,7 +194,7 @@ export class Table {
     this.#renewed[slot] = NaN;
     this.#generations[slot] = this.generation(slot) + 1;
     this.#identity[slot] = "";
-    this.#shown[slot] = "";
+    this.#shown[slot] = undefined;
     this.#free.push(slot);
     this.version++;
   }
@@ -213,9 +214,9 @@ export class Table {
   }
 
   #show(slot: number, values: readonly string[]): void {
-    const shown = values.join("\0");
-    if (this.#shown[slot] === shown) return;
-    this.#shown[slot] = shown;
+    const shown = this.#shown[slot];
+    if (shown !== undefined && sameTexts(shown, values)) return;
+    this.#shown[slot] = [...values];
     const text = renderLabels(this.#labelNames, [...values, ...this.#constantValues]);
     this.#text[slot] = encoder.encode(text);
   }
@@ -246,4 +247,10 @@ export class Table {
 
 function clean(value: string): string {
   return value.includes("\0") ? value.replaceAll("\0", "\uFFFD") : value;
+}
+
+/** Quick for the very same texts, which a probe that keeps its labels gives. */
+function sameTexts(one: readonly string[], other: readonly string[]): boolean {
+  for (let i = 0; i < one.length; i++) if (one[i] !== other[i]) return false;
+  return true;
 }
