@@ -94,14 +94,21 @@ async function assertAlike(rig: Rig, pid: number): Promise<Facts> {
 
 Deno.test("BpfTasks and ProcTasks tell the same of every process of this host that rests meanwhile", async () => {
   using rig = await Rig.start();
-  const [before, middle, after] = [facts(rig.bpf), facts(rig.proc), facts(rig.bpf)];
-  const resting = [...middle].filter(([pid]) =>
-    before.has(pid) && after.has(pid) && differences(before.get(pid)!, after.get(pid)!).length === 0
-  );
-  assert.ok(resting.length >= 5, `${resting.length} of ${middle.size} processes rest`);
-  for (const [pid, told] of resting) {
-    assert.deepEqual(differences(before.get(pid), told), [], `process ${pid} ${told.get("comm")}`);
+  // What goes there and back between two readings (its CPU) looks at rest: it does not do so each time.
+  let wrong: string[] = [];
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const [before, middle, after] = [facts(rig.bpf), facts(rig.proc), facts(rig.bpf)];
+    const resting = [...middle].filter(([pid]) =>
+      before.has(pid) && after.has(pid) &&
+      differences(before.get(pid)!, after.get(pid)!).length === 0
+    );
+    assert.ok(resting.length >= 5, `${resting.length} of ${middle.size} processes rest`);
+    wrong = resting.flatMap(([pid, told]) =>
+      differences(before.get(pid), told).map((text) => `${pid} ${told.get("comm")} ${text}`)
+    );
+    if (wrong.length === 0) break;
   }
+  assert.deepEqual(wrong, []);
 });
 
 Deno.test("BpfTasks sees ended threads, faults, I/O and descriptors as /proc does", async () => {
