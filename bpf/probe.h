@@ -79,6 +79,24 @@ static __always_inline void *row(void *table, const void *key, const void *zero)
 	return val;
 }
 
+/* Slot of a value in an array of `slots` buckets with the bounds 1, 2, 4, 8 ... (included); the last has no bound. The
+ * agent's log2Bounds() has the same. Write the result as an index only after the verifier saw it: slot < slots.
+ */
+static __always_inline u32 log2_slot(u64 value, u32 slots)
+{
+	u64 rest = value ? value - 1 : 0;
+	u32 slot = 0;
+
+	for (int shift = 32; shift > 0; shift >>= 1) {
+		if (rest >> shift) {
+			rest >>= shift;
+			slot += shift;
+		}
+	}
+	slot += rest ? 1 : 0;
+	return slot < slots ? slot : slots - 1;
+}
+
 /* Sends an event to a ring and counts it when there is no room. The agent polls, so nobody is woken. */
 static __always_inline void send_event(void *ring, void *event, u64 size)
 {

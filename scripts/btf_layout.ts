@@ -83,8 +83,11 @@ export class BtfReader {
       case "ARRAY": {
         const element = this.#resolve(type.type_id ?? 0, where);
         if (element.kind === "INT" || element.kind === "ARRAY") {
-          this.#scalar(element, offset, where);
-          return { offset, size, kind: "bytes" };
+          const { size: width, kind } = this.#scalar(element, offset, where);
+          const counts = kind === "unsigned" && (width === 4 || width === 8);
+          return counts
+            ? { offset, size, kind: "array", element: width }
+            : { offset, size, kind: "bytes" };
         }
         throw this.#refusal(where, `an array of ${element.kind} where integers are wanted`);
       }

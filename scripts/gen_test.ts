@@ -16,7 +16,7 @@ char LICENSE[] SEC("license") = "GPL";
 const SOURCE = `${PROLOGUE}
 struct peer { __u32 address; __u16 ports[2]; };
 struct sample_key { __u32 pid; char comm[5]; __u16 family; struct peer peer; };
-struct sample_val { __u64 bytes; __u8 flag; __s32 delta; };
+struct sample_val { __u64 bytes; __u8 flag; __s32 delta; __u64 slots[4]; };
 struct sample_event { __u64 time_ns; __u8 state; };
 struct other { __u64 unused; };
 static const __u32 sizes[3] = { 5, 6, 8 };
@@ -67,11 +67,12 @@ const EXPECTED: ObjectLayout = {
         },
       },
       value: {
-        size: 16,
+        size: 48,
         fields: {
           bytes: { offset: 0, size: 8, kind: "unsigned" },
           flag: { offset: 8, size: 1, kind: "unsigned" },
           delta: { offset: 12, size: 4, kind: "signed" },
+          slots: { offset: 16, size: 32, kind: "array", element: 8 },
         },
       },
     },

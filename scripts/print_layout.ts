@@ -9,8 +9,9 @@ function printKey(name: string): string {
   return NAME_REGEXP.test(name) ? name : JSON.stringify(name);
 }
 
-function printField({ offset, size, kind }: Field): string {
-  return `{ offset: ${offset}, size: ${size}, kind: "${kind}" }`;
+function printField({ offset, size, kind, element }: Field): string {
+  const rest = element === undefined ? "" : `, element: ${element}`;
+  return `{ offset: ${offset}, size: ${size}, kind: "${kind}"${rest} }`;
 }
 
 function block<T>(

@@ -1,11 +1,20 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Runs a native probe on given file texts, through the real runner and store, and gives back the rows it wrote. */
 import { Unsupported } from "../src/core/errors.ts";
-import type { HostFiles, NativeProbe, ProbeHost, Settings, Tables } from "../src/core/probe.ts";
+import type {
+  HostCalls,
+  HostFiles,
+  Mount,
+  MountAnswer,
+  NativeProbe,
+  ProbeHost,
+  Settings,
+} from "../src/core/probe.ts";
 import { Store } from "../src/core/store.ts";
 import type { Table } from "../src/core/table.ts";
+import { LibcHostCalls } from "../src/sys/host_calls.ts";
 import { RootFiles } from "../src/sys/host_files.ts";
-import { startNative } from "../src/sys/native_runner.ts";
+import { type RunningNative, startNative } from "../src/sys/native_runner.ts";
 
 /** Files of a host by path: `{ "proc/stat": "cpu ..." }`. */
 export type FileTexts = Readonly<Record<string, string | Uint8Array>>;
@@ -19,19 +28,27 @@ export const TICK_SECONDS = 5;
 
 /** A host from `tests/fixtures`; the paths are those that a probe asks for. */
 export function fixture(name: string): Record<string, string> {
-  const root = new URL(`./fixtures/${name}/`, import.meta.url);
+  // Not as URLs: systemd puts backslashes into the names of cgroups.
+  const root = new URL(`./fixtures/${name}/`, import.meta.url).pathname;
   const texts: Record<string, string> = {};
   const walk = (folder: string) => {
-    for (const entry of Deno.readDirSync(new URL(folder, root))) {
+    for (const entry of Deno.readDirSync(`${root}${folder}`)) {
       const path = `${folder}${entry.name}`;
+      const name = asked(path);
+      const at = `${root}${path}`;
       if (entry.isDirectory) walk(`${path}/`);
-      else {texts[path.replace("proc/1/net/", "proc/net/")] = Deno.readTextFileSync(
-          new URL(path, root),
-        );}
+      // Such as /proc/PID/ns/net: it says something, and leads nowhere.
+      else if (entry.isSymlink) texts[name] = Deno.readLinkSync(at);
+      else texts[name] = Deno.readTextFileSync(at);
     }
   };
   walk("./");
   return Object.fromEntries(Object.entries(texts).map(([path, text]) => [path.slice(2), text]));
+}
+
+/** Below a root, files of the first process stand for those of whoever reads. */
+function asked(path: string): string {
+  return path.replace("proc/1/net/", "proc/net/").replace("proc/1/mount", "proc/self/mount");
 }
 
 /** Settings of a probe that the configuration does not name. */
@@ -54,55 +71,99 @@ export interface RunOptions {
   readonly shared?: Partial<ProbeHost>;
 }
 
+/** Answers of a host that has no file system. */
+export const NO_CALLS: HostCalls = {
+  mountSizes: (mounts) => Promise.resolve(mounts.map(() => ({ state: "refused" }))),
+};
+
+/** Answers that the test gives, by mount point. */
+export function mountAnswers(answer: (mount: Mount) => MountAnswer): HostCalls {
+  return { mountSizes: (mounts) => Promise.resolve(mounts.map(answer)) };
+}
+
 /** Rows after the last of several readings: either of one text several times, or of one text each. */
-export function runProbe<T extends Tables>(
-  probe: NativeProbe<T>,
+export function runProbe(
+  probe: NativeProbe,
   files: FileTexts | readonly FileTexts[],
   ticks = Array.isArray(files) ? files.length : 1,
   options: RunOptions = {},
 ): Rows {
-  const { tick, rows } = startOnTexts(probe, files, options);
-  for (let i = 0; i < ticks; i++) tick();
-  return rows();
+  const run = new Run(probe, Array.isArray(files) ? files : [files], options);
+  for (let tick = 0; tick < ticks; tick++) {
+    if (run.tick() !== undefined) throw new TypeError(`${probe.name} waits: use runWaiting`);
+  }
+  return run.rows;
 }
 
 /** The same with time between the readings, in which `readLater` comes back. */
-export async function runProbeSlowly<T extends Tables>(
-  probe: NativeProbe<T>,
+export async function runProbeSlowly(
+  probe: NativeProbe,
   files: FileTexts | readonly FileTexts[],
   ticks = Array.isArray(files) ? files.length : 1,
   options: RunOptions = {},
 ): Promise<Rows> {
-  const { tick, rows } = startOnTexts(probe, files, options);
-  for (let i = 0; i < ticks; i++) {
-    tick();
+  const run = new Run(probe, Array.isArray(files) ? files : [files], options);
+  for (let tick = 0; tick < ticks; tick++) {
+    await run.tick();
     await new Promise((resolve) => setTimeout(resolve, 0));
   }
-  return rows();
+  return run.rows;
 }
 
-function startOnTexts<T extends Tables>(
-  probe: NativeProbe<T>,
+/** The same for a probe that has to wait. */
+export async function runWaiting(
+  probe: NativeProbe,
   files: FileTexts | readonly FileTexts[],
-  { settings = DEFAULTS, shared = {} }: RunOptions,
-): { tick: () => void; rows: () => Rows } {
-  const readings: readonly FileTexts[] = Array.isArray(files) ? files : [files];
-  const host = new TextFiles(readings[0]!);
-  const store = newStore();
-  const running = startNative(probe, { ...shared, store, files: host, settings });
-  let ticks = 0;
-  const tick = () => {
-    host.texts = readings[Math.min(ticks, readings.length - 1)]!;
-    running.tick(1000 * TICK_SECONDS * ++ticks);
-  };
-  return { tick, rows: () => storeRows(store) };
+  calls: HostCalls = NO_CALLS,
+): Promise<Rows> {
+  const readings = Array.isArray(files) ? files : [files];
+  const run = new Run(probe, readings, { shared: { calls } });
+  for (const _ of readings) await run.tick();
+  return run.rows;
+}
+
+class Run {
+  readonly #readings: readonly FileTexts[];
+  readonly #host: TextFiles;
+  readonly #store = newStore();
+  readonly #running: RunningNative;
+  #ticks = 0;
+
+  constructor(
+    probe: NativeProbe,
+    readings: readonly FileTexts[],
+    { settings = DEFAULTS, shared = {} }: RunOptions,
+  ) {
+    this.#readings = readings;
+    this.#host = new TextFiles(readings[0]!);
+    const own = { store: this.#store, files: this.#host, settings };
+    this.#running = startNative(probe, { calls: NO_CALLS, ...shared, ...own });
+  }
+
+  get rows(): Rows {
+    return storeRows(this.#store);
+  }
+
+  tick(): void | Promise<void> {
+    this.#host.texts = this.#readings[Math.min(this.#ticks, this.#readings.length - 1)]!;
+    return this.#running.tick(1000 * TICK_SECONDS * ++this.#ticks);
+  }
 }
 
 /** Rows of one reading of this host. */
-export function runOnHost<T extends Tables>(probe: NativeProbe<T>): Rows {
+export function runOnHost(probe: NativeProbe): Rows {
   using files = new RootFiles();
   const store = newStore();
-  startNative(probe, { store, files, settings: DEFAULTS }).tick(0);
+  startNative(probe, { store, files, calls: NO_CALLS, settings: DEFAULTS }).tick(0);
+  return storeRows(store);
+}
+
+/** Rows of one reading of this host by a probe that has to wait. */
+export async function waitOnHost(probe: NativeProbe): Promise<Rows> {
+  using files = new RootFiles();
+  using calls = new LibcHostCalls();
+  const store = newStore();
+  await startNative(probe, { store, files, calls, settings: DEFAULTS }).tick(0);
   return storeRows(store);
 }
 
@@ -167,6 +228,11 @@ class TextFiles implements HostFiles {
 
   count(path: string): number {
     return this.list(path).length || NaN;
+  }
+
+  link(path: string): string | undefined {
+    const text = this.texts[path];
+    return typeof text === "string" ? text : undefined;
   }
 
   list(path: string): string[] {

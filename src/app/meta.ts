@@ -2,6 +2,16 @@
 /** `gala-gopher meta`: every table of the program's own probes, for people and as JSON. */
 import { probes } from "../gen/all.ts";
 import { familyName } from "../core/store.ts";
+import type { MetricSpec } from "../core/table.ts";
+
+interface MetricDescription {
+  readonly name: string;
+  readonly type: string;
+  readonly unit: string;
+  readonly help: string;
+  /** Upper bounds of a histogram's buckets, without +Inf. */
+  readonly bounds?: readonly number[];
+}
 
 interface TableDescription {
   readonly probe: string;
@@ -10,7 +20,7 @@ interface TableDescription {
   readonly version: string;
   readonly keys: readonly string[];
   readonly labels: readonly string[];
-  readonly metrics: readonly { name: string; type: string; unit: string; help: string }[];
+  readonly metrics: readonly MetricDescription[];
 }
 
 export function tableDescriptions(): TableDescription[] {
@@ -22,10 +32,20 @@ export function tableDescriptions(): TableDescription[] {
       version: spec.version,
       keys: spec.keys,
       labels: spec.labels,
-      metrics: Object.entries(spec.metrics)
-        .map(([name, { type, unit, help }]) => ({ name, type, unit, help })),
+      metrics: Object.entries(spec.metrics).map(describeMetric),
     }))
   );
+}
+
+export function describeMetric([name, metric]: [string, MetricSpec]): MetricDescription {
+  const { type, unit, help } = metric;
+  return {
+    name,
+    type,
+    unit,
+    help,
+    ...(metric.type === "histogram" ? { bounds: metric.bounds } : {}),
+  };
 }
 
 export function describeTables(json: boolean): string {

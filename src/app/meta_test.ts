@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 import assert from "node:assert/strict";
+import { gauge } from "../core/probe.ts";
 import { probes } from "../gen/all.ts";
-import { describeTables, tableDescriptions } from "./meta.ts";
+import { describeMetric, describeTables, tableDescriptions } from "./meta.ts";
 
 Deno.test("tableDescriptions has every table of every probe, with all its metrics", () => {
   const expected = probes.flatMap((probe) => Object.keys(probe.tables)).sort();
@@ -21,4 +22,15 @@ Deno.test("describeTables writes the same as JSON, and names families for people
   const text = describeTables(false);
   assert.match(text, /^tcp_tx_rx \(probe tcp\), labels: tgid, role, client_ip, /m);
   assert.match(text, /^ {2}gala_gopher_tcp_link_rx_bytes {2}counter, bytes\. Payload received/m);
+});
+
+Deno.test("describeMetric lists the bounds of a histogram", () => {
+  const metric = { type: "histogram", bounds: [1, 2], help: "S.", unit: "seconds" } as const;
+  assert.deepEqual(describeMetric(["seconds", metric]), { name: "seconds", ...metric });
+  assert.deepEqual(Object.keys(describeMetric(["up", gauge("Up.", "count")])), [
+    "name",
+    "type",
+    "unit",
+    "help",
+  ]);
 });

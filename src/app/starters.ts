@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** From the configuration to probes that can be started, one way for each kind. */
+import type { ContainerLookup } from "../core/container_lookup.ts";
+import type { ContainerNamer } from "../core/container_names.ts";
 import { ConfigError, KernelError } from "../core/errors.ts";
-import type { AnyProbe, HookVerdict, NativeProbe, RunningProbe } from "../core/probe.ts";
+import type { AnyProbe, HookVerdict, HostCalls, NativeProbe, RunningProbe } from "../core/probe.ts";
 import { Snooper } from "../core/proc_filter.ts";
 import type { ProcessTable } from "../core/process_table.ts";
 import type { Store } from "../core/store.ts";
@@ -27,6 +29,9 @@ export interface StartContext {
   readonly config: Config;
   readonly store: Store;
   readonly files: RootFiles;
+  readonly calls: HostCalls;
+  readonly containers: ContainerLookup;
+  readonly names: ContainerNamer;
   readonly processes: ProcessTable;
   readonly watchdog: Watchdog;
   readonly log: Logger;
@@ -80,13 +85,17 @@ function startBuiltIn(
   snooper: Snooper,
   context: StartContext,
 ): RunningProbe | Promise<RunningProbe> {
-  const { config, store, files, log, libbpf, processes } = context;
+  const { config, store, containers, log, libbpf } = context;
   const given = { ...settingsOfParam(entry?.param ?? "", probe.options), ...entry?.settings };
   const settings = probeSettings(given, entry?.place ?? { file: "settings" });
-  const off = Object.entries(entry?.tables ?? {}).filter(([, value]) => value === "off");
-  const tablesOff = new Set(off.map(([name]) => name));
+  const tablesOff = new Set(
+    Object.entries(probe.tables).filter(([name, spec]) => {
+      const byDefault = "on" in spec && !spec.on ? "off" : "on";
+      return (entry?.tables[name] ?? byDefault) === "off";
+    }).map(([name]) => name),
+  );
   if (probe.kind === "native") {
-    const host = { store, files, settings, tablesOff, processes, snooper };
+    const host = { ...context, settings, tablesOff, snooper };
     return probe.tasks ? startWithTasks(probe, host, context) : startNative(probe, host);
   }
   return startBpf(probe, {
@@ -95,6 +104,7 @@ function startBuiltIn(
     tablesOff,
     libbpf: libbpf(),
     image: embeddedObject,
+    containers,
     btfPath: config.global.btf_path || undefined,
     log: (text) => log("info", `Probe "${probe.name}": ${text}`),
   });

@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Shape of the memory that kernel and agent share. `src/gen/layouts.ts` is generated in these terms. */
 
-/** One member of a C struct. Numbers are little-endian integers; `bytes` is a byte array. */
+/**
+ * One member of a C struct. Numbers are little-endian integers; `bytes` is a byte array, `array` one of unsigned
+ * integers of 4 or 8 bytes.
+ */
 export interface Field {
   readonly offset: number;
   /** Bytes. */
   readonly size: number;
-  readonly kind: "unsigned" | "signed" | "bytes";
+  readonly kind: "unsigned" | "signed" | "bytes" | "array";
+  /** Bytes of an array's element. */
+  readonly element?: number;
 }
 
 export interface Struct {

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** What a probe declares. Declarations are data and pure functions; `sys`, `ingest` and `manager` bring them to life. */
 import type { ObjectLayout } from "./layout.ts";
-import type { LabelReader } from "./labels.ts";
+import type { ContainerLookup } from "./container_lookup.ts";
+import type { ContainerNamer } from "./container_names.ts";
+import { containerOf, type LabelReader } from "./labels.ts";
 import type { Snooper } from "./proc_filter.ts";
 import type { ProcessTable } from "./process_table.ts";
-import type { MetricSpec, MetricType, TableSpec } from "./table.ts";
+import type { QueueTotals } from "./route_netlink.ts";
+import type { HistogramSpec, MetricSpec, NumberSpec, NumberType, TableSpec } from "./table.ts";
 import type { TaskSource } from "./task_batch.ts";
 
 export type ProbeKind = "native" | "ebpf" | "external";
@@ -43,6 +46,59 @@ export interface HostFiles {
   list(path: string): string[];
   /** How many names `list` would give, which may be cheaper; NaN when there is no such folder. */
   count(path: string): number;
+  /** Where a symbolic link points, as it says; undefined when there is none, or it may not be read. */
+  link(path: string): string | undefined;
+}
+
+/** What probes share besides files. */
+export interface ProbeHost {
+  readonly calls: HostCalls;
+  readonly containers: ContainerLookup;
+  readonly names: ContainerNamer;
+  /** Reads all processes: through BPF for a probe with `tasks`, where the kernel can; else from /proc. */
+  readonly tasks: TaskSource;
+  /** Names and containers of processes. */
+  readonly processes: ProcessTable;
+  /** This probe's own filter; it outlives a restart of the probe, and may be replaced at any time. */
+  readonly snooper: Snooper;
+}
+
+/** A mounted file system to be asked for its size. */
+export interface Mount {
+  /** Tells it from another one that is mounted at the same path later on. */
+  readonly id: string;
+  readonly path: string;
+  /** Whether a server or another program answers for it: such a mount may be dead for long. */
+  readonly isRemote: boolean;
+}
+
+export interface MountSize {
+  readonly blockBytes: number;
+  readonly blocks: number;
+  readonly freeBlocks: number;
+  /** Free for those who are not root. */
+  readonly availableBlocks: number;
+  readonly inodes: number;
+  readonly freeInodes: number;
+}
+
+/** `stalled`: no answer yet, for that many seconds. `refused`: it answered with an error, or was not asked at all. */
+export type MountAnswer =
+  | { readonly state: "known"; readonly size: MountSize }
+  | { readonly state: "stalled"; readonly seconds: number }
+  | { readonly state: "refused" };
+
+/** What the kernel of the observed host is asked by calls that may take long: none of them holds up the event loop. */
+export interface HostCalls {
+  /** An answer for each mount, in the same order, within about a second whatever hangs. Never rejects. */
+  mountSizes(mounts: readonly Mount[]): Promise<readonly MountAnswer[]>;
+  /**
+   * Addresses of the host but those of loopback and of links, undefined if the kernel does not answer in time. Absent
+   * where the host's network is not that of this process.
+   */
+  addresses?(): Promise<readonly string[] | undefined>;
+  /** What waits in front of each network device, by its index; otherwise as `addresses`. */
+  queues?(): Promise<ReadonlyMap<number, QueueTotals> | undefined>;
 }
 
 /** Writes rows of one table during a reading. */
@@ -51,16 +107,6 @@ export interface RowWriter<Metric extends string = string> {
   row(...values: readonly string[]): this;
   /** Sets a number of the current row; NaN or an absent `set` means "not known". */
   set(metric: Metric, value: number): this;
-}
-
-/** What probes share besides files. */
-export interface ProbeHost {
-  /** Reads all processes: through BPF for a probe with `tasks`, where the kernel can; else from /proc. */
-  readonly tasks: TaskSource;
-  /** Names and containers of processes. */
-  readonly processes: ProcessTable;
-  /** This probe's own filter; it outlives a restart of the probe, and may be replaced at any time. */
-  readonly snooper: Snooper;
 }
 
 interface ProbeBase {
@@ -79,11 +125,22 @@ interface ProbeBase {
 export type Tables = Readonly<Record<string, TableSpec>>;
 
 export type Writers<T extends Tables> = {
-  readonly [Name in keyof T]: RowWriter<Extract<keyof T[Name]["metrics"], string>>;
+  readonly [Name in keyof T]: RowWriter<NumberNames<T[Name]["metrics"]>>;
 };
 
-/** Reads once; `elapsed` is the time since the last reading in seconds, NaN at first. */
-export type Read<T extends Tables = Tables> = (tables: Writers<T>, elapsed: number) => void;
+/** Metrics of one number, which a native probe can set. */
+type NumberNames<M extends Readonly<Record<string, MetricSpec>>> = {
+  [Metric in keyof M]: M[Metric] extends HistogramSpec ? never : Extract<Metric, string>;
+}[keyof M];
+
+/**
+ * Reads once; `elapsed` is the time since the last reading in seconds, NaN at first. One that has to wait gives a
+ * promise, and writes its rows after it has waited: the next reading begins only when this one has ended.
+ */
+export type Read<T extends Tables = Tables> = (
+  tables: Writers<T>,
+  elapsed: number,
+) => void | Promise<void>;
 
 export interface Reading<T extends Tables = Tables> {
   readonly read: Read<T>;
@@ -102,17 +159,45 @@ export interface NativeProbe<T extends Tables = Tables> extends ProbeBase {
 }
 
 /** A metric whose number stands in a field of a BPF map's value. */
-export interface FieldMetric extends MetricSpec {
+export interface FieldNumber extends NumberSpec {
   readonly field: string;
   /** The exported number is the field times this. */
   readonly scale: number;
 }
+
+/** A histogram whose counts stand in an array of a BPF map's value: one for each bound, and one for what is above. */
+export interface FieldHistogram extends HistogramSpec {
+  readonly field: string;
+  /** Field with the sum of all values, if there is one; exported times `scale`. */
+  readonly sum?: string;
+  readonly scale: number;
+}
+
+export type FieldMetric = FieldNumber | FieldHistogram;
 
 /** A table whose rows are the entries of one BPF map. */
 export interface MapTable extends TableSpec {
   readonly map: string;
   readonly labelReaders: readonly LabelReader[];
   readonly metrics: Readonly<Record<string, FieldMetric>>;
+  /** Whether it is there when the configuration does not name it. */
+  readonly on: boolean;
+  /** Programs that run only for the sake of this table, and of others that name them too. */
+  readonly programs: readonly string[];
+  /** Tables that this one takes the place of when it is on. */
+  readonly insteadOf: readonly string[];
+  /** Takes only entries of the map whose key has this number in this field. */
+  readonly only?: { readonly field: string; readonly value: number };
+}
+
+export interface IteratorUse<Program extends string = string> {
+  readonly program: Program;
+  /** Ends with the first record, if the program writes one: what follows is of no interest. */
+  readonly untilRecord?: boolean;
+  /** Runs only when the one entry of this map is not 0, which is then set to 0 ... */
+  readonly wishes?: string;
+  /** ... and in every n-th reading. */
+  readonly every?: number;
 }
 
 /** A probe whose numbers are added up by programs in the kernel. */
@@ -121,10 +206,20 @@ export interface BpfProbe extends ProbeBase {
   readonly layout: ObjectLayout;
   readonly tables: Readonly<Record<string, MapTable>>;
   /** `const volatile` globals, set before loading. */
-  readonly constants: (settings: Settings) => Readonly<Record<string, number>>;
-  /** Iterator programs that are run before each reading, in this order. */
-  readonly iterators: readonly string[];
-  /** Field of the maps' values that changes whenever the row's thing was seen alive; its rows expire without. */
+  readonly constants: (
+    settings: Settings,
+    tables: ReadonlySet<string>,
+  ) => Readonly<Record<string, number>>;
+  /** Maps that hold as many rows as a table may have: what is beyond belongs to the map's `other` rows. */
+  readonly ceilings: readonly string[];
+  /** Iterator programs that are run before each reading, in this order; the one of `namespaces` is run first. */
+  readonly iterators: readonly IteratorUse[];
+  /** Iterator that lists network namespaces (bpf/namespaces.h): those of sockets are then run in each of them. */
+  readonly namespaces?: string;
+  /** Programs that do the same, best first: the first one that the kernel takes is attached. */
+  readonly choices: readonly (readonly string[])[];
+  /** Field of the maps' values that changes whenever the row's thing was seen alive; its rows expire
+   * without, and a row where it is 0 is not shown. Maps without such a field do not expire so. */
   readonly alive?: string;
   /** Programs without which the probe is of use all the same. */
   readonly optional: readonly string[];
@@ -162,29 +257,33 @@ export interface RunningProbe {
 }
 
 const VERSION = "1.0.0";
+/** As the original names them. */
+const PROCESS_KEY = "tgid";
+const CONTAINER_LABEL = "container_id";
 
 interface TableDeclaration<Metric> {
   readonly entity: string;
   readonly keys: readonly string[];
   readonly labels?: readonly string[];
+  readonly distinct?: number;
   readonly version?: string;
   readonly metrics: Metric;
 }
 
 /** Declares a table of a native probe. */
 export function table<const M extends Readonly<Record<string, MetricSpec>>>(
-  { entity, keys, labels = [], version = VERSION, metrics }: TableDeclaration<M>,
+  { entity, keys, labels = [], distinct = 0, version = VERSION, metrics }: TableDeclaration<M>,
 ): TableSpec & { readonly metrics: M } {
-  return { entity, keys, labels, version, metrics };
+  return { entity, keys, labels, distinct, version, metrics };
 }
 
 /** A total that only grows. */
-export function counter(help: string, unit: string): MetricSpec {
+export function counter(help: string, unit: string): NumberSpec {
   return { type: "counter", help, unit };
 }
 
 /** A number that goes up and down. */
-export function gauge(help: string, unit: string): MetricSpec {
+export function gauge(help: string, unit: string): NumberSpec {
   return { type: "gauge", help, unit };
 }
 
@@ -214,13 +313,40 @@ export function nativeProbe<const T extends Tables>(
 
 /** A number in the field `field` of the map's value, times `scale`. */
 export function ofField<Field extends string>(
-  type: MetricType,
+  type: NumberType,
   field: Field,
   help: string,
   unit: string,
   scale = 1,
-): FieldMetric & { readonly field: Field } {
+): FieldNumber & { readonly field: Field } {
   return { type, field, help, unit, scale };
+}
+
+/**
+ * A histogram in the array `field` of the map's value, with a sum in the field `sum`. `bounds` are in the unit that is
+ * exported; the sum is exported times `scale`.
+ */
+export function ofBuckets<const Field extends string, const Sum extends string = never>(
+  { field, sum, scale = 1 }: { field: Field; sum?: Sum; scale?: number },
+  bounds: readonly number[],
+  help: string,
+  unit: string,
+): FieldHistogram & { readonly field: Field; readonly sum?: Sum } {
+  return {
+    type: "histogram",
+    field,
+    ...(sum === undefined ? {} : { sum }),
+    scale,
+    bounds,
+    help,
+    unit,
+  };
+}
+
+/** Bounds of `slots` buckets of log2_slot() in bpf/probe.h, of which the last has none: 1, 2, 4 ... times `scale`. */
+export function log2Bounds(slots: number, scale = 1): number[] {
+  // 15 digits hide what multiplying by 1e-9 adds: 1.0240000000000002e-6.
+  return Array.from({ length: slots - 1 }, (_, i) => Number((2 ** i * scale).toPrecision(15)));
 }
 
 type Fields<L extends ObjectLayout, M extends keyof L["maps"], Part extends "key" | "value"> =
@@ -235,38 +361,67 @@ interface MapTableDeclaration<L extends ObjectLayout, M extends Extract<keyof L[
   readonly keys: Readonly<Record<string, LabelReader<Fields<L, M, "key">>>>;
   readonly labels?: Readonly<Record<string, LabelReader<Fields<L, M, "key">>>>;
   readonly version?: string;
+  readonly on?: boolean;
+  readonly programs?: readonly Extract<keyof L["programs"], string>[];
+  readonly insteadOf?: readonly string[];
+  readonly only?: { readonly field: Fields<L, M, "key">; readonly value: number };
   readonly metrics: Readonly<
-    Record<string, FieldMetric & { readonly field: Fields<L, M, "value"> }>
+    Record<
+      string,
+      FieldMetric & { readonly field: Fields<L, M, "value">; readonly sum?: Fields<L, M, "value"> }
+    >
   >;
 }
 
-/** Declares a table over a BPF map; a field that the map does not have is a type error. */
+/**
+ * Declares a table over a BPF map; a field that the map does not have is a type error. A table of processes (key `tgid`)
+ * also shows the container, last.
+ */
 export function mapTable<L extends ObjectLayout, M extends Extract<keyof L["maps"], string>>(
   _layout: L,
-  { map, entity, keys, labels = {}, version = VERSION, metrics }: MapTableDeclaration<L, M>,
+  declaration: MapTableDeclaration<L, M>,
 ): MapTable {
+  const { keys, labels = {}, ...rest } = declaration;
+  const process = keys[PROCESS_KEY];
+  const shown: Record<string, LabelReader> = { ...labels };
+  if (process !== undefined) shown[CONTAINER_LABEL] ??= containerOf(process);
   return {
-    map,
-    entity,
-    version,
+    version: VERSION,
+    on: true,
+    programs: [],
+    insteadOf: [],
+    ...rest,
     keys: Object.keys(keys),
-    labels: Object.keys(labels),
-    labelReaders: [...Object.values(keys), ...Object.values(labels)],
-    metrics,
+    labels: Object.keys(shown),
+    labelReaders: [...Object.values(keys), ...Object.values(shown)],
   };
 }
 
+/** What a declaration says in terms of its layout. */
+type OfLayout =
+  | "constants"
+  | "iterators"
+  | "optional"
+  | "alive"
+  | "namespaces"
+  | "choices"
+  | "ceilings";
+
 export function bpfProbe<const L extends ObjectLayout>(
   declaration:
-    & Omit<Declared<BpfProbe, "constants" | "iterators" | "optional" | "alive">, "layout">
+    & Omit<Declared<BpfProbe, OfLayout>, "layout">
     & {
       layout: L;
       constants?: (
         settings: Settings,
+        tables: ReadonlySet<string>,
       ) => Readonly<Partial<Record<Extract<keyof L["constants"], string>, number>>>;
-      iterators?: readonly Extract<keyof L["programs"], string>[];
+      iterators?: readonly IteratorUse<Extract<keyof L["programs"], string>>[];
       optional?: readonly Extract<keyof L["programs"], string>[];
       alive?: string;
+      namespaces?: Extract<keyof L["programs"], string>;
+      choices?: readonly (readonly Extract<keyof L["programs"], string>[])[];
+      ceilings?: readonly Extract<keyof L["maps"], string>[];
     },
 ): BpfProbe {
   const { constants, ...rest } = declaration;
@@ -276,9 +431,12 @@ export function bpfProbe<const L extends ObjectLayout>(
     options: {},
     iterators: [],
     optional: [],
+    choices: [],
+    ceilings: [],
     ...rest,
-    constants: (settings) => {
-      const given: Readonly<Record<string, number | undefined>> = constants?.(settings) ?? {};
+    constants: (settings, tables) => {
+      const given: Readonly<Record<string, number | undefined>> = constants?.(settings, tables) ??
+        {};
       const set: Record<string, number> = {};
       for (const [name, value] of Object.entries(given)) if (value !== undefined) set[name] = value;
       return set;

@@ -34,6 +34,7 @@ const STAT_COLUMNS: readonly number[] = [
   ...Array(10).fill(-1), // registers, signals, where it waits
   TASK.cpu,
 ];
+const BEFORE_START = STAT_COLUMNS.indexOf(TASK.start);
 
 const IO_COLUMNS: readonly number[] = [
   TASK.rchar,
@@ -73,6 +74,22 @@ const FILES = word("files");
 const UNLIMITED = word("unlimited");
 
 const scan = new Scanner();
+
+export interface ProcessStat {
+  /** `R`, `S`, `D`, `T`, `Z` ...; empty when the text is not one of a process. */
+  readonly state: string;
+  /** Since boot, in clock ticks; tells a process from another that has its pid later. NaN if unknown. */
+  readonly start: number;
+}
+
+/** What /proc/PID/stat says of a process's life. */
+export function processStat(bytes: Uint8Array): ProcessStat {
+  const name = bytes.lastIndexOf(CLOSE);
+  if (name < 0 || !scan.over(bytes.subarray(name + 1)).word()) return { state: "", start: NaN };
+  const state = scan.text();
+  for (let i = 0; i < BEFORE_START; i++) if (!scan.word()) return { state, start: NaN };
+  return { state, start: scan.number() };
+}
 
 /** One line of /proc/PID/stat. False: it is not whole, and what was filled in means nothing. */
 export function parseStat(

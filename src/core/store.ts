@@ -16,6 +16,9 @@ export const METRIC_PREFIX = "gala_gopher_";
 
 const AGENT_ENTITY_REGEXP = /^agent(_|$)/;
 
+/** What a histogram's series are named behind its family's name. */
+const HISTOGRAM_SUFFIXES = ["_bucket", "_sum", "_count"];
+
 /** `gala_gopher_<entity>_<metric>`. */
 export function familyName(spec: TableSpec, metric: string): string {
   return `${METRIC_PREFIX}${spec.entity}_${metric}`;
@@ -71,6 +74,7 @@ export class Store {
         `Table "${name}" has ${fields} fields, imdb.max_metrics_num is ${this.limits.maxFields}`,
       );
     }
+    refuseSuffixes(name, spec, spec);
     this.#refuseClash(name, spec);
     const table = new Table(name, probe, spec, {
       maxRows: this.limits.maxRows,
@@ -111,6 +115,8 @@ export class Store {
     const labels = [...spec.keys, ...spec.labels].sort().join();
     for (const other of this.#tables.values()) {
       if (other.spec.entity !== spec.entity) continue;
+      refuseSuffixes(name, spec, other.spec);
+      refuseSuffixes(other.name, other.spec, spec);
       const sameLabels = [...other.spec.keys, ...other.spec.labels].sort().join() === labels;
       for (const [metric, { type }] of Object.entries(spec.metrics)) {
         if (!Object.hasOwn(other.spec.metrics, metric)) continue;
@@ -122,6 +128,19 @@ export class Store {
           );
         }
       }
+    }
+  }
+}
+
+/** A histogram's series must not have the name of another metric of the entity. */
+function refuseSuffixes(name: string, spec: TableSpec, other: TableSpec): void {
+  for (const [metric, { type }] of Object.entries(spec.metrics)) {
+    if (type !== "histogram") continue;
+    for (const suffix of HISTOGRAM_SUFFIXES) {
+      if (!Object.hasOwn(other.metrics, metric + suffix)) continue;
+      throw new TypeError(
+        `Histogram "${metric}" of table "${name}" needs the name "${metric}${suffix}" of a metric`,
+      );
     }
   }
 }

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { counter, gauge, table as declare } from "./probe.ts";
 import { familyName, Store } from "./store.ts";
+import type { TableSpec } from "./table.ts";
 
 const LIMITS = { maxTables: 3, maxRows: 10, maxFields: 4, timeoutMs: 100 };
 const CPU = declare({
@@ -100,4 +101,18 @@ Deno.test("Store removes a table once, and not its successor of the same name", 
   tables.remove(old);
   assert.deepEqual([...tables.tables], [successor]);
   assert.ok(tables.layoutVersion > layout);
+});
+
+Deno.test("Store refuses a metric that has the name of a histogram's series", () => {
+  const seconds = { type: "histogram", bounds: [1], help: "S.", unit: "seconds" } as const;
+  const spec = (metrics: TableSpec["metrics"], key = "name") => ({ ...CPU, keys: [key], metrics });
+  const sum = gauge("Sum.", "seconds");
+  const tables = store();
+  assert.throws(() => tables.add("one", "p", spec({ seconds, seconds_sum: sum })), /"seconds_sum"/);
+  tables.add("one", "p", spec({ seconds }));
+  assert.throws(
+    () => tables.add("two", "p", spec({ seconds_count: sum }, "other")),
+    /Histogram "seconds" of table "one" needs the name "seconds_count" of a metric/,
+  );
+  assert.throws(() => tables.add("two", "p", spec({ seconds: sum }, "other")), /already one of/);
 });

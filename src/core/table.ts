@@ -6,15 +6,36 @@
  * `sweep`, which the store holds off while a reader is at work. Memory: 8 bytes x metrics + label text, a row.
  */
 
-export type MetricType = "counter" | "gauge";
+export type NumberType = "counter" | "gauge";
+export type MetricType = NumberType | "histogram";
 
-/** One metric of a table. Its value is a 64-bit float; NaN stands for "not known" and is not exported. */
-export interface MetricSpec {
-  readonly type: MetricType;
+interface MetricBase {
   /** One sentence for HELP. */
   readonly help: string;
   /** `bytes`, `seconds`, `us`, `count` ...: the unit of the exported number. */
   readonly unit: string;
+}
+
+/** A metric of one column. Its value is a 64-bit float; NaN stands for "not known" and is not exported. */
+export interface NumberSpec extends MetricBase {
+  readonly type: NumberType;
+}
+
+/**
+ * How often a value was in which range. Its columns: a count for each bound (of values up to it and above the one
+ * before, not cumulative), a count of values above the last bound, and the sum of all values, which may be NaN.
+ */
+export interface HistogramSpec extends MetricBase {
+  readonly type: "histogram";
+  /** Upper bounds, included, ascending and finite. */
+  readonly bounds: readonly number[];
+}
+
+export type MetricSpec = NumberSpec | HistogramSpec;
+
+/** Columns of a metric, which stand side by side. */
+export function columnsOf(metric: MetricSpec): number {
+  return metric.type === "histogram" ? metric.bounds.length + 2 : 1;
 }
 
 /** What a table is, wherever its rows come from. */
@@ -26,6 +47,8 @@ export interface TableSpec {
   readonly keys: readonly string[];
   /** Labels that are shown but do not identify. */
   readonly labels: readonly string[];
+  /** So many of the first labels tell rows apart too: the original shows several rows under one key. */
+  readonly distinct?: number;
   readonly metrics: Readonly<Record<string, MetricSpec>>;
 }
 
@@ -59,6 +82,8 @@ function escapeLabel(value: string): string {
 
 export class Table {
   readonly metricNames: readonly string[];
+  /** Numbers that a row holds. */
+  readonly columns: number;
   /** Rows that did not fit. */
   dropped = 0;
   /** Rows that were not renewed in time. */
@@ -67,6 +92,8 @@ export class Table {
   version = 0;
 
   readonly #maxRows: number;
+  /** Values that identify a row. */
+  readonly #identifying: number;
   readonly #labelNames: readonly string[];
   readonly #constantValues: readonly string[];
   readonly #columnOf: ReadonlyMap<string, number>;
@@ -90,14 +117,22 @@ export class Table {
     limits: TableLimits,
   ) {
     this.#maxRows = limits.maxRows;
+    this.#identifying = spec.keys.length + (spec.distinct ?? 0);
     const own = new Set([...spec.keys, ...spec.labels]);
     const constants = Object.entries(limits.constantLabels).filter(([label]) => !own.has(label));
     this.#labelNames = [...spec.keys, ...spec.labels, ...constants.map(([label]) => label)];
     this.#constantValues = constants.map(([, value]) => value);
     this.metricNames = Object.keys(spec.metrics);
-    this.#columnOf = new Map(this.metricNames.map((metric, column) => [metric, column]));
+    let columns = 0;
+    const columnOf = new Map<string, number>();
+    for (const [metric, metricSpec] of Object.entries(spec.metrics)) {
+      columnOf.set(metric, columns);
+      columns += columnsOf(metricSpec);
+    }
+    this.#columnOf = columnOf;
+    this.columns = columns;
     const rows = Math.min(INITIAL_ROWS, limits.maxRows);
-    this.#columns = this.metricNames.map(() => new Float64Array(rows));
+    this.#columns = Array.from({ length: columns }, () => new Float64Array(rows));
     this.#renewed = new Float64Array(rows).fill(NaN);
   }
 
@@ -115,6 +150,7 @@ export class Table {
     return !Number.isNaN(this.#renewed[slot]!);
   }
 
+  /** The metric's column; of a histogram the first. */
   column(metric: string): number {
     const column = this.#columnOf.get(metric);
     if (column === undefined) throw new TypeError(`Table "${this.name}" has no metric "${metric}"`);
@@ -178,6 +214,15 @@ export class Table {
     return this.#text[slot]!;
   }
 
+  /** How many different values each key has among the rows: the largest is what fills the table. */
+  labelValues(): Record<string, number> {
+    const seen = this.spec.keys.map(() => new Set<string>());
+    for (const identity of this.#slotOf.keys()) {
+      identity.split("\0").forEach((value, i) => seen[i]?.add(value));
+    }
+    return Object.fromEntries(this.spec.keys.map((key, i) => [key, seen[i]!.size]));
+  }
+
   /** Removes rows last renewed before `deadline`. Only while no reader walks the slots. */
   sweep(deadline: number): void {
     for (let slot = 0; slot < this.#used; slot++) {
@@ -201,15 +246,13 @@ export class Table {
 
   /** Key values joined by NUL, which no value may contain: two rows never share an identity. */
   #identityOf(values: readonly string[]): string {
-    const keys = this.spec.keys.length;
-    if (values.length !== keys + this.spec.labels.length) {
-      throw new TypeError(
-        `Table "${this.name}" takes ${keys + this.spec.labels.length} labels, got ${values.length}`,
-      );
+    const labels = this.spec.keys.length + this.spec.labels.length;
+    if (values.length !== labels) {
+      throw new TypeError(`Table "${this.name}" takes ${labels} labels, got ${values.length}`);
     }
-    if (keys === 0) return "";
+    if (this.#identifying === 0) return "";
     let identity = clean(values[0]!);
-    for (let i = 1; i < keys; i++) identity += `\0${clean(values[i]!)}`;
+    for (let i = 1; i < this.#identifying; i++) identity += `\0${clean(values[i]!)}`;
     return identity;
   }
 

@@ -125,3 +125,46 @@ Deno.test("Table raises its version with each row written and removed", () => {
   versions.push(table.version);
   assert.deepEqual(versions, [...new Set(versions)].sort((a, b) => a - b));
 });
+
+Deno.test("Table gives a histogram a column for each bound, for what is above, and for the sum", () => {
+  const seconds = { type: "histogram", bounds: [1, 2, 4], help: "S.", unit: "seconds" } as const;
+  const spec = declare({
+    entity: "call",
+    keys: ["name"],
+    metrics: { calls: counter("C.", "count"), seconds, errors: counter("E.", "count") },
+  });
+  const table = new Table("call", "call", spec, { maxRows: 40, constantLabels: {} });
+  assert.equal(table.columns, 7);
+  assert.deepEqual(["calls", "seconds", "errors"].map((name) => table.column(name)), [0, 1, 6]);
+  for (let row = 0; row < 40; row++) {
+    const slot = table.row([String(row)], 0);
+    for (let column = 0; column < 7; column++) {
+      assert.ok(Number.isNaN(table.get(slot, column)));
+      table.set(slot, column, row * column);
+    }
+  }
+  assert.equal(table.get(39, 6), 39 * 6);
+});
+
+Deno.test("Table tells how many values each key has", () => {
+  const table = disks();
+  for (const [name, part] of [["a", "1"], ["a", "2"], ["b", "1"], ["c", "1"]]) {
+    table.row([name!, part!, "model"], 1);
+  }
+  assert.deepEqual(table.labelValues(), { name: 3, part: 2 });
+});
+
+Deno.test("Table knows a row by its first labels too, when these are told to be distinct", () => {
+  const spec = declare({
+    entity: "box",
+    keys: ["id"],
+    labels: ["device", "name"],
+    distinct: 1,
+    metrics: { bytes: counter("Bytes.", "bytes") },
+  });
+  const table = new Table("box", "box", spec, { maxRows: 10, constantLabels: {} });
+  const slot = table.row(["a", "sda", "old"], 1);
+  assert.notEqual(table.row(["a", "sdb", "old"], 1), slot);
+  assert.equal(table.row(["a", "sda", "new"], 2), slot);
+  assert.equal(text(table, slot), '{id="a",device="sda",name="new"}');
+});

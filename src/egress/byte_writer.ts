@@ -4,6 +4,7 @@
 const MINUS = 0x2d;
 const POINT = 0x2e;
 const ZERO = 0x30;
+const OPENING = 0x7b;
 
 /** Longest number in text: sign, 17 digits, point, exponent of 5, and up to 6 zeros after the point. */
 export const MAX_NUMBER_BYTES = 32;
@@ -60,6 +61,24 @@ export class ByteWriter {
     at += name.length;
     bytes.set(labels, at);
     at += labels.length;
+    bytes[at++] = 0x20;
+    at = writeNumber(bytes, at, value);
+    bytes[at++] = 0x0a;
+    this.length = at;
+  }
+
+  /** The same with one label more: `last` is `,le="1"}`, and stands in place of the closing bracket. */
+  sampleWith(name: Uint8Array, labels: Uint8Array, last: Uint8Array, value: number): void {
+    this.reserve(name.length + labels.length + last.length + MAX_NUMBER_BYTES + 2);
+    const bytes = this.bytes;
+    let at = this.length;
+    bytes.set(name, at);
+    at += name.length;
+    bytes.set(labels, at);
+    at += Math.max(labels.length - 1, 0);
+    bytes.set(last, at);
+    if (labels.length === 0) bytes[at] = OPENING;
+    at += last.length;
     bytes[at++] = 0x20;
     at = writeNumber(bytes, at, value);
     bytes[at++] = 0x0a;

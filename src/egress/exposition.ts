@@ -2,8 +2,21 @@
 /** The Prometheus page: all tables of the store as text, encoded in slices that leave the event loop free. */
 import { setImmediate } from "node:timers/promises";
 import { familyName, type Store } from "../core/store.ts";
-import { type MetricType, renderLabels, type Table } from "../core/table.ts";
+import {
+  columnsOf,
+  type MetricSpec,
+  type MetricType,
+  type NumberType,
+  renderLabels,
+  type Table,
+} from "../core/table.ts";
 import { ByteWriter } from "./byte_writer.ts";
+import {
+  canonicalBound,
+  type HistogramText,
+  histogramText,
+  writeHistogram,
+} from "./histogram_text.ts";
 
 /** Prometheus text 0.0.4, or OpenMetrics 1.0.0. */
 export type ExpositionForm = "text" | "openmetrics";
@@ -16,7 +29,7 @@ export const CONTENT_TYPES: Readonly<Record<ExpositionForm, string>> = {
 /** A family that does not come from a table. */
 export interface LooseFamily {
   readonly name: string;
-  readonly type: MetricType;
+  readonly type: NumberType;
   readonly help: string;
   readonly samples: readonly {
     readonly labels: Readonly<Record<string, string>>;
@@ -26,12 +39,16 @@ export interface LooseFamily {
 
 /** Other work waits about this long for the encoder, and then for as long again to be told so. */
 const SLICE_MS = 2;
-/** Rows between two looks at the clock: about 0.1 ms. */
-const ROWS_PER_LOOK = 256;
+/** Numbers between two looks at the clock: about 0.1 ms. */
+const NUMBERS_PER_LOOK = 256;
 
 interface Source {
   readonly table: Table;
   readonly column: number;
+  /** Of a histogram, in each form. */
+  readonly histogram?: Readonly<Record<ExpositionForm, HistogramText>>;
+  /** Rows between two looks at the clock. */
+  readonly rowsPerLook: number;
 }
 
 interface Family {
@@ -74,9 +91,12 @@ export class Exposition {
       const start = out.length;
       out.append(headers[form][i]!);
       const first = series;
-      for (const { table, column } of family.sources) {
-        for (let slot = 0; slot < table.slots; slot += ROWS_PER_LOOK) {
-          series += writeRows(out, family.nameBytes, table, column, slot);
+      for (const source of family.sources) {
+        const { table, rowsPerLook } = source;
+        for (let slot = 0; slot < table.slots; slot += rowsPerLook) {
+          series += source.histogram === undefined
+            ? writeRows(out, family.nameBytes, source, slot)
+            : writeHistograms(out, source.histogram[form], source, slot);
           if (performance.now() < sliceEnd) continue;
           await setImmediate();
           sliceEnd = performance.now() + SLICE_MS;
@@ -102,14 +122,15 @@ export class Exposition {
 function makePlan(tables: readonly Table[], layoutVersion: number): Plan {
   const byName = new Map<string, Family>();
   for (const table of tables) {
-    for (const [metric, { type, help }] of Object.entries(table.spec.metrics)) {
+    for (const [metric, metricSpec] of Object.entries(table.spec.metrics)) {
+      const { type, help } = metricSpec;
       const name = familyName(table.spec, metric);
       let family = byName.get(name);
       if (family === undefined) {
         family = { name, nameBytes: encoder.encode(name), type, help, sources: [] };
         byName.set(name, family);
       }
-      family.sources.push({ table, column: table.column(metric) });
+      family.sources.push(sourceOf(name, metricSpec, table, table.column(metric)));
     }
   }
   const families = [...byName.values()];
@@ -120,6 +141,16 @@ function makePlan(tables: readonly Table[], layoutVersion: number): Plan {
     families,
     headers: { text: headers("text"), openmetrics: headers("openmetrics") },
   };
+}
+
+function sourceOf(name: string, metric: MetricSpec, table: Table, column: number): Source {
+  const rowsPerLook = Math.max(1, Math.floor(NUMBERS_PER_LOOK / columnsOf(metric)));
+  if (metric.type !== "histogram") return { table, column, rowsPerLook };
+  const histogram = {
+    text: histogramText(name, metric.bounds, String),
+    openmetrics: histogramText(name, metric.bounds, canonicalBound),
+  };
+  return { table, column, histogram, rowsPerLook };
 }
 
 /**
@@ -143,22 +174,35 @@ function headerOf(
   return `# HELP ${announced} ${escaped.replaceAll('"', '\\"')}\n# TYPE ${announced} ${kind}\n`;
 }
 
-/** Writes up to ROWS_PER_LOOK rows of one metric and returns how many had a value. */
+/** Writes some rows of one metric and returns how many had a value. */
 function writeRows(
   out: ByteWriter,
   name: Uint8Array,
-  table: Table,
-  column: number,
+  { table, column, rowsPerLook }: Source,
   from: number,
 ): number {
   const values = table.values(column);
-  const end = Math.min(from + ROWS_PER_LOOK, table.slots);
+  const end = Math.min(from + rowsPerLook, table.slots);
   let written = 0;
   for (let slot = from; slot < end; slot++) {
     const value = values[slot]!;
     if (Number.isNaN(value) || !table.isRow(slot)) continue;
     out.sample(name, table.labelText(slot), value);
     written++;
+  }
+  return written;
+}
+
+function writeHistograms(
+  out: ByteWriter,
+  histogram: HistogramText,
+  { table, column, rowsPerLook }: Source,
+  from: number,
+): number {
+  const end = Math.min(from + rowsPerLook, table.slots);
+  let written = 0;
+  for (let slot = from; slot < end; slot++) {
+    if (table.isRow(slot)) written += writeHistogram(out, histogram, table, column, slot);
   }
   return written;
 }

@@ -177,3 +177,59 @@ Deno.test("Exposition lets other work in between and keeps every slot until it i
   store.sweep(1e9);
   assert.equal(table.rows, 0);
 });
+
+const LATENCY = {
+  type: "histogram",
+  bounds: [0.00005, 0.5, 1, 1000000],
+  help: "How long.",
+  unit: "seconds",
+} as const;
+
+Deno.test("Exposition writes a histogram's cumulative buckets, sum and count together for each row", async () => {
+  const store = newStore();
+  const metrics = { up: gauge("Up.", "count"), seconds: LATENCY, down: gauge("Down.", "count") };
+  const table = add(store, "call", { entity: "call", keys: ["name"], metrics });
+  put(table, ["a"], 1, 2, 0, 3, 0, 4, 7.5, 9);
+  put(table, ["b"], 1, NaN, NaN, NaN, NaN, NaN, NaN, 9);
+  put(table, [""], 1, 1, 0, 0, 0, 0, NaN, 9);
+  const text = await page(store);
+  const lines = text.split("\n").filter((line) => line.includes("seconds"));
+  assert.deepEqual(lines, [
+    "# HELP gala_gopher_call_seconds How long.",
+    "# TYPE gala_gopher_call_seconds histogram",
+    'gala_gopher_call_seconds_bucket{name="a",le="0.00005"} 2',
+    'gala_gopher_call_seconds_bucket{name="a",le="0.5"} 2',
+    'gala_gopher_call_seconds_bucket{name="a",le="1"} 5',
+    'gala_gopher_call_seconds_bucket{name="a",le="1000000"} 5',
+    'gala_gopher_call_seconds_bucket{name="a",le="+Inf"} 9',
+    'gala_gopher_call_seconds_sum{name="a"} 7.5',
+    'gala_gopher_call_seconds_count{name="a"} 9',
+    'gala_gopher_call_seconds_bucket{le="0.00005"} 1',
+    'gala_gopher_call_seconds_bucket{le="0.5"} 1',
+    'gala_gopher_call_seconds_bucket{le="1"} 1',
+    'gala_gopher_call_seconds_bucket{le="1000000"} 1',
+    'gala_gopher_call_seconds_bucket{le="+Inf"} 1',
+  ]);
+  const writer = new ByteWriter();
+  const series = await new Exposition(store).encode("text", writer);
+  assert.equal(series, 6 + 7 + 5);
+});
+
+Deno.test("Exposition writes bounds as OpenMetrics demands", async () => {
+  const store = newStore({ host: "h" });
+  const metrics = { seconds: LATENCY };
+  put(add(store, "call", { entity: "call", metrics }), [], 2, 0, 3, 0, 4, 7);
+  const lines = (await page(store, "openmetrics")).split("\n");
+  assert.deepEqual(lines.slice(1), [
+    "# TYPE gala_gopher_call_seconds histogram",
+    'gala_gopher_call_seconds_bucket{host="h",le="5e-05"} 2',
+    'gala_gopher_call_seconds_bucket{host="h",le="0.5"} 2',
+    'gala_gopher_call_seconds_bucket{host="h",le="1.0"} 5',
+    'gala_gopher_call_seconds_bucket{host="h",le="1e+06"} 5',
+    'gala_gopher_call_seconds_bucket{host="h",le="+Inf"} 9',
+    'gala_gopher_call_seconds_sum{host="h"} 7',
+    'gala_gopher_call_seconds_count{host="h"} 9',
+    "# EOF",
+    "",
+  ]);
+});

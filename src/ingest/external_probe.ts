@@ -3,9 +3,9 @@
 import { ConfigError } from "../core/errors.ts";
 import type { RunningProbe } from "../core/probe.ts";
 import type { Store } from "../core/store.ts";
-import type { Table } from "../core/table.ts";
 import { cameWithin, Child } from "./child.ts";
-import { type IngestTable, LineReader } from "./line_reader.ts";
+import { addIngestTable, type IngestTable } from "./ingest_table.ts";
+import { LineReader } from "./line_reader.ts";
 import { LineSplitter } from "./line_splitter.ts";
 import { type ExternalTable, parseMeta } from "./meta.ts";
 import { type OutputPump, pumpOutput } from "./output_pump.ts";
@@ -106,15 +106,12 @@ async function readText(file: string): Promise<string> {
 }
 
 function addTables(name: string, store: Store, described: readonly ExternalTable[]): IngestTable[] {
-  const added: Table[] = [];
+  const added: IngestTable[] = [];
   try {
-    return described.map(({ name: tableName, spec, columns }) => {
-      const table = store.add(tableName, name, spec);
-      added.push(table);
-      return { table, columns };
-    });
+    for (const table of described) added.push(addIngestTable(store, name, table));
+    return added;
   } catch (error) {
-    for (const table of added) store.remove(table);
+    for (const { table } of added) store.remove(table);
     throw error;
   }
 }

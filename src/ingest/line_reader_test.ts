@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { Store } from "../core/store.ts";
 import type { Table } from "../core/table.ts";
+import { addIngestTable } from "./ingest_table.ts";
 import { LineReader } from "./line_reader.ts";
 import { parseMeta } from "./meta.ts";
 
@@ -11,6 +12,7 @@ const TYPES: Readonly<Record<string, string>> = {
   g: "gauge",
   c: "counter",
   u: "Unknown",
+  h: "histogram",
 };
 
 /** Tables with fields named by type and position: `k0`, `g1`. */
@@ -24,10 +26,7 @@ function setUp(shapes: Readonly<Record<string, string>>, maxRows = 100) {
   const text = `version = "1"; measurements: ( ${tables.join()} )`;
   const limits = { maxTables: 10, maxRows, maxFields: 64, timeoutMs: 60000 };
   const store = new Store(limits, { host: "h" });
-  const added = parseMeta(text, "test.meta").map(({ name, spec, columns }) => ({
-    table: store.add(name, "p", spec),
-    columns,
-  }));
+  const added = parseMeta(text, "test.meta").map((table) => addIngestTable(store, "p", table));
   const records: string[] = [];
   const texts: string[] = [];
   const reader = new LineReader(added, {
@@ -38,14 +37,14 @@ function setUp(shapes: Readonly<Record<string, string>>, maxRows = 100) {
   const feed = (...lines: string[]) => {
     for (const line of lines) reader.feed(encoder.encode(`${line}\n`), 1);
   };
-  return { reader, records, texts, feed, table: added[0]!.table };
+  return { reader, records, texts, feed, store, table: added[0]!.table };
 }
 
-function rowsOf(table: Table): string[] {
+function rowsOf(table: Table, columns = table.metricNames.length): string[] {
   const rows: string[] = [];
   for (let slot = 0; slot < table.slots; slot++) {
     if (!table.isRow(slot)) continue;
-    const numbers = table.metricNames.map((_, column) => table.get(slot, column));
+    const numbers = Array.from({ length: columns }, (_, column) => table.get(slot, column));
     rows.push(`${new TextDecoder().decode(table.labelText(slot))} ${numbers.join(" ")}`);
   }
   return rows;
@@ -216,4 +215,38 @@ Deno.test("LineReader survives 10,000 mutated lines and loses no good one betwee
     "unknown_table",
   ]);
   assert.ok(lines.every(({ text }) => text.length <= 200));
+});
+
+Deno.test("LineReader takes a histogram's bounds from its first line and counts each range", () => {
+  const { reader, store, feed } = setUp({ rtt: "khg" });
+  const rows = () => [...store.tables].flatMap((table) => rowsOf(table, table.columns));
+  feed("|rtt|a||1|");
+  assert.deepEqual(rows(), ['{k0="a",host="h"} NaN NaN 1 NaN']);
+  feed("|rtt|a|5 50 10 100 18 200 20 500 20 1000 20 1310 160|2|", "|rtt|b||3|");
+  assert.deepEqual(rows(), [
+    '{k0="a",host="h"} 10 8 2 0 0 0 1310 2 160',
+    '{k0="b",host="h"} NaN NaN NaN NaN NaN NaN NaN 3 NaN',
+  ]);
+  const [table] = store.tables;
+  const { h1, h1_max } = table!.spec.metrics;
+  assert.ok(h1?.type === "histogram");
+  assert.deepEqual(h1.bounds, [50, 100, 200, 500, 1000]);
+  assert.equal(h1_max!.type, "gauge");
+  feed("|rtt|a|5 50 11 100 19 200 22 500 22 1000 22 1500 190|4|");
+  assert.equal([...store.tables][0], table);
+  assert.equal(rows()[0], '{k0="a",host="h"} 11 8 3 0 0 0 1500 4 190');
+  assert.deepEqual(reader.refusals.counts, {});
+});
+
+Deno.test("LineReader refuses a histogram that is none, and one with other bounds, and keeps the row", () => {
+  const { reader, store, feed } = setUp({ rtt: "kh" });
+  feed("|rtt|a|2 1 5 2 7 9 2|");
+  for (const bad of ["2 1 5", "x 1", "1 1 5 9 2 2", "2 2 5 1 7 9 2", "2 1 5 2 4 9 2", "0 0 0"]) {
+    feed(`|rtt|a|${bad}|`);
+  }
+  feed("|rtt|a|2 1 5 3 7 9 2|", "|rtt|a|1 1 5 9 2|");
+  assert.deepEqual(reader.refusals.counts, { bad_histogram: 6, other_bounds: 2 });
+  assert.deepEqual(reader.refusals.lines.at(-1)!.field, "h1");
+  const [table] = store.tables;
+  assert.deepEqual(rowsOf(table!, table!.columns), ['{k0="a",host="h"} 5 2 0 9 2']);
 });

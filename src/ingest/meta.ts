@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Tables of an external probe from its `.meta` file, in the original's libconfig grammar. */
-import { ConfigError, type Place, Unsupported } from "../core/errors.ts";
+import { ConfigError, type Place } from "../core/errors.ts";
 import {
   type LibconfigEntry,
   type LibconfigGroup,
   type LibconfigNode,
   parseLibconfig,
 } from "../core/libconfig.ts";
-import type { MetricSpec, TableSpec } from "../core/table.ts";
+import type { MetricSpec, NumberType, TableSpec } from "../core/table.ts";
 
 /** What the field at one position of a line is for. */
 export type ExternalColumn =
   /** Goes to the row's labels; `index` counts the keys first, then the labels. */
   | { readonly kind: "key" | "label"; readonly name: string; readonly index: number }
-  /** A number; `index` counts the metrics. */
-  | { readonly kind: "metric"; readonly name: string; readonly index: number }
+  /** A number. */
+  | { readonly kind: "metric"; readonly name: string }
+  /** A histogram, whose bounds come with its first line; the largest value goes to the gauge `<name>_max`. */
+  | { readonly kind: "histogram"; readonly name: string }
   /** Stands in the line but is not exported. */
   | { readonly kind: "ignored"; readonly name: string };
 
@@ -35,7 +37,7 @@ const LINE_KINDS: readonly string[] = ["event", "log"];
 /** Prometheus keeps names that start with two underscores for itself. */
 const NAME_REGEXP = /^(?!__)[A-Za-z_][A-Za-z0-9_]*$/;
 /** `summary` is a plain number in the original's output too. */
-const METRIC_TYPES: Readonly<Record<string, MetricSpec["type"]>> = {
+const METRIC_TYPES: Readonly<Record<string, NumberType>> = {
   gauge: "gauge",
   counter: "counter",
   summary: "gauge",
@@ -51,7 +53,7 @@ interface FieldLine extends Place {
   readonly help: string;
 }
 
-/** Reads the text of one `.meta` file. Throws ConfigError, and Unsupported for histograms. */
+/** Reads the text of one `.meta` file. Throws ConfigError. */
 export function parseMeta(text: string, file: string): ExternalTable[] {
   const root = parseLibconfig(text, file);
   refuseOthers(root, ["version", "measurements"], file);
@@ -103,12 +105,6 @@ function readField(group: LibconfigGroup, file: string): FieldLine {
   const known = type === "key" || type === "label" || type === "histogram" ||
     Object.hasOwn(METRIC_TYPES, type) || IGNORED_TYPES.includes(type);
   if (!known) throw new ConfigError(`type "${type}" of field "${name}"`, place(typePlace), TYPES);
-  if (type === "histogram") {
-    throw new Unsupported(
-      `Field "${name}" in ${file}:${typePlace.line} is a histogram, which is not supported yet`,
-      "declare its sum and count as counters",
-    );
-  }
   const help = stringOf(group, "description", file).value;
   return { name, type, help, ...at(file, group) };
 }
@@ -130,13 +126,20 @@ function assemble(
     if (field.type === "label") {
       return { kind: "label", name: field.name, index: keys.length + labels.indexOf(field.name) };
     }
+    // A `.meta` file does not say units.
+    const shown = { help: field.help, unit: "" };
+    if (field.type === "histogram") {
+      metrics[field.name] = { type: "histogram", bounds: [], ...shown };
+      return { kind: "histogram", name: field.name };
+    }
     const type = METRIC_TYPES[field.type];
     if (type === undefined) return { kind: "ignored", name: field.name };
-    const index = Object.keys(metrics).length;
-    // A `.meta` file does not say units.
-    metrics[field.name] = { type, help: field.help, unit: "" };
-    return { kind: "metric", name: field.name, index };
+    metrics[field.name] = { type, ...shown };
+    return { kind: "metric", name: field.name };
   });
+  for (const { name: histogram, help } of fields.filter(({ type }) => type === "histogram")) {
+    metrics[`${histogram}_max`] ??= { type: "gauge", help: `Largest value: ${help}`, unit: "" };
+  }
   return { name, spec: { entity, version, keys, labels, metrics }, columns };
 }
 

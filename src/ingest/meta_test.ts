@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 import assert from "node:assert/strict";
-import { ConfigError, Unsupported } from "../core/errors.ts";
+import { ConfigError } from "../core/errors.ts";
 import { parseMeta } from "./meta.ts";
 
 function field(type: string, name: string): string {
@@ -38,12 +38,12 @@ Deno.test("parseMeta keeps the order of the fields and sorts them by what they a
       },
     },
     columns: [
-      { kind: "metric", name: "size", index: 0 },
+      { kind: "metric", name: "size" },
       { kind: "label", name: "comm", index: 2 },
       { kind: "key", name: "tgid", index: 0 },
       { kind: "ignored", name: "skipped" },
-      { kind: "metric", name: "hits", index: 1 },
-      { kind: "metric", name: "seconds_sum", index: 2 },
+      { kind: "metric", name: "hits" },
+      { kind: "metric", name: "seconds_sum" },
       { kind: "ignored", name: "body" },
       { kind: "key", name: "fd", index: 1 },
     ],
@@ -111,11 +111,13 @@ Deno.test("parseMeta refuses a table twice", () => {
   assert.throws(() => parseMeta(text, "a.meta"), /table "t" twice/);
 });
 
-Deno.test("parseMeta says that histograms are not supported", () => {
-  const text = meta(`${field("key", "a")}, ${field("histogram", "rtt")}`);
-  assert.throws(() => parseMeta(text, "a.meta"), (error) => {
-    assert.ok(error instanceof Unsupported);
-    assert.match(error.message, /"rtt" in a\.meta:4 is a histogram/);
-    return true;
+Deno.test("parseMeta takes a histogram, whose bounds are not known yet, and adds its largest value", () => {
+  const [table] = parseMeta(meta(`${field("key", "a")}, ${field("histogram", "rtt")}`), "a.meta");
+  assert.deepEqual(table!.spec.metrics, {
+    rtt: { type: "histogram", bounds: [], help: "About rtt.", unit: "" },
+    rtt_max: { type: "gauge", help: "Largest value: About rtt.", unit: "" },
   });
+  assert.deepEqual(table!.columns[1], { kind: "histogram", name: "rtt" });
+  const taken = meta(`${field("histogram", "rtt")}, ${field("counter", "rtt_max")}`);
+  assert.equal(parseMeta(taken, "a.meta")[0]!.spec.metrics.rtt_max!.type, "counter");
 });

@@ -12,6 +12,8 @@ const REASONS = [
   "missing_key",
   "empty_first_field",
   "bad_number",
+  "bad_histogram",
+  "other_bounds",
 ] as const;
 
 export type RefusalReason = typeof REASONS[number];

@@ -4,7 +4,7 @@ import { ConfigError } from "../core/errors.ts";
 import { loadConfig } from "./config.ts";
 import type { ConfigFiles } from "./config_file.ts";
 import { ConfigProblems } from "./config_findings.ts";
-import type { Config } from "./schema.ts";
+import { type Config, DEFAULT_PROBES } from "./schema.ts";
 
 const FIXTURES = new URL("../../tests/fixtures/conf/", import.meta.url).pathname;
 
@@ -184,10 +184,7 @@ Deno.test("loadConfig uses what the file sets and the default for the rest", () 
   });
   assert.deepEqual(
     config.probes.map((probe) => [probe.name, probe.switch]),
-    ["system_cpu", "system_meminfo", "system_net", "system_proc", "tcp"].map((name) => [
-      name,
-      "on",
-    ]),
+    DEFAULT_PROBES.map((name) => [name, "on"]),
   );
 });
 
@@ -234,12 +231,13 @@ Deno.test("loadConfig reads the settings of version 1, probes in the place of it
   assert.deepEqual(
     config.probes.map(({ name, switch: state, param }) => [name, state, param]),
     [
-      ...["system_cpu", "system_meminfo", "system_net", "system_proc"].map((name) => [
+      ...DEFAULT_PROBES.filter((name) => name.startsWith("system_")).map((name) => [
         name,
         "on",
         "-t 5 -w /opt/gala-gopher/task_whitelist.conf -l warn",
       ]),
       ["tcp", "on", "-l warn -P 7"],
+      ["endpoint", "on", "-l warn"],
     ],
   );
   assert.deepEqual(
@@ -249,7 +247,7 @@ Deno.test("loadConfig reads the settings of version 1, probes in the place of it
   const missing = config.warnings.filter((line) => line.includes("not in this version"));
   assert.deepEqual(
     missing.map((line) => /probe "(\w+)"/.exec(line)?.[1]),
-    ["lvs", "task", "endpoint", "blockprobe", "ksliprobe", "opengauss_sli"],
+    ["lvs", "task", "blockprobe", "ksliprobe", "opengauss_sli"],
   );
   assert.match(missing[0]!, /v1\.conf:126:5: /);
 });
@@ -257,7 +255,7 @@ Deno.test("loadConfig reads the settings of version 1, probes in the place of it
 Deno.test("loadConfig reads the settings of later versions, which list no probes", () => {
   const config = loadConfig(`${FIXTURES}master.conf`);
   assert.equal(config.rest_api_server.port, 9999);
-  assert.equal(config.probes.length, 5);
+  assert.equal(config.probes.length, DEFAULT_PROBES.length);
   assert.deepEqual(config.warnings, []);
 });
 

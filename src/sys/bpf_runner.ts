@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Runs an eBPF probe: loads its object, runs its iterators and carries its maps into tables on each tick. */
-import type { BpfProbe, RunningProbe, Settings } from "../core/probe.ts";
+import type { LabelHost } from "../core/labels.ts";
+import type { BpfProbe, IteratorUse, MapTable, RunningProbe, Settings } from "../core/probe.ts";
 import type { Store } from "../core/store.ts";
 import type { Table } from "../core/table.ts";
 import type { IterReader } from "./iter_reader.ts";
+import { kernelEnums } from "./kernel_enums.ts";
 import type { Libbpf } from "./libbpf.ts";
 import { MapFeed, type Target } from "./map_feed.ts";
+import { NetNamespaces } from "./net_namespaces.ts";
 import { BpfObject } from "./object.ts";
 import type { MapReader } from "./table_reader.ts";
 
@@ -16,28 +19,40 @@ export interface BpfHost {
   readonly image: (object: string) => Uint8Array<ArrayBuffer>;
   readonly settings: Settings;
   readonly btfPath?: string | undefined;
+  /** Tables that are not wanted; without, those that are off by themselves. */
   readonly tablesOff?: ReadonlySet<string>;
   readonly log: (text: string) => void;
+  /** Knows the container of a process, for its label. */
+  readonly containers?: Pick<LabelHost, "idOf"> | undefined;
 }
 
 /** The map of every object that counts what did not fit; see bpf/probe.h. */
 const LOSSES = "losses";
 
+/** Iterators that show the sockets of one network namespace. */
+const SOCKET_ITERATORS: ReadonlySet<string> = new Set(["iter/tcp", "iter/udp"]);
+
 /** Throws Unsupported or KernelError; then nothing is left in the kernel and no table in the store. */
 export async function startBpf(probe: BpfProbe, host: BpfHost): Promise<RunningProbe> {
   const { layout } = probe;
+  const specs = wantedTables(probe, host.tablesOff ?? offByDefault(probe));
   const object = await BpfObject.load(host.libbpf, {
     name: layout.object,
     bytes: host.image(layout.object),
     layout,
-    constants: probe.constants(host.settings),
+    constants: probe.constants(host.settings, new Set(specs.keys())),
+    maxEntries: Object.fromEntries(
+      probe.ceilings.map((map) => [map, host.store.limits.maxRows]),
+    ),
+    off: idlePrograms(probe, specs),
+    choices: probe.choices,
     ...(host.btfPath ? { btfPath: host.btfPath } : {}),
   });
   const tables: Table[] = [];
   try {
     object.demand(probe.optional);
     for (const note of object.notes) host.log(note);
-    return new RunningBpf(probe, object, addTables(probe, host, tables), host.store);
+    return new RunningBpf(probe, object, addTables(probe, host, specs, tables), host);
   } catch (error) {
     for (const table of tables) host.store.remove(table);
     object[Symbol.dispose]();
@@ -45,39 +60,111 @@ export async function startBpf(probe: BpfProbe, host: BpfHost): Promise<RunningP
   }
 }
 
-function addTables(probe: BpfProbe, { store, tablesOff }: BpfHost, added: Table[]): Target[] {
-  return Object.entries(probe.tables).filter(([name]) => !tablesOff?.has(name)).map(
-    ([name, spec]) => {
-      const table = store.add(name, probe.name, spec);
-      added.push(table);
-      return { spec, table };
-    },
-  );
+function offByDefault({ tables }: BpfProbe): ReadonlySet<string> {
+  return new Set(Object.keys(tables).filter((name) => !tables[name]!.on));
 }
+
+function wantedTables({ tables }: BpfProbe, off: ReadonlySet<string>): Map<string, MapTable> {
+  const on = new Map(Object.entries(tables).filter(([name]) => !off.has(name)));
+  for (const { insteadOf } of [...on.values()]) for (const name of insteadOf) on.delete(name);
+  return on;
+}
+
+/** Programs that serve only tables that are not wanted. */
+function idlePrograms({ tables }: BpfProbe, wanted: ReadonlyMap<string, MapTable>): string[] {
+  const serving = (specs: Iterable<MapTable>) => [...specs].flatMap(({ programs }) => programs);
+  const busy = new Set(serving(wanted.values()));
+  return serving(Object.values(tables)).filter((program) => !busy.has(program));
+}
+
+function addTables(
+  { name }: BpfProbe,
+  { store }: BpfHost,
+  specs: ReadonlyMap<string, MapTable>,
+  added: Table[],
+): Target[] {
+  return [...specs].map(([tableName, spec]) => {
+    const table = store.add(tableName, name, spec);
+    added.push(table);
+    return { spec, table };
+  });
+}
+
+interface WiredIterator {
+  readonly use: IteratorUse;
+  readonly reader: IterReader;
+  /** Shows one network namespace at a time. */
+  readonly ofSockets: boolean;
+  /** Its one entry says whether the iterator is wanted. */
+  readonly wishes: MapReader | undefined;
+}
+
+const FIRST_ENTRY = new Uint8Array(4);
 
 class RunningBpf implements RunningProbe {
   readonly #object: BpfObject;
   readonly #store: Store;
   readonly #targets: readonly Target[];
-  readonly #iterators: readonly IterReader[];
+  readonly #iterators: readonly WiredIterator[];
+  readonly #namespaces: NetNamespaces | undefined;
   readonly #feeds: readonly MapFeed[];
   readonly #losses: MapReader;
+  #readings = 0;
 
-  constructor(probe: BpfProbe, object: BpfObject, targets: readonly Target[], store: Store) {
+  constructor(
+    probe: BpfProbe,
+    object: BpfObject,
+    targets: readonly Target[],
+    { store, libbpf, btfPath, containers }: BpfHost,
+  ) {
     this.#object = object;
     this.#store = store;
     this.#targets = targets;
-    this.#iterators = probe.iterators.map((program) => object.iterator(program));
+    const hooks: Readonly<Record<string, string>> = probe.layout.programs;
+    this.#iterators = probe.iterators.filter(({ program }) => object.isAttached(program))
+      .map((use) => ({
+        use,
+        reader: object.iterator(use.program),
+        ofSockets: SOCKET_ITERATORS.has(hooks[use.program]!),
+        wishes: use.wishes === undefined ? undefined : object.table(use.wishes),
+      }));
+    if (probe.namespaces !== undefined) {
+      this.#namespaces = new NetNamespaces(libbpf, object.iterator(probe.namespaces, "net_record"));
+    }
     const maps = new Set(targets.map(({ spec }) => spec.map));
+    const labels: LabelHost = {
+      enums: kernelEnums(btfPath),
+      idOf: (pid) => containers?.idOf(pid),
+    };
     this.#feeds = [...maps].map((map) =>
-      new MapFeed(object.table(map), targets.filter(({ spec }) => spec.map === map), probe.alive)
+      new MapFeed(object.table(map), targets.filter(({ spec }) => spec.map === map), {
+        alive: probe.alive,
+        labels,
+      })
     );
     this.#losses = object.table(LOSSES);
   }
 
   tick(now: number): void {
-    for (const iterator of this.#iterators) iterator.read();
+    const namespaces = this.#namespaces;
+    namespaces?.list();
+    for (const iterator of this.#iterators) {
+      if (!this.#isWanted(iterator)) continue;
+      const { reader, ofSockets, use } = iterator;
+      const read = (run: number) => use.untilRecord ? reader.readFirst(run) : reader.drain(run);
+      if (ofSockets && namespaces !== undefined) namespaces.each(reader, read);
+      else read(reader.create());
+    }
+    this.#readings++;
     for (const feed of this.#feeds) feed.read(now);
+  }
+
+  #isWanted({ use: { every = 0 }, wishes }: WiredIterator): boolean {
+    if (wishes === undefined) return true;
+    const wish = wishes.lookup(FIRST_ENTRY)?.numbers[0] ?? 0;
+    // A wish that comes from now on is for the next reading.
+    if (wish !== 0) wishes.update(FIRST_ENTRY, new Uint8Array(wishes.layout.value.size));
+    return wish !== 0 || (every > 0 && this.#readings % every === 0);
   }
 
   stop(): void {
@@ -99,10 +186,21 @@ class RunningBpf implements RunningProbe {
     this.#losses.read(({ numbers }) => {
       names.forEach((name, i) => counted[name] = (counted[name] ?? 0) + numbers[i]!);
     });
+    if (this.#namespaces !== undefined) counted.namespaces_skipped = this.#namespaces.skipped;
     return counted;
   }
 
   facts() {
-    return { map_bytes: this.#object.mapBytes };
+    const large = this.#targets.filter(({ table }) => table.rows * 2 >= this.#store.limits.maxRows);
+    return {
+      map_bytes: this.#object.mapBytes,
+      ...(this.#namespaces && { namespaces: this.#namespaces.others.length + 1 }),
+      // Which label has so many values, before the table is full.
+      ...(large.length > 0 && {
+        label_values: Object.fromEntries(
+          large.map(({ table }) => [table.name, table.labelValues()]),
+        ),
+      }),
+    };
   }
 }

@@ -46,10 +46,11 @@ export function writeField(
   const bits = Math.min(size * 8, 53);
   const low = kind === "signed" ? -(2 ** (bits - 1)) : 0;
   const high = kind === "signed" ? 2 ** (bits - 1) - 1 : 2 ** bits - 1;
-  if (kind === "bytes" || !Number.isInteger(value) || value < low || value > high) {
+  const block = kind === "bytes" || kind === "array";
+  if (block || !Number.isInteger(value) || value < low || value > high) {
     throw new RangeError(
       `Constant "${name}" is ${value}, must be ${
-        kind === "bytes" ? "bytes" : `an integer from ${low} to ${high}`
+        block ? "bytes" : `an integer from ${low} to ${high}`
       }`,
     );
   }

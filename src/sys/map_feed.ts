@@ -4,8 +4,8 @@
  * labels share a row, which shows their sum. A key whose rows expired is deleted from the map too.
  */
 import { ByteIndex } from "../core/byte_index.ts";
-import { KeyView } from "../core/labels.ts";
-import type { MapTable } from "../core/probe.ts";
+import { KeyView, type LabelHost } from "../core/labels.ts";
+import type { FieldMetric, MapTable } from "../core/probe.ts";
 import type { Table } from "../core/table.ts";
 import type { MapReader, Row } from "./table_reader.ts";
 
@@ -20,10 +20,24 @@ interface Side extends Target {
   /** Positions in `Row.numbers`. */
   readonly sources: readonly number[];
   readonly scales: readonly number[];
+  /** Columns of what holds only while the row's thing lives. */
+  readonly gauges: readonly number[];
+  /** Whether a label may change while its key stays, and by the number of the key: the labels shown. */
+  readonly changes: boolean;
+  readonly shown: (readonly string[])[];
   readonly slots: number[];
   readonly generations: number[];
   /** By slot: the reading that wrote it last. */
   readonly written: number[];
+}
+
+export interface FeedOptions {
+  /**
+   * The numeric field that changes while the row's thing lives, and is 0 as long as there is none; in a map without it,
+   * being in the map is life.
+   */
+  readonly alive?: string | undefined;
+  readonly labels: LabelHost;
 }
 
 export class MapFeed {
@@ -33,18 +47,21 @@ export class MapFeed {
   readonly #view: KeyView;
   /** Position of the field that tells life, or -1. */
   readonly #alive: number;
+  readonly #labels: LabelHost;
   /** By the number of the key: its last value, and the last reading that had the key. */
   readonly #lastAlive: number[] = [];
   readonly #lastSeen: number[] = [];
   #reading = 0;
 
-  /** `alive`: the numeric field that changes while the row's thing lives; without, being in the map is life. */
-  constructor(reader: MapReader, targets: readonly Target[], alive?: string) {
+  constructor(reader: MapReader, targets: readonly Target[], { alive, labels }: FeedOptions) {
+    this.#labels = labels;
     this.#reader = reader;
     this.#sides = targets.map((target) => sideOf(target, reader));
     this.#index = new ByteIndex(reader.keySize);
     this.#view = new KeyView(reader.layout.key);
-    this.#alive = alive === undefined ? -1 : reader.indexOf(alive);
+    this.#alive = alive !== undefined && Object.hasOwn(reader.layout.value.fields, alive)
+      ? reader.indexOf(alive)
+      : -1;
   }
 
   /** Reads the map once. Throws KernelError. */
@@ -59,15 +76,18 @@ export class MapFeed {
     if (number < 0) {
       number = this.#index.add(row.keys, row.keyOffset);
       this.#lastAlive[number] = NaN;
-      for (const side of this.#sides) side.slots[number] = -1;
+      for (const side of this.#sides) {
+        side.slots[number] = -1;
+        side.shown[number] = [];
+      }
     }
     this.#lastSeen[number] = this.#reading;
     const alive = this.#alive < 0 ? this.#reading : row.numbers[this.#alive]!;
-    const renew = alive !== this.#lastAlive[number];
+    const renew = alive !== this.#lastAlive[number] && alive !== 0;
     this.#lastAlive[number] = alive;
     for (const side of this.#sides) {
       const slot = this.#slot(side, number, renew, row, now);
-      if (slot >= 0) this.#write(side, slot, row.numbers);
+      if (slot >= 0) this.#write(side, slot, row.numbers, renew);
     }
   }
 
@@ -76,18 +96,42 @@ export class MapFeed {
     const { table, slots, generations } = side;
     const slot = slots[number]!;
     if (slot >= 0 && generations[number] === table.generation(slot)) {
-      if (renew) table.renew(slot, now);
+      if (!renew) return slot;
+      if (this.#hasChanged(side, number, row)) table.row(side.shown[number]!, now);
+      else table.renew(slot, now);
       return slot;
     }
     if (!renew) return -1;
     const key = this.#view.at(row.keys, row.keyOffset);
-    const made = table.row(side.spec.labelReaders.map((label) => label.read(key)), now);
+    const { only, labelReaders } = side.spec;
+    if (only !== undefined && key.number(only.field) !== only.value) return -1;
+    const labels = labelReaders.map((label) => label.read(key, this.#labels));
+    if (side.changes) side.shown[number] = labels;
+    const made = table.row(labels, now);
     slots[number] = made;
     if (made >= 0) generations[number] = table.generation(made);
     return made;
   }
 
-  #write({ table, columns, sources, scales, written }: Side, slot: number, numbers: Float64Array) {
+  /** Reads the labels again that may change. */
+  #hasChanged(side: Side, number: number, row: Row): boolean {
+    if (!side.changes) return false;
+    const before = side.shown[number]!;
+    const key = this.#view.at(row.keys, row.keyOffset);
+    const { labelReaders } = side.spec;
+    for (let i = 0; i < labelReaders.length; i++) {
+      const label = labelReaders[i]!;
+      if (label.changes !== true) continue;
+      const text = label.read(key, this.#labels, before[i]);
+      if (text === before[i]) continue;
+      side.shown[number] = before.map((old, at) => at === i ? text : old);
+      return true;
+    }
+    return false;
+  }
+
+  #write(side: Side, slot: number, numbers: Float64Array, lives: boolean): void {
+    const { table, columns, sources, scales, written, gauges } = side;
     const again = written[slot] === this.#reading;
     written[slot] = this.#reading;
     for (let i = 0; i < columns.length; i++) {
@@ -95,6 +139,8 @@ export class MapFeed {
       if (again) table.add(slot, columns[i]!, value);
       else table.set(slot, columns[i]!, value);
     }
+    // Its totals stay for the time-out; what it measures last is not so any more.
+    if (!lives && !again) { for (const column of gauges) table.set(slot, column, NaN); }
   }
 
   /**
@@ -107,6 +153,8 @@ export class MapFeed {
       const seen = this.#lastSeen[number]!;
       if (seen < 0) continue;
       if (seen === this.#reading) {
+        // What was never alive is kept for later: the row for all that does not fit.
+        if (this.#lastAlive[number] === 0) continue;
         if (this.#sides.some((side) => this.#hasRow(side, number))) continue;
         this.#reader.delete(this.#index.key(number).slice());
       }
@@ -123,14 +171,49 @@ export class MapFeed {
 }
 
 function sideOf(target: Target, reader: MapReader): Side {
-  const metrics = Object.entries(target.spec.metrics);
+  const { spec, table } = target;
+  const paths = Object.entries(spec.metrics).flatMap(([name, metric]) =>
+    pathsOf(metric, table.column(name), reader)
+  );
   return {
     ...target,
-    columns: metrics.map(([metric]) => target.table.column(metric)),
-    sources: metrics.map(([, { field }]) => reader.indexOf(field)),
-    scales: metrics.map(([, { scale }]) => scale),
+    columns: paths.map(({ column }) => column),
+    sources: paths.map(({ source }) => source),
+    scales: paths.map(({ scale }) => scale),
+    gauges: Object.keys(spec.metrics).filter((name) => spec.metrics[name]!.type === "gauge")
+      .map((name) => table.column(name)),
+    changes: spec.labelReaders.some(({ changes }) => changes === true),
+    shown: [],
     slots: [],
     generations: [],
     written: [],
   };
+}
+
+/** From a number of the value to a column of the table. */
+interface Path {
+  readonly column: number;
+  readonly source: number;
+  readonly scale: number;
+}
+
+function pathsOf(metric: FieldMetric, column: number, reader: MapReader): Path[] {
+  const source = reader.indexOf(metric.field);
+  const { scale } = metric;
+  if (metric.type !== "histogram") return [{ column, source, scale }];
+  const { size, element = size } = reader.layout.value.fields[metric.field]!;
+  const buckets = metric.bounds.length + 1;
+  if (size / element !== buckets) {
+    throw new TypeError(
+      `Field "${metric.field}" of map "${reader.name}" has ${size / element} buckets, ` +
+        `its bounds want ${buckets}`,
+    );
+  }
+  const counts = Array.from({ length: buckets }, (_, i) => ({
+    column: column + i,
+    source: source + i,
+    scale: 1,
+  }));
+  if (metric.sum === undefined) return counts;
+  return [...counts, { column: column + buckets, source: reader.indexOf(metric.sum), scale }];
 }

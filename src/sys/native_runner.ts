@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Runs a probe that reads files: adds its tables to the store and writes their rows on each tick. */
-import { Snooper } from "../core/proc_filter.ts";
+import { ContainerLookup } from "../core/container_lookup.ts";
+import type { ContainerNamer } from "../core/container_names.ts";
 import type {
+  HostCalls,
   HostFiles,
   NativeProbe,
   ProbeHost,
@@ -11,12 +13,13 @@ import type {
   Tables,
   Writers,
 } from "../core/probe.ts";
+import { Snooper } from "../core/proc_filter.ts";
 import { ProcessTable } from "../core/process_table.ts";
 import type { Store } from "../core/store.ts";
 import type { Table } from "../core/table.ts";
 import { pageSize, ProcTasks } from "./proc_tasks.ts";
 
-/** What all probes share may be missing: then the probe has its own. */
+/** What all probes share of ProbeHost may be missing: then the probe has its own, knows no names and no mounts. */
 export interface NativeHost extends Partial<ProbeHost> {
   readonly store: Store;
   readonly files: HostFiles;
@@ -26,8 +29,8 @@ export interface NativeHost extends Partial<ProbeHost> {
 }
 
 export interface RunningNative extends RunningProbe {
-  /** Reads once; what the probe throws goes on to the caller. */
-  tick(now: number): void;
+  /** Reads once; what the probe throws goes on to the caller. The promise is that of a probe that has to wait. */
+  tick(now: number): void | Promise<void>;
   stop(): void;
 }
 
@@ -63,19 +66,24 @@ export function startNative<T extends Tables>(
   let last = NaN;
   const tick = (now: number) => {
     for (const writer of writers.values()) writer.begin(now);
-    read(tables as Writers<T>, (now - last) / 1000);
+    const reading = read(tables as Writers<T>, (now - last) / 1000);
+    if (reading !== undefined) {
+      return reading.then(() => {
+        last = now;
+      });
+    }
     last = now;
   };
   return { tick, stop, losses };
 }
 
 class TableWriter implements RowWriter {
-  readonly #metrics: number;
+  readonly #columns: number;
   #slot = -1;
   #now = 0;
 
   constructor(readonly table: Table) {
-    this.#metrics = table.metricNames.length;
+    this.#columns = table.columns;
   }
 
   begin(now: number): void {
@@ -89,7 +97,7 @@ class TableWriter implements RowWriter {
     this.#slot = slot;
     if (slot >= 0) {
       // A row that is renewed must not show an old number for one that is not known any more.
-      for (let column = 0; column < this.#metrics; column++) table.set(slot, column, NaN);
+      for (let column = 0; column < this.#columns; column++) table.set(slot, column, NaN);
     }
     return this;
   }
@@ -100,13 +108,25 @@ class TableWriter implements RowWriter {
   }
 }
 
-function sharedOf({ files, tasks, processes, snooper }: NativeHost): ProbeHost {
+function sharedOf({ files, ...given }: NativeHost): ProbeHost {
+  const clock = () => performance.now();
+  const containers = given.containers ?? new ContainerLookup(files, { clock });
   return {
-    tasks: tasks ?? new ProcTasks(files, pageSize()),
-    processes: processes ?? new ProcessTable(files, { clock: () => performance.now() }),
-    snooper: snooper ?? new Snooper(),
+    calls: given.calls ?? NO_CALLS,
+    containers,
+    names: given.names ?? NAMELESS,
+    tasks: given.tasks ?? new ProcTasks(files, pageSize()),
+    processes: given.processes ??
+      new ProcessTable(files, { clock, containerOf: (pid) => containers.idOf(pid) }),
+    snooper: given.snooper ?? new Snooper(),
   };
 }
+
+const NO_CALLS: HostCalls = {
+  mountSizes: (mounts) => Promise.resolve(mounts.map(() => ({ state: "refused" }))),
+};
+
+const NAMELESS: ContainerNamer = { namesOf: () => undefined, losses: {} };
 
 const NOWHERE: RowWriter = {
   row: () => NOWHERE,

@@ -83,9 +83,10 @@ export class MapReader {
     return this.#batches;
   }
 
-  /** Position of a field in `Row.numbers`. */
+  /** Position of a field in `Row.numbers`; of an array's first element, which the others follow. */
   indexOf(field: string): number {
-    const index = this.numberNames.indexOf(field);
+    const { kind } = this.layout.value.fields[field] ?? {};
+    const index = this.numberNames.indexOf(kind === "array" ? `${field}[0]` : field);
     if (index < 0) throw new TypeError(`Map "${this.name}" has no number "${field}"`);
     return index;
   }

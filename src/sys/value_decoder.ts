@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Reads the numeric fields of a BPF map value; the copies of a per-CPU value are added up. */
-import type { Struct } from "../core/layout.ts";
+import type { Field, Struct } from "../core/layout.ts";
 
 const TWO_32 = 4294967296;
 
 export class ValueDecoder {
-  /** Names of the numeric fields, in the order in which `decode` writes them. */
+  /** Names of the numeric fields, in the order in which `decode` writes them; of an array `slots[0]`, `slots[1]` ... */
   readonly names: readonly string[];
   readonly #offsets: Int32Array;
   /** Bytes of the field; negative: signed. */
@@ -15,7 +15,7 @@ export class ValueDecoder {
 
   /** `copies` of the value stand `stride` bytes apart. */
   constructor({ fields }: Struct, stride: number, copies: number) {
-    const numeric = Object.entries(fields).filter(([, { kind }]) => kind !== "bytes");
+    const numeric = Object.entries(fields).flatMap(([name, field]) => numbersOf(name, field));
     for (const [name, { size }] of numeric) {
       if (![1, 2, 4, 8].includes(size)) {
         throw new TypeError(`Field "${name}" has ${size} bytes, a number has 1, 2, 4 or 8`);
@@ -42,6 +42,16 @@ export class ValueDecoder {
       numbers[i] = sum;
     }
   }
+}
+
+function numbersOf(name: string, field: Field): [name: string, field: Field][] {
+  const { offset, size, kind, element = size } = field;
+  if (kind === "bytes") return [];
+  if (kind !== "array") return [[name, field]];
+  return Array.from({ length: size / element }, (_, i) => [
+    `${name}[${i}]`,
+    { offset: offset + i * element, size: element, kind: "unsigned" },
+  ]);
 }
 
 function readNumber(view: DataView, at: number, size: number): number {

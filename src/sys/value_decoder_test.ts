@@ -41,6 +41,27 @@ Deno.test("ValueDecoder adds up the copies of numbers of each size and sign", ()
   assert.deepEqual([...numbers], [2 ** 53 - 2, -10, 8589934590, -14, 131070, -18, 510, -22]);
 });
 
+Deno.test("ValueDecoder adds up each element of an array, and leaves bytes out", () => {
+  const value = {
+    size: 40,
+    fields: {
+      slots: { offset: 0, size: 24, kind: "array", element: 8 } as const,
+      few: { offset: 24, size: 8, kind: "array", element: 4 } as const,
+      name: field(32, 8, "bytes"),
+    },
+  };
+  const decoder = new ValueDecoder(value, 40, 2);
+  assert.deepEqual(decoder.names, ["slots[0]", "slots[1]", "slots[2]", "few[0]", "few[1]"]);
+  const view = new DataView(new ArrayBuffer(80));
+  for (const base of [0, 40]) {
+    for (let i = 0; i < 3; i++) view.setBigUint64(base + 8 * i, BigInt(2 ** 40 + i), true);
+    for (let i = 0; i < 2; i++) view.setUint32(base + 24 + 4 * i, 7 + i, true);
+  }
+  const numbers = new Float64Array(5);
+  decoder.decode(view, 0, numbers);
+  assert.deepEqual([...numbers], [2 ** 41, 2 ** 41 + 2, 2 ** 41 + 4, 14, 16]);
+});
+
 Deno.test("ValueDecoder refuses a number of an odd size", () => {
   const odd = { size: 8, fields: { n: field(0, 3, "unsigned") } };
   assert.throws(() => new ValueDecoder(odd, 8, 1), /Field "n" has 3 bytes/);

@@ -6,6 +6,7 @@
 import process from "node:process";
 import { Store } from "../../src/core/store.ts";
 import { Child } from "../../src/ingest/child.ts";
+import { addIngestTable } from "../../src/ingest/ingest_table.ts";
 import { LineReader } from "../../src/ingest/line_reader.ts";
 import { parseMeta } from "../../src/ingest/meta.ts";
 import { pumpOutput } from "../../src/ingest/output_pump.ts";
@@ -37,10 +38,8 @@ function meta(): string {
 function newReader(): LineReader {
   const limits = { maxTables: 1, maxRows: 2 * ROWS, maxFields: 64, timeoutMs: 60_000 };
   const store = new Store(limits, { machine_id: "m", hostname: "h" });
-  const tables = parseMeta(meta(), "bench.meta").map(({ name, spec, columns }) => ({
-    table: store.add(name, "bench", spec),
-    columns,
-  }));
+  const tables = parseMeta(meta(), "bench.meta")
+    .map((table) => addIngestTable(store, "bench", table));
   return new LineReader(tables, { record: () => {}, text: () => {} });
 }
 
