@@ -191,10 +191,10 @@ Deno.test("loadConfig uses what the file sets and the default for the rest", () 
 Deno.test("loadConfig takes a list of probes as all that is wanted, and keeps their places", () => {
   assert.deepEqual(yaml("probes: []").probes, []);
   const { probes } = yaml(
-    "probes:\n  - name: tcp\n    tables: { tcp_rtt: off }\n    settings: { long_ms: 10, a: x, b: true }\n",
+    "probes:\n  - name: own\n    tables: { tcp_rtt: off }\n    settings: { long_ms: 10, a: x, b: true }\n",
   );
   assert.deepEqual(probes, [{
-    name: "tcp",
+    name: "own",
     switch: "on",
     param: "",
     tables: { tcp_rtt: "off" },

@@ -4,6 +4,7 @@
  * program, the check of a file and `conf/gala-gopher.yaml` follow from it. It is one table, hence its length.
  */
 import type { Place } from "../core/errors.ts";
+import { ENGINE_MOUNTS } from "../core/mountinfo.ts";
 import {
   ABSOLUTE_PATH,
   ADDRESS,
@@ -330,6 +331,18 @@ export const EXTEND_PROBE_KEYS = {
 
 /** What may stand in `settings` of a probe that is named here; other probes check theirs when they start. */
 export const PROBE_SETTINGS: Readonly<Record<string, Keys>> = {
+  container: {
+    per_cpu: boolean(false, "CPU time of each CPU instead of one sum (cgroup v1 only)."),
+  },
+  system_disk: {
+    partitions: boolean(false, "Whether partitions are shown too."),
+  },
+  system_fs: {
+    skip: text(
+      ENGINE_MOUNTS,
+      "Regular expression of mount points that are not asked for their size.",
+    ),
+  },
   system_proc: {
     proc_name: text(
       "",
@@ -347,6 +360,12 @@ export const PROBE_SETTINGS: Readonly<Record<string, Keys>> = {
       [0, 86400],
       "Time between two readings of smaps_rollup, 0 for none; they cost 0.1 ms a process, 12 ms a GB.",
       { unit: "s" },
+    ),
+  },
+  tcp: {
+    report_cport: boolean(
+      false,
+      "Whether the client's port is a label: a row for each connection.",
     ),
   },
 };

@@ -38,13 +38,15 @@ function renderKeys(keys: Keys, indent: string): string {
 }
 
 function renderProbes(): string {
-  const first = { ...EXAMPLE, name: DEFAULT_PROBES[0] };
-  const others = DEFAULT_PROBES.slice(1).map((name) =>
-    `  - name: ${name}\n    switch: on\n${renderSettings(name)}`
-  );
-  return `${comment(LISTS.probes.help, "")}probes:\n${renderEntry(PROBE_KEYS, first)}${
-    others.join("")
-  }`;
+  const [first, ...others] = DEFAULT_PROBES;
+  const { settings, ...keys } = PROBE_KEYS;
+  return [
+    `${comment(LISTS.probes.help, "")}probes:\n`,
+    renderEntry(keys, { ...EXAMPLE, name: first }),
+    comment(explain(settings), "    "),
+    renderSettings(first) || "    settings: {}\n",
+    ...others.map((name) => `  - name: ${name}\n    switch: on\n${renderSettings(name)}`),
+  ].join("");
 }
 
 function renderSettings(probe: string): string {
