@@ -195,7 +195,7 @@ class ContainerReader {
 
   #countDescriptors(state: ContainerState): void {
     let descriptors = 0;
-    for (const pid of state.pids) descriptors += this.#files.list(`proc/${pid}/fd`).length;
+    for (const pid of state.pids) descriptors += this.#files.count(`proc/${pid}/fd`) || 0;
     state.descriptors = descriptors;
   }
 
