@@ -54,38 +54,30 @@ const decoder = new TextDecoder();
 export class ProcessTable {
   /** Processes for which there was no room. */
   overflowed = 0;
-  readonly #files: ProcessFiles;
   readonly #clock: () => number;
   readonly #max: number;
   readonly #known = new Map<number, KnownProcess>();
   readonly #single = new TaskBatch(1);
-  #containerOf: ContainerFinder;
+  readonly #sources: Sources;
 
   constructor(
     files: ProcessFiles,
     { clock, maxProcesses = MAX_PROCESSES, containerOf = () => "" }: ProcessTableOptions,
   ) {
-    this.#files = files;
     this.#clock = clock;
     this.#max = maxProcesses;
-    this.#containerOf = containerOf;
+    this.#sources = { files, containerOf };
   }
 
   get size(): number {
     return this.#known.size;
   }
 
-  /** From now on containers are found so; what was found before is forgotten. */
-  set containerOf(finder: ContainerFinder) {
-    this.#containerOf = finder;
-    this.#known.clear();
-  }
-
   /** The process that has this id, or had it last; undefined when it was never seen. */
   find(pid: number): Process | undefined {
     const known = this.#known.get(pid);
     if (known !== undefined && this.#clock() - known.checked < BELIEVED_MS) return known;
-    const stat = this.#files.readOptional(`proc/${pid}/stat`);
+    const stat = this.#sources.files.readOptional(`proc/${pid}/stat`);
     this.#single.clear();
     const index = this.#single.add();
     // Sizes are of no interest here, so the size of a page is not either.
@@ -104,10 +96,7 @@ export class ProcessTable {
     const pid = batch.get(index, TASK.tgid);
     let known = this.#known.get(pid);
     if (known === undefined || !known.is(batch, index)) {
-      known = new KnownProcess(batch, index, now, {
-        files: this.#files,
-        containerOf: (of) => this.#containerOf(of),
-      });
+      known = new KnownProcess(batch, index, now, this.#sources);
       if (this.#known.has(pid) || this.#hasRoom()) this.#known.set(pid, known);
     }
     known.checked = now;

@@ -157,10 +157,3 @@ Deno.test("ProcessTable asks for the container of a young process at each look, 
   for (let at = 15_000; at <= 80_000; at += 5000) idAt(at);
   assert.deepEqual(asked, [0, 5000, 10_000, 15_000, 80_000]);
 });
-
-Deno.test("ProcessTable forgets what was found when the finder of containers is replaced", () => {
-  const table = tableOf(host(42, {}), { containerOf: () => "0123456789ab" });
-  assert.equal(find(table, 42, 0)!.containerId, "0123456789ab");
-  table.containerOf = () => "ffff";
-  assert.equal(find(table, 42, 2)!.containerId, "ffff");
-});

@@ -51,9 +51,12 @@ export class ProcWatch {
     this.#options = options;
   }
 
-  /** Processes that did not fit into a reading. */
+  /** Processes that did not fit into a reading, or into the memory of names that all probes share. */
   get losses(): Readonly<Record<string, number>> {
-    return { too_many_processes: this.batch.dropped };
+    return {
+      too_many_processes: this.batch.dropped,
+      processes_not_kept: this.#host.processes.overflowed,
+    };
   }
 
   /** Reads all processes and gives those to report, with all their numbers. */
