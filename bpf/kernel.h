@@ -267,6 +267,7 @@ struct sk_buff {
 	struct sock *sk;
 	unsigned char *head;
 	unsigned char *data;
+	char cb[48];
 	__be16 protocol;
 	u16 network_header;
 	u16 transport_header;
@@ -352,6 +353,7 @@ struct tcp_sock {
 	u32 rcv_wnd;
 	u32 rcv_nxt;
 	u32 rcv_wup;
+	u32 copied_seq;
 	u32 reordering;
 	u32 snd_ssthresh;
 	u32 rcv_ssthresh;

@@ -11,6 +11,7 @@
  */
 #include "namespaces.h"
 #include "owners.h"
+#include "tcp_delay.h"
 #include "tcp_link.h"
 #include "tcp_trouble.h"
 

@@ -86,10 +86,16 @@ write_version() {
 # npm packages would be embedded whole, 20 MB of them; a bundle has what is used. Dynamic imports stay files of
 # their own, so that what is not configured is not even parsed.
 bundle() {
-	rm -rf "$BUILD/js"
-	local flags=(--quiet --frozen --code-splitting --outdir "$BUILD/js")
-	if [ "$MODE" = debug ]; then flags+=(--sourcemap=inline); fi
-	"$DENO" bundle "${flags[@]}" main.ts
+	rm -rf "$BUILD/js" "$BUILD/whole"
+	local flags=(--quiet --frozen --code-splitting)
+	if [ "$MODE" = debug ]; then
+		"$DENO" bundle "${flags[@]}" --sourcemap=inline --outdir "$BUILD/js" main.ts
+		return
+	fi
+	# In two steps: what --minify makes of CommonJS packages in one cannot require anything.
+	"$DENO" bundle "${flags[@]}" --outdir "$BUILD/whole" main.ts
+	# Stacks still name functions.
+	"$DENO" bundle "${flags[@]}" --minify --keep-names --outdir "$BUILD/js" "$BUILD/whole/main.js"
 }
 
 # Compiled inside build/, so that what is embedded stands beside js/ as it stands there.

@@ -13,7 +13,7 @@ import { probes } from "../gen/all.ts";
 import { Watchdog } from "../ingest/watchdog.ts";
 import { createLog, fileSink, type Logger, type LogSink, stderrSink } from "../manager/log.ts";
 import { Manager } from "../manager/manager.ts";
-import type { Config } from "../manager/schema.ts";
+import { channelsOf, type Config } from "../manager/schema.ts";
 import { BpfStatistics } from "../sys/bpf_cost.ts";
 import { breakOff } from "../sys/break_off.ts";
 import { LibcHostCalls } from "../sys/host_calls.ts";
@@ -23,7 +23,12 @@ import { processStats } from "../sys/process_stats.ts";
 import { IdleMemory } from "../sys/resident_memory.ts";
 import { RuntimeNames } from "../sys/runtime_names.ts";
 import { buildVersion, embeddedLibrary } from "./embedded.ts";
+import { AutoChecks } from "./auto_checks.ts";
+import { DropIns } from "./drop_ins.ts";
+import { EventSources } from "./event_sources.ts";
+import { ExternalStarter } from "./external_starter.ts";
 import { hostLabels } from "./identity.ts";
+import { type OpenOutputs, openOutputs } from "./open_outputs.ts";
 import { builtInProbes, type Configured, externalProbes, type Stage } from "./starters.ts";
 
 const now = () => performance.now();
@@ -44,8 +49,13 @@ export class Agent {
   readonly #calls: LibcHostCalls;
   readonly #watchdog: Watchdog;
   readonly #manager: Manager;
+  readonly #outputs: OpenOutputs;
+  readonly #events: EventSources;
   readonly #lag = new LoopLag();
   readonly #configured: readonly Configured[];
+  readonly #starter: ExternalStarter;
+  #autoChecks: AutoChecks | undefined;
+  #dropIns: DropIns | undefined;
   readonly #timers: ReturnType<typeof setTimeout>[] = [];
   #server: MetricsServer | undefined;
   #ownMetrics: ReturnType<typeof agentMetrics> | undefined;
@@ -71,6 +81,13 @@ export class Agent {
       maxFields: imdb.max_metrics_num,
       timeoutMs: imdb.record_timeout * 1000,
     }, hostLabels(global.root));
+    this.#outputs = openOutputs(config, this.#store, this.#log);
+    this.#events = new EventSources({
+      config,
+      store: this.#store,
+      log: this.#log,
+      send: (json) => this.#outputs.outputs.event(json),
+    });
     this.#files = new RootFiles({ root: global.root });
     this.#calls = new LibcHostCalls(global.root);
     this.#watchdog = new Watchdog((text) => this.#log("warn", text));
@@ -96,12 +113,22 @@ export class Agent {
         clock: now,
         log: (text) => this.#log("info", text),
       }),
+      log: this.#log,
+      libbpf: () => this.#openLibbpf(),
+      events: this.#events,
+    };
+    this.#starter = new ExternalStarter({
+      config,
+      store: this.#store,
       watchdog: this.#watchdog,
       log: this.#log,
       now,
-      libbpf: () => this.#openLibbpf(),
-    };
-    this.#configured = [...builtInProbes(probes, context), ...externalProbes(context)];
+      onRecord: (_probe, kind, line) => this.#events.record(kind, line),
+    });
+    this.#configured = [
+      ...builtInProbes(probes, context),
+      ...externalProbes(context, this.#starter),
+    ];
     for (const { startable } of this.#configured) this.#manager.add(startable);
   }
 
@@ -109,9 +136,14 @@ export class Agent {
   async start(): Promise<void> {
     for (const warning of this.#config.warnings) this.#log("warn", warning);
     await this.#startStage("files");
-    if (this.#config.metric.out_channel === "web_server") this.#server = this.#serve();
+    if (channelsOf(this.#config.metric.out_channel).includes("web_server")) {
+      this.#server = this.#serve();
+    }
     this.#manager.run();
+    this.#outputs.start();
+    this.#events.start();
     await Promise.all([this.#startStage("external"), this.#startKernel()]);
+    this.#startWatching();
     await this.#ownMetrics?.(); // loads its package now, so that the first scrape need not
     this.#timers.push(setTimeout(() => this.#idleMemory?.giveBack(), GIVE_BACK_AFTER_MS));
     this.#timers.push(setInterval(() => this.#idleMemory?.giveBack(), GIVE_BACK_EVERY_MS));
@@ -129,12 +161,23 @@ export class Agent {
     }
   }
 
+  /** Somebody has moved files away that the agent writes. */
+  reopenFiles(): void {
+    this.#outputs.reopen();
+    this.#sink.reopen();
+  }
+
   /** Ends everything that the agent started; within 2 s. */
   async stop(reason: string): Promise<void> {
     this.#log("info", `Stops: ${reason}`);
     for (const timer of this.#timers) clearInterval(timer);
+    this.#events.stop();
     this.#idleMemory = undefined;
-    await Promise.all([this.#manager.stop(), this.#server?.close(500)]);
+    this.#starter.hurry();
+    const closing = [this.#autoChecks?.close(), this.#dropIns?.close(), this.#server?.close(500)];
+    // The outputs read the tables for the last time at once, before they go with their probes.
+    await Promise.all([this.#outputs.close(), this.#manager.stop(), ...closing]);
+    await this.#starter.close();
     await this.#watchdog[Symbol.asyncDispose]();
     this[Symbol.dispose]();
   }
@@ -157,6 +200,22 @@ export class Agent {
   async #startStage(stage: Stage, off = false): Promise<void> {
     const wanted = this.#configured.filter((probe) => (probe.on || off) && probe.stage === stage);
     await Promise.all(wanted.map(({ startable }) => this.#manager.get(startable.name)!.start()));
+  }
+
+  /** Third-party probes come and go: with what they observe, and with their folders. */
+  #startWatching(): void {
+    const { extend_probes, external_probes } = this.#config;
+    const { drop_in, drop_in_dir, drop_in_interval, check_interval } = external_probes;
+    const shared = { starter: this.#starter, manager: this.#manager, log: this.#log };
+    if (drop_in) {
+      const intervalMs = drop_in_interval * 1000;
+      this.#dropIns = new DropIns({ ...shared, folder: drop_in_dir, intervalMs });
+    }
+    this.#autoChecks = new AutoChecks({
+      ...shared,
+      intervalMs: check_interval * 1000,
+      entries: () => [...extend_probes, ...this.#dropIns?.entries ?? []],
+    });
   }
 
   async #startKernel(): Promise<void> {
@@ -196,6 +255,7 @@ export class Agent {
       snapshot,
       build: this.#build,
       probes: () => this.#manager.status(),
+      events: () => this.#events.events.latest(),
       failed: (error) =>
         this.#log("error", `HTTP: ${error instanceof Error ? error.stack : error}`),
     });
@@ -206,6 +266,8 @@ export class Agent {
         probes: this.#manager.status(),
       }),
       http: () => server.stats(),
+      outputs: () => this.#outputs.outputs.stats(),
+      events: () => ({ counts: this.#events.events.counts() }),
       snapshot: () => snapshot.stats,
       lag: () => this.#lag.stats,
     });

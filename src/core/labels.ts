@@ -92,14 +92,15 @@ export function word<Field extends string>(
     read: (key) => words[key.number(field)] ?? String(key.number(field)),
   };
 }
-/** The container of the process whose id `process` reads; that of a process that is gone stays. */
+
+/** The container of the process whose id `process` reads, which is one number of the key; that of a process that is gone stays. */
 export function containerOf<Field extends string>(
   process: LabelReader<Field>,
 ): LabelReader<Field> {
   return {
     fields: process.fields,
     changes: true,
-    read: (key, host, before = "") => host.idOf(Number(process.read(key, host))) ?? before,
+    read: (key, host, before = "") => host.idOf(key.number(process.fields[0]!)) ?? before,
   };
 }
 

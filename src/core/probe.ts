@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** What a probe declares. Declarations are data and pure functions; `sys`, `ingest` and `manager` bring them to life. */
+import type { EventRule } from "./event.ts";
 import type { ObjectLayout } from "./layout.ts";
 import type { ContainerLookup } from "./container_lookup.ts";
 import type { ContainerNamer } from "./container_names.ts";
@@ -248,6 +249,8 @@ export interface RunningProbe {
   /** Reads once. `now` is monotonic, in ms. Absent in probes whose rows arrive when they arrive. */
   tick?(now: number): void | Promise<void>;
   stop(): void | Promise<void>;
+  /** Takes new parameters while it runs. */
+  configure?(parameters: Readonly<Record<string, unknown>>): void;
   hooks?(): readonly HookVerdict[];
   cost?(): readonly ProgramCost[];
   /** Rows or lines that were lost or refused, by reason. */
@@ -285,6 +288,11 @@ export function counter(help: string, unit: string): NumberSpec {
 /** A number that goes up and down. */
 export function gauge(help: string, unit: string): NumberSpec {
   return { type: "gauge", help, unit };
+}
+
+/** The metric, whose values can be events. */
+export function raises<Metric extends MetricSpec>(metric: Metric, event: EventRule): Metric {
+  return { ...metric, event };
 }
 
 type Declared<P extends ProbeBase, Own extends keyof P> =

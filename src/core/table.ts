@@ -5,6 +5,7 @@
  * A row keeps its slot for life, so a reader may walk the slots in several steps; a slot is given back only by
  * `sweep`, which the store holds off while a reader is at work. Memory: 8 bytes x metrics + label text, a row.
  */
+import type { EventRule } from "./event.ts";
 
 export type NumberType = "counter" | "gauge";
 export type MetricType = NumberType | "histogram";
@@ -14,6 +15,8 @@ interface MetricBase {
   readonly help: string;
   /** `bytes`, `seconds`, `us`, `count` ...: the unit of the exported number. */
   readonly unit: string;
+  /** When its value is an event. */
+  readonly event?: EventRule;
 }
 
 /** A metric of one column. Its value is a 64-bit float; NaN stands for "not known" and is not exported. */
@@ -50,6 +53,8 @@ export interface TableSpec {
   /** So many of the first labels tell rows apart too: the original shows several rows under one key. */
   readonly distinct?: number;
   readonly metrics: Readonly<Record<string, MetricSpec>>;
+  /** All fields as they were declared, where labels and metrics are mixed. */
+  readonly fields?: readonly string[];
 }
 
 export interface TableLimits {
@@ -214,6 +219,11 @@ export class Table {
     return this.#text[slot]!;
   }
 
+  /** Values of keys and labels of a row, in the order of the spec; "" where there is none. */
+  labelsOf(slot: number): readonly string[] {
+    return this.#shown[slot]!;
+  }
+
   /** How many different values each key has among the rows: the largest is what fills the table. */
   labelValues(): Record<string, number> {
     const seen = this.spec.keys.map(() => new Set<string>());
@@ -259,7 +269,7 @@ export class Table {
   #show(slot: number, values: readonly string[]): void {
     const shown = this.#shown[slot];
     if (shown !== undefined && sameTexts(shown, values)) return;
-    this.#shown[slot] = [...values];
+    this.#shown[slot] = values.map(clean);
     const text = renderLabels(this.#labelNames, [...values, ...this.#constantValues]);
     this.#text[slot] = encoder.encode(text);
   }

@@ -332,6 +332,25 @@ export const proc = {
 export const tcp = {
   object: "tcp.bpf.o",
   maps: {
+    delay_memories: {
+      type: "other",
+      maxEntries: 0,
+      key: {
+        size: 4,
+        fields: {
+          value: { offset: 0, size: 4, kind: "signed" },
+        },
+      },
+      value: {
+        size: 24,
+        fields: {
+          arrived: { offset: 0, size: 8, kind: "unsigned" },
+          sent: { offset: 8, size: 8, kind: "unsigned" },
+          sent_seq: { offset: 16, size: 4, kind: "unsigned" },
+          unused: { offset: 20, size: 4, kind: "unsigned" },
+        },
+      },
+    },
     listen_ports: {
       type: "array",
       maxEntries: 65536,
@@ -450,6 +469,30 @@ export const tcp = {
           unused: { offset: 109, size: 7, kind: "bytes" },
           comm: { offset: 116, size: 16, kind: "bytes" },
           heir_comm: { offset: 132, size: 16, kind: "bytes" },
+        },
+      },
+    },
+    tcp_delays: {
+      type: "hash",
+      maxEntries: 16384,
+      key: {
+        size: 28,
+        fields: {
+          tgid: { offset: 0, size: 4, kind: "unsigned" },
+          role: { offset: 4, size: 2, kind: "unsigned" },
+          family: { offset: 6, size: 2, kind: "unsigned" },
+          server_port: { offset: 8, size: 4, kind: "unsigned" },
+          remote_ip: { offset: 12, size: 16, kind: "bytes" },
+        },
+      },
+      value: {
+        size: 120,
+        fields: {
+          "sys_delay.slots": { offset: 0, size: 48, kind: "array", element: 8 },
+          "sys_delay.sum": { offset: 48, size: 8, kind: "unsigned" },
+          "net_delay.slots": { offset: 56, size: 48, kind: "array", element: 8 },
+          "net_delay.sum": { offset: 104, size: 8, kind: "unsigned" },
+          reading: { offset: 112, size: 8, kind: "unsigned" },
         },
       },
     },
@@ -706,6 +749,9 @@ export const tcp = {
     net_drop: "tp_btf/kfree_skb",
     net_drop_old: "tp_btf/kfree_skb",
     net_namespaces: "iter/task",
+    tcp_delay_read: "tp_btf/sock_recv_length",
+    tcp_delay_segment: "tp_btf/tcp_probe",
+    tcp_delay_sent: "tp_btf/sock_send_length",
     tcp_error: "tp_btf/inet_sk_error_report",
     tcp_limit: "tp_btf/sock_exceed_buf_limit",
     tcp_living: "iter/tcp",

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Checks a tree of settings against the schema: unknown names, types, bounds, duplicates. */
 import type { Place } from "../core/errors.ts";
-import type { Findings, Setting, SettingGroup } from "./config_findings.ts";
+import type { Setting, SettingEntry, SettingGroup } from "../core/setting_tree.ts";
+import type { Findings } from "./config_findings.ts";
 import {
+  EVENT_SETTINGS,
   type ExtendProbeConfig,
   LISTS,
   PROBE_SETTINGS,
@@ -115,6 +117,24 @@ function checkList<Entry extends ProbeConfig | ExtendProbeConfig>(
   return entries.filter((entry) => entry !== undefined) as unknown as Entry[];
 }
 
+/** An entry of `extend_probes` in a file of its own; `defaults` are for what it does not say. */
+export function checkExtendProbe(
+  root: SettingGroup,
+  defaults: Readonly<Record<"name" | "command", string>>,
+  findings: Findings,
+): ExtendProbeConfig {
+  const place = { line: root.line, column: root.column };
+  const added = Object.entries(defaults).map(([name, value]): [string, SettingEntry] => [
+    name,
+    { node: { kind: "scalar", value, ...place }, ...place },
+  ]);
+  const entries = new Map([...added, ...root.entries]);
+  const entry = checkEntry("extend_probes", { ...root, entries }, findings);
+  findings.throwIfAny();
+  // As in checkList: the keys of the schema are all there now, each with a value of its type.
+  return entry as unknown as ExtendProbeConfig;
+}
+
 function checkEntry(
   list: keyof typeof LISTS,
   item: Setting,
@@ -151,8 +171,9 @@ function checkProbeSettings(
     Object.hasOwn(PROBE_SETTINGS, name);
   const node = item.kind === "group" ? item.entries.get("settings")?.node : undefined;
   if (!known || node?.kind !== "group") return;
+  const keys = { ...PROBE_SETTINGS[name], ...EVENT_SETTINGS };
   // Their values were taken over already.
-  for (const _ of checkGroup("settings", node, PROBE_SETTINGS[name]!, findings));
+  for (const _ of checkGroup("settings", node, keys, findings));
 }
 
 /** How a value is called in a message: `is "8888"`. */

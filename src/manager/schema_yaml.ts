@@ -71,9 +71,6 @@ function renderEntry(keys: Keys, example: Readonly<Record<string, Scalar>>): str
 function explain(key: Key): string {
   const unit = key.unit === undefined ? "" : ` (${key.unit})`;
   const parts = [`${key.help} Allowed: ${describeAllowed(key)}${unit}.`];
-  if (key.kind === "choice" && key.pending) {
-    parts.push(`No effect yet: ${key.pending.join(", ")}.`);
-  }
   if (key.note !== undefined) parts.push(`No effect: ${key.note}.`);
   if (key.env !== undefined) parts.push(`Environment: ${key.env.join(" or ")}.`);
   return parts.join(" ");

@@ -174,6 +174,10 @@ class ContainerReader {
         // Of a process that has ended in the meantime, the answer is "refused".
         if (answer.state === "stalled") this.rootsNotAnswered++;
       });
+    }, () => {
+      // The program ends, and has closed what it asks through.
+      this.#askingSizes = false;
+      this.rootsNotAnswered += asked.length;
     });
   }
 

@@ -13,7 +13,7 @@ import {
   parseMountinfo,
   visibleFileSystems,
 } from "../core/mountinfo.ts";
-import { gauge, type MountSize, nativeProbe, table, type Writers } from "../core/probe.ts";
+import { gauge, type MountSize, nativeProbe, raises, table, type Writers } from "../core/probe.ts";
 
 /** Mounts that are asked in one reading; a host with more has them from containers. */
 const MAX_MOUNTS = 512;
@@ -41,7 +41,11 @@ const tables = {
     version: "1.0.1",
     keys: ["MountOn"],
     labels: ["MountStatus", "Fsname", "Fstype", "Inodes", "Blocks"],
-    metrics: SIZES,
+    metrics: {
+      ...SIZES,
+      IUsePer: raises(SIZES.IUsePer, { above: "res_upper_thr", says: "Inodes in use" }),
+      UsePer: raises(SIZES.UsePer, { above: "res_upper_thr", says: "Space in use" }),
+    },
   }),
   system_mount: table({
     entity: "mount",
