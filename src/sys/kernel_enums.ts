@@ -66,9 +66,10 @@ function readOrEmpty(path: string): Uint8Array<ArrayBuffer> {
     // In one piece: what grows while it is read takes three times the room.
     const bytes = new Uint8Array(file.statSync().size);
     let size = 0;
-    for (let read; size < bytes.length; size += read) {
-      read = file.readSync(bytes.subarray(size)) ?? 0;
+    while (size < bytes.length) {
+      const read = file.readSync(bytes.subarray(size)) ?? 0;
       if (read === 0) break;
+      size += read;
     }
     return bytes.subarray(0, size);
   } catch (error) {
