@@ -3,7 +3,7 @@
 import type { BuildInfo, ProbeStatus } from "../core/agent_stats.ts";
 import { ContainerLookup } from "../core/container_lookup.ts";
 import { Unsupported } from "../core/errors.ts";
-import type { ProbeKind } from "../core/probe.ts";
+import { ProcessTable } from "../core/process_table.ts";
 import { Store } from "../core/store.ts";
 import { agentMetrics } from "../egress/agent_metrics.ts";
 import { type MetricsServer, metricsServer } from "../egress/http_server.ts";
@@ -29,7 +29,7 @@ import { EventSources } from "./event_sources.ts";
 import { ExternalStarter } from "./external_starter.ts";
 import { hostLabels } from "./identity.ts";
 import { type OpenOutputs, openOutputs } from "./open_outputs.ts";
-import { builtInProbes, type Configured, externalProbes } from "./starters.ts";
+import { builtInProbes, type Configured, externalProbes, type Stage } from "./starters.ts";
 
 const now = () => performance.now();
 /** It takes 0.7 ms, and 2 more until what readings and scrapes touch has come back from the page cache. */
@@ -97,12 +97,17 @@ export class Agent {
       now,
       intervalMs: ingress.interval * 1000,
     });
+    const containers = new ContainerLookup(this.#files, { clock: now });
     const context = {
       config,
       store: this.#store,
       files: this.#files,
       calls: this.#calls,
-      containers: new ContainerLookup(this.#files, { clock: now }),
+      containers,
+      processes: new ProcessTable(this.#files, {
+        clock: now,
+        containerOf: (pid) => containers.idOf(pid),
+      }),
       names: new RuntimeNames(this.#files, {
         root: global.root,
         clock: now,
@@ -130,14 +135,14 @@ export class Agent {
   /** Resolves when every probe runs or is known not to. Throws AddressInUse, or what TLS files are refused for. */
   async start(): Promise<void> {
     for (const warning of this.#config.warnings) this.#log("warn", warning);
-    await this.#startKinds("native");
+    await this.#startStage("files");
     if (channelsOf(this.#config.metric.out_channel).includes("web_server")) {
       this.#server = this.#serve();
     }
     this.#manager.run();
     this.#outputs.start();
     this.#events.start();
-    await Promise.all([this.#startKinds("external"), this.#startEbpf()]);
+    await Promise.all([this.#startStage("external"), this.#startKernel()]);
     this.#startWatching();
     await this.#ownMetrics?.(); // loads its package now, so that the first scrape need not
     this.#timers.push(setTimeout(() => this.#idleMemory?.giveBack(), GIVE_BACK_AFTER_MS));
@@ -147,8 +152,8 @@ export class Agent {
   /** Starts every probe, also those that are switched off, tells how each fares, and ends them all. */
   async tryAll(): Promise<ProbeStatus[]> {
     try {
-      for (const kind of ["native", "external", "ebpf"] as const) {
-        await this.#startKinds(kind, true);
+      for (const stage of ["files", "external", "kernel"] as const) {
+        await this.#startStage(stage, true);
       }
       return this.#manager.status();
     } finally {
@@ -192,10 +197,8 @@ export class Agent {
     return { version: buildVersion(), deno: Deno.version.deno, libbpf };
   }
 
-  async #startKinds(kind: ProbeKind, off = false): Promise<void> {
-    const wanted = this.#configured.filter(({ on, startable }) =>
-      (on || off) && startable.kind === kind
-    );
+  async #startStage(stage: Stage, off = false): Promise<void> {
+    const wanted = this.#configured.filter((probe) => (probe.on || off) && probe.stage === stage);
     await Promise.all(wanted.map(({ startable }) => this.#manager.get(startable.name)!.start()));
   }
 
@@ -215,9 +218,9 @@ export class Agent {
     });
   }
 
-  async #startEbpf(): Promise<void> {
+  async #startKernel(): Promise<void> {
     if (this.#config.global.bpf_stats) this.#startStatistics();
-    await this.#startKinds("ebpf");
+    await this.#startStage("kernel");
   }
 
   #startStatistics(): void {

@@ -2,18 +2,23 @@
 /** From the configuration to probes that can be started, one way for each kind. */
 import type { ContainerLookup } from "../core/container_lookup.ts";
 import type { ContainerNamer } from "../core/container_names.ts";
-import { ConfigError } from "../core/errors.ts";
-import type { AnyProbe, HostCalls, RunningProbe } from "../core/probe.ts";
+import { ConfigError, KernelError, Unsupported } from "../core/errors.ts";
+import type { AnyProbe, HookVerdict, HostCalls, NativeProbe, RunningProbe } from "../core/probe.ts";
+import { Snooper } from "../core/proc_filter.ts";
+import type { ProcessTable } from "../core/process_table.ts";
 import type { Store } from "../core/store.ts";
+import { proc } from "../gen/layouts.ts";
 import { watchSystemLog } from "../ingest/system_log.ts";
 import type { Logger } from "../manager/log.ts";
 import type { Startable } from "../manager/probe_life.ts";
-import { probeSettings } from "../manager/probe_settings.ts";
+import { probeSettings, settingsOfParam } from "../manager/probe_settings.ts";
 import type { Config, ProbeConfig } from "../manager/schema.ts";
+import { BpfTasks } from "../sys/bpf_tasks.ts";
 import { startBpf } from "../sys/bpf_runner.ts";
 import type { RootFiles } from "../sys/host_files.ts";
 import type { Libbpf } from "../sys/libbpf.ts";
-import { startNative } from "../sys/native_runner.ts";
+import { type NativeHost, startNative } from "../sys/native_runner.ts";
+import { pageSize, ProcTasks } from "../sys/proc_tasks.ts";
 import { embeddedObject } from "./embedded.ts";
 import type { ExternalStarter } from "./external_starter.ts";
 import type { EventSources } from "./event_sources.ts";
@@ -25,16 +30,21 @@ export interface StartContext {
   readonly calls: HostCalls;
   readonly containers: ContainerLookup;
   readonly names: ContainerNamer;
+  readonly processes: ProcessTable;
   readonly log: Logger;
   /** Opened at the first call. Throws Unsupported when it cannot be. */
   readonly libbpf: () => Libbpf;
   readonly events: EventSources;
 }
 
+/** When a probe is started: what reads files before the server, what loads programs into the kernel after it. */
+export type Stage = "files" | "external" | "kernel";
+
 /** A probe that is configured, and whether it is to run. */
 export interface Configured {
   readonly startable: Startable;
   readonly on: boolean;
+  readonly stage: Stage;
 }
 
 /** All probes of the program with their configured switch. Throws ConfigError for a name that does not exist. */
@@ -57,8 +67,13 @@ function builtInProbe(
   context: StartContext,
 ): Configured {
   refuseUnknownTables(probe, entry);
-  const start = () => Promise.resolve().then(() => startBuiltIn(probe, entry, context));
-  return { startable: { name: probe.name, kind: probe.kind, start }, on: entry?.switch === "on" };
+  const snooper = new Snooper();
+  const start = () => Promise.resolve().then(() => startBuiltIn(probe, entry, snooper, context));
+  return {
+    startable: { name: probe.name, kind: probe.kind, start },
+    on: entry?.switch === "on",
+    stage: probe.kind === "native" && !probe.tasks ? "files" : "kernel",
+  };
 }
 
 /** The original's name. It has no table: all it finds are events. */
@@ -77,6 +92,7 @@ function systemLogProbe(entry: ProbeConfig | undefined, context: StartContext): 
   return {
     startable: { name: SYSTEM_LOG_PROBE, kind: "native", start },
     on: entry?.switch === "on",
+    stage: "files",
   };
 }
 
@@ -91,10 +107,12 @@ function refuseUnknownTables(probe: AnyProbe, entry: ProbeConfig | undefined): v
 function startBuiltIn(
   probe: AnyProbe,
   entry: ProbeConfig | undefined,
+  snooper: Snooper,
   context: StartContext,
 ): RunningProbe | Promise<RunningProbe> {
   const { config, store, containers, log, libbpf } = context;
-  const settings = probeSettings(entry?.settings ?? {}, entry?.place ?? { file: "settings" });
+  const given = { ...settingsOfParam(entry?.param ?? "", probe.options), ...entry?.settings };
+  const settings = probeSettings(given, entry?.place ?? { file: "settings" });
   const tablesOff = new Set(
     Object.entries(probe.tables).filter(([name, spec]) => {
       const byDefault = "on" in spec && !spec.on ? "off" : "on";
@@ -102,7 +120,8 @@ function startBuiltIn(
     }).map(([name]) => name),
   );
   if (probe.kind === "native") {
-    return startNative(probe, { ...context, settings, tablesOff });
+    const host = { ...context, settings, tablesOff, snooper };
+    return probe.tasks ? startWithTasks(probe, host, context) : startNative(probe, host);
   }
   return startBpf(probe, {
     store,
@@ -116,10 +135,59 @@ function startBuiltIn(
   });
 }
 
+/** A probe of processes: through BPF where the kernel takes it, through /proc where not. */
+async function startWithTasks(
+  probe: NativeProbe,
+  host: NativeHost,
+  { config, files, log, libbpf }: StartContext,
+): Promise<RunningProbe> {
+  const pageBytes = pageSize();
+  const fallback = new ProcTasks(files, pageBytes);
+  let bpf: BpfTasks | undefined;
+  let verdict: HookVerdict | undefined;
+  try {
+    bpf = await BpfTasks.load({
+      libbpf: libbpf(),
+      image: embeddedObject(proc.object),
+      files: fallback,
+      pageBytes,
+      root: config.global.root,
+      btfPath: config.global.btf_path || undefined,
+    });
+  } catch (error) {
+    if (!(error instanceof Unsupported || error instanceof KernelError)) throw error;
+    verdict = {
+      program: "proc_tasks",
+      hook: "iter/task",
+      state: "unsupported",
+      reason: error.message,
+    };
+    log("info", `Probe "${probe.name}" reads /proc: ${error.message}`);
+  }
+  try {
+    const tasks = bpf ?? fallback;
+    const running = startNative(probe, { ...host, tasks });
+    return {
+      ...running,
+      stop() {
+        running.stop();
+        bpf?.[Symbol.dispose]();
+      },
+      hooks: () => bpf?.hooks ?? (verdict === undefined ? [] : [verdict]),
+      cost: () => bpf?.cost() ?? [],
+      facts: () => ({ reads: tasks.name }),
+    };
+  } catch (error) {
+    bpf?.[Symbol.dispose]();
+    throw error;
+  }
+}
+
 /** The third-party probes of the configuration. */
 export function externalProbes({ config }: StartContext, starter: ExternalStarter): Configured[] {
   return config.extend_probes.map((entry) => ({
     startable: starter.startable(entry.name, () => entry),
     on: entry.switch !== "off",
+    stage: "external",
   }));
 }

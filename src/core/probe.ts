@@ -5,8 +5,11 @@ import type { ObjectLayout } from "./layout.ts";
 import type { ContainerLookup } from "./container_lookup.ts";
 import type { ContainerNamer } from "./container_names.ts";
 import { containerOf, type LabelReader } from "./labels.ts";
+import type { Snooper } from "./proc_filter.ts";
+import type { ProcessTable } from "./process_table.ts";
 import type { QueueTotals } from "./route_netlink.ts";
 import type { HistogramSpec, MetricSpec, NumberSpec, NumberType, TableSpec } from "./table.ts";
+import type { TaskSource } from "./task_batch.ts";
 
 export type ProbeKind = "native" | "ebpf" | "external";
 
@@ -20,16 +23,30 @@ export interface Settings {
   flag(name: string, fallback: boolean): boolean;
   /** A regular expression. */
   pattern(name: string, fallback: string): RegExp;
+  /**
+   * Parts of a text that stand between commas, without the blanks around; a single number is one part. Throws
+   * ConfigError when a part is not of the form.
+   */
+  list(name: string, form: RegExp, allowed: string): string[];
+  /** Text of the file that this setting names; empty when it names none. Throws ConfigError if it cannot be read. */
+  fileText(name: string): string;
 }
 
 /** Files of the observed host, below its root. Paths have no leading slash: `proc/stat`. */
 export interface HostFiles {
   /** Content, valid until the next call. Throws Unsupported when there is no such file. */
   read(path: string): Uint8Array;
-  /** Content, or undefined when there is no such file (or it vanished while being read). */
-  readOptional(path: string): Uint8Array | undefined;
+  /**
+   * Content, or undefined when there is no such file (or it vanished while being read). With `maxBytes`: no more than
+   * its first bytes, where otherwise a file that is too large is an error.
+   */
+  readOptional(path: string, maxBytes?: number): Uint8Array | undefined;
+  /** As readOptional, but elsewhere: for a file that takes the kernel long. The content is the caller's own. */
+  readLater(path: string): Promise<Uint8Array | undefined>;
   /** Names in a folder, in no particular order; empty when there is no such folder. */
   list(path: string): string[];
+  /** How many names `list` would give, which may be cheaper; NaN when there is no such folder. */
+  count(path: string): number;
   /** Where a symbolic link points, as it says; undefined when there is none, or it may not be read. */
   link(path: string): string | undefined;
 }
@@ -39,6 +56,12 @@ export interface ProbeHost {
   readonly calls: HostCalls;
   readonly containers: ContainerLookup;
   readonly names: ContainerNamer;
+  /** Reads all processes: through BPF for a probe with `tasks`, where the kernel can; else from /proc. */
+  readonly tasks: TaskSource;
+  /** Names and containers of processes. */
+  readonly processes: ProcessTable;
+  /** This probe's own filter; it outlives a restart of the probe, and may be replaced at any time. */
+  readonly snooper: Snooper;
 }
 
 /** A mounted file system to be asked for its size. */
@@ -96,6 +119,8 @@ interface ProbeBase {
   readonly partOf: readonly string[];
   /** Whether it runs when the configuration does not name it. */
   readonly on: boolean;
+  /** Options of the original's command line (`-w FILE`) that stand for a setting: letter to name. */
+  readonly options: Readonly<Record<string, string>>;
 }
 
 export type Tables = Readonly<Record<string, TableSpec>>;
@@ -128,6 +153,8 @@ export interface Reading<T extends Tables = Tables> {
 export interface NativeProbe<T extends Tables = Tables> extends ProbeBase {
   readonly kind: "native";
   readonly tables: T;
+  /** Whether it reads all processes: it then starts as late as eBPF probes do. */
+  readonly tasks: boolean;
   /** Called once at start. Throws Unsupported when the host lacks what it reads. */
   open(files: HostFiles, settings: Settings, host: ProbeHost): Read<T> | Reading<T>;
 }
@@ -269,13 +296,25 @@ export function raises<Metric extends MetricSpec>(metric: Metric, event: EventRu
 }
 
 type Declared<P extends ProbeBase, Own extends keyof P> =
-  & Omit<P, "kind" | "help" | "partOf" | "on" | Own>
-  & { help: string; partOf?: readonly string[]; on?: boolean };
+  & Omit<P, "kind" | "help" | "partOf" | "on" | "options" | Own>
+  & {
+    help: string;
+    partOf?: readonly string[];
+    on?: boolean;
+    options?: Readonly<Record<string, string>>;
+  };
 
 export function nativeProbe<const T extends Tables>(
-  declaration: Declared<NativeProbe<T>, never>,
+  declaration: Declared<NativeProbe<T>, "tasks"> & { tasks?: boolean },
 ): NativeProbe {
-  const probe: NativeProbe<T> = { partOf: [], on: true, ...declaration, kind: "native" };
+  const probe: NativeProbe<T> = {
+    partOf: [],
+    on: true,
+    options: {},
+    tasks: false,
+    ...declaration,
+    kind: "native",
+  };
   // Its tables are checked against its `open` here; from now on it is one of many, known by names.
   return probe as unknown as NativeProbe;
 }
@@ -397,6 +436,7 @@ export function bpfProbe<const L extends ObjectLayout>(
   return {
     partOf: [],
     on: true,
+    options: {},
     iterators: [],
     optional: [],
     choices: [],

@@ -110,7 +110,8 @@ export class Table {
   /** Counts how often the slot was given back: tells its present row from an earlier one. */
   readonly #generations: number[] = [];
   #identity: string[] = [];
-  #shown: string[] = [];
+  /** What `#text` was made of. */
+  #shown: (readonly string[] | undefined)[] = [];
   #text: Uint8Array[] = [];
   #used = 0;
 
@@ -220,8 +221,7 @@ export class Table {
 
   /** Values of keys and labels of a row, in the order of the spec; "" where there is none. */
   labelsOf(slot: number): readonly string[] {
-    const { keys, labels } = this.spec;
-    return keys.length + labels.length === 0 ? [] : this.#shown[slot]!.split("\0");
+    return this.#shown[slot]!;
   }
 
   /** How many different values each key has among the rows: the largest is what fills the table. */
@@ -249,7 +249,7 @@ export class Table {
     this.#renewed[slot] = NaN;
     this.#generations[slot] = this.generation(slot) + 1;
     this.#identity[slot] = "";
-    this.#shown[slot] = "";
+    this.#shown[slot] = undefined;
     this.#free.push(slot);
     this.version++;
   }
@@ -267,11 +267,9 @@ export class Table {
   }
 
   #show(slot: number, values: readonly string[]): void {
-    const shown = values.join("\0");
-    if (this.#shown[slot] === shown) return;
-    this.#shown[slot] = values.some((value) => value.includes("\0"))
-      ? values.map(clean).join("\0")
-      : shown;
+    const shown = this.#shown[slot];
+    if (shown !== undefined && sameTexts(shown, values)) return;
+    this.#shown[slot] = values.map(clean);
     const text = renderLabels(this.#labelNames, [...values, ...this.#constantValues]);
     this.#text[slot] = encoder.encode(text);
   }
@@ -302,4 +300,10 @@ export class Table {
 
 function clean(value: string): string {
   return value.includes("\0") ? value.replaceAll("\0", "\uFFFD") : value;
+}
+
+/** Quick for the very same texts, which a probe that keeps its labels gives. */
+function sameTexts(one: readonly string[], other: readonly string[]): boolean {
+  for (let i = 0; i < one.length; i++) if (one[i] !== other[i]) return false;
+  return true;
 }

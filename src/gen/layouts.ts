@@ -263,6 +263,75 @@ export const endpoint = {
   },
 } as const satisfies ObjectLayout;
 
+export const proc = {
+  object: "proc.bpf.o",
+  maps: {
+    losses: {
+      type: "percpu_array",
+      maxEntries: 1,
+      key: {
+        size: 4,
+        fields: {
+          value: { offset: 0, size: 4, kind: "unsigned" },
+        },
+      },
+      value: {
+        size: 16,
+        fields: {
+          table_full: { offset: 0, size: 8, kind: "unsigned" },
+          ring_drop: { offset: 8, size: 8, kind: "unsigned" },
+        },
+      },
+    },
+  },
+  records: {
+    proc_record: {
+      size: 224,
+      fields: {
+        tgid: { offset: 0, size: 4, kind: "unsigned" },
+        ppid: { offset: 4, size: 4, kind: "unsigned" },
+        pgid: { offset: 8, size: 4, kind: "unsigned" },
+        flags: { offset: 12, size: 4, kind: "unsigned" },
+        priority: { offset: 16, size: 4, kind: "signed" },
+        nice: { offset: 20, size: 4, kind: "signed" },
+        threads: { offset: 24, size: 4, kind: "unsigned" },
+        cpu: { offset: 28, size: 4, kind: "unsigned" },
+        fds: { offset: 32, size: 4, kind: "unsigned" },
+        lacks_threads: { offset: 36, size: 1, kind: "unsigned" },
+        lacks_fds: { offset: 37, size: 1, kind: "unsigned" },
+        lacks_io: { offset: 38, size: 1, kind: "unsigned" },
+        padding: { offset: 39, size: 1, kind: "unsigned" },
+        comm: { offset: 40, size: 16, kind: "bytes" },
+        start_ns: { offset: 56, size: 8, kind: "unsigned" },
+        start_stack: { offset: 64, size: 8, kind: "unsigned" },
+        utime_ns: { offset: 72, size: 8, kind: "unsigned" },
+        stime_ns: { offset: 80, size: 8, kind: "unsigned" },
+        runtime_ns: { offset: 88, size: 8, kind: "unsigned" },
+        shown_utime_ns: { offset: 96, size: 8, kind: "unsigned" },
+        shown_stime_ns: { offset: 104, size: 8, kind: "unsigned" },
+        children_utime_ns: { offset: 112, size: 8, kind: "unsigned" },
+        children_stime_ns: { offset: 120, size: 8, kind: "unsigned" },
+        minor_faults: { offset: 128, size: 8, kind: "unsigned" },
+        major_faults: { offset: 136, size: 8, kind: "unsigned" },
+        size_pages: { offset: 144, size: 8, kind: "unsigned" },
+        resident_pages: { offset: 152, size: 8, kind: "unsigned" },
+        fd_limit: { offset: 160, size: 8, kind: "unsigned" },
+        "io.rchar": { offset: 168, size: 8, kind: "unsigned" },
+        "io.wchar": { offset: 176, size: 8, kind: "unsigned" },
+        "io.syscr": { offset: 184, size: 8, kind: "unsigned" },
+        "io.syscw": { offset: 192, size: 8, kind: "unsigned" },
+        "io.read_bytes": { offset: 200, size: 8, kind: "unsigned" },
+        "io.write_bytes": { offset: 208, size: 8, kind: "unsigned" },
+        "io.cancelled_write_bytes": { offset: 216, size: 8, kind: "unsigned" },
+      },
+    },
+  },
+  constants: {},
+  programs: {
+    proc_tasks: "iter/task",
+  },
+} as const satisfies ObjectLayout;
+
 export const tcp = {
   object: "tcp.bpf.o",
   maps: {

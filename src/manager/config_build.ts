@@ -7,6 +7,7 @@ import {
   type Config,
   DEFAULT_PROBES,
   PROBE_KEYS,
+  PROBE_SETTINGS,
   type ProbeConfig,
   SECTIONS,
   type Sections,
@@ -97,5 +98,13 @@ export function buildConfig(draft: Draft, origin: string | undefined, findings: 
 
 function defaultProbe(name: string): ProbeConfig {
   const values = Object.entries(PROBE_KEYS).map(([key, { default: value }]) => [key, value]);
-  return { ...Object.fromEntries(values), name, place: { file: BUILT_IN } };
+  const settings = Object.entries(PROBE_SETTINGS[name] ?? {}).map((
+    [setting, { default: value }],
+  ) => [setting, value]);
+  return {
+    ...Object.fromEntries(values),
+    name,
+    settings: Object.fromEntries(settings),
+    place: { file: BUILT_IN },
+  };
 }

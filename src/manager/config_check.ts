@@ -3,7 +3,14 @@
 import type { Place } from "../core/errors.ts";
 import type { Setting, SettingEntry, SettingGroup } from "../core/setting_tree.ts";
 import type { Findings } from "./config_findings.ts";
-import { type ExtendProbeConfig, LISTS, type ProbeConfig, SECTIONS } from "./schema.ts";
+import {
+  EVENT_SETTINGS,
+  type ExtendProbeConfig,
+  LISTS,
+  PROBE_SETTINGS,
+  type ProbeConfig,
+  SECTIONS,
+} from "./schema.ts";
 import { acceptValue, describeAllowed, type Key, type Keys, type Scalar } from "./schema_key.ts";
 
 /** What a file or the environment sets, by `section.key`. */
@@ -144,12 +151,29 @@ function checkEntry(
       findings.add(`entry of ${list} has no "${name}"`, place, describeAllowed(key));
     }
   }
+  checkProbeSettings(list, given.get("name"), item, findings);
   if (given.get("switch") === "auto" && !given.get("start_check")) {
     findings.add(`${list}.switch is "auto" without start_check`, place, "auto with a start_check");
   }
   if (findings.problems.length > before) return undefined;
   const values = Object.entries(keys).map(([name, key]) => [name, given.get(name) ?? key.default]);
   return { ...Object.fromEntries(values), place };
+}
+
+/** Settings of a probe that has declared them; those of others are any. */
+function checkProbeSettings(
+  list: keyof typeof LISTS,
+  name: unknown,
+  item: Setting,
+  findings: Findings,
+): void {
+  const known = list === "probes" && typeof name === "string" &&
+    Object.hasOwn(PROBE_SETTINGS, name);
+  const node = item.kind === "group" ? item.entries.get("settings")?.node : undefined;
+  if (!known || node?.kind !== "group") return;
+  const keys = { ...PROBE_SETTINGS[name], ...EVENT_SETTINGS };
+  // Their values were taken over already.
+  for (const _ of checkGroup("settings", node, keys, findings));
 }
 
 /** How a value is called in a message: `is "8888"`. */

@@ -193,10 +193,10 @@ Deno.test("loadConfig uses what the file sets and the default for the rest", () 
 Deno.test("loadConfig takes a list of probes as all that is wanted, and keeps their places", () => {
   assert.deepEqual(yaml("probes: []").probes, []);
   const { probes } = yaml(
-    "probes:\n  - name: tcp\n    tables: { tcp_rtt: off }\n    settings: { long_ms: 10, a: x, b: true }\n",
+    "probes:\n  - name: own\n    tables: { tcp_rtt: off }\n    settings: { long_ms: 10, a: x, b: true }\n",
   );
   assert.deepEqual(probes, [{
-    name: "tcp",
+    name: "own",
     switch: "on",
     param: "",
     tables: { tcp_rtt: "off" },
@@ -210,6 +210,22 @@ Deno.test("loadConfig keeps names such as __proto__ apart from the program's own
   assert.deepEqual(Object.keys(probes[0]!.settings), ["__proto__", "constructor"]);
   assert.match(problemsOf(() => yaml("__proto__: { a: 1 }\n")).join(), /unknown key "__proto__"/);
   assert.match(problemsOf(() => conf("global = { toString = 1; };")).join(), /unknown key/);
+});
+
+Deno.test("loadConfig checks the settings of a probe that has declared them", () => {
+  const entry = (settings: string) => `probes:\n  - name: system_proc\n    settings: ${settings}\n`;
+  const { probes } = yaml(entry("{ top: 7, proc_id: 1 }"));
+  assert.deepEqual(probes[0]!.settings, { top: 7, proc_id: 1 });
+  yaml(entry("{ report_event: 1, res_upper_thr: 80 }"));
+  yaml("probes:\n  - name: tcp\n    settings: { report_cport: 1, report_event: true }\n");
+  const problems = problemsOf(() => yaml(entry("{ topp: 7, smaps_interval: -1, whitelist: a }")));
+  assert.equal(problems.length, 3);
+  assert.match(problems[0]!, /unknown key "settings.topp", did you mean "top"\?/);
+  assert.match(
+    problems[1]!,
+    /c\.yaml:3:42: settings.smaps_interval is -1; allowed: a whole number/,
+  );
+  assert.match(problems[2]!, /settings.whitelist is "a"; allowed: an absolute path/);
 });
 
 Deno.test("loadConfig reads the settings of version 1, probes in the place of its programs", () => {

@@ -2,19 +2,13 @@
 /** What a probe's entry in the configuration says of events: its settings, or the arguments of the original's probes. */
 import { type EventSettings, type Threshold, THRESHOLDS } from "../core/event.ts";
 import { probeSettings } from "./probe_settings.ts";
-import type { ProbeConfig } from "./schema.ts";
+import { EVENT_SETTINGS, type ProbeConfig } from "./schema.ts";
 
 const ARGUMENTS: Readonly<Record<string, Threshold>> = {
   T: "latency_thr",
   D: "drops_thr",
   U: "res_upper_thr",
   L: "res_lower_thr",
-};
-const MOST: Readonly<Record<Threshold, number>> = {
-  latency_thr: 100_000,
-  drops_thr: 100_000,
-  res_upper_thr: 100,
-  res_lower_thr: 100,
 };
 const ARGUMENT_REGEXP = /-([A-Za-z])\s*([^\s-]\S*)?/g;
 
@@ -23,7 +17,9 @@ export function eventSettings(
   { param, settings, place }: Omit<ProbeConfig, "name" | "switch" | "tables">,
 ): EventSettings {
   const values = probeSettings({ ...fromArguments(param), ...settings }, place);
-  const limits = THRESHOLDS.map((name) => [name, values.number(name, 0, 0, MOST[name])]);
+  const limits = THRESHOLDS.map((
+    name,
+  ) => [name, values.number(name, 0, 0, EVENT_SETTINGS[name].max)]);
   return {
     ...Object.fromEntries(limits) as Record<Threshold, number>,
     report_event: values.flag("report_event", false),

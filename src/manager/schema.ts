@@ -4,6 +4,8 @@
  * program, the check of a file and `conf/gala-gopher.yaml` follow from it. It is one table, hence its length.
  */
 import type { Place } from "../core/errors.ts";
+import type { Threshold } from "../core/event.ts";
+import { ENGINE_MOUNTS } from "../core/mountinfo.ts";
 import {
   ABSOLUTE_PATH,
   ADDRESS,
@@ -47,6 +49,8 @@ const number = (
 const boolean = (value: boolean, help: string, more: Partial<BooleanKey> = {}): BooleanKey => (
   { kind: "boolean", default: value, help, ...more }
 );
+/** A setting of a probe that is on or off; the original's 1 and 0 are taken too. */
+const flag = (help: string): BooleanKey => boolean(false, help, { bits: true });
 function choice<const Choice extends string>(
   choices: readonly Choice[],
   value: NoInfer<Choice>,
@@ -343,7 +347,7 @@ const SETTINGS: MapKey<Scalar> = {
   kind: "map",
   default: {},
   values: ANY,
-  help: "Settings of the probe's own.",
+  help: "Settings of the probe's own, and those of its events (docs/outputs.md).",
 };
 
 /** One entry of `probes`. */
@@ -396,6 +400,58 @@ export const EXTEND_PROBE_KEYS = {
   ),
 } as const satisfies Keys;
 
+/** What may stand in `settings` of every probe: when its metrics are events. */
+export const EVENT_SETTINGS = {
+  report_event: flag("Whether it reports events."),
+  latency_thr: number(0, [0, 100_000], "A latency above it is an event, 0 never.", { unit: "ms" }),
+  drops_thr: number(0, [0, 100_000], "More drops or errors in a period are an event, 0 never.", {
+    unit: "packets",
+  }),
+  res_upper_thr: number(0, [0, 100], "A use above it is an event, 0 never.", { unit: "%" }),
+  res_lower_thr: number(0, [0, 100], "A use below it is an event, 0 never.", { unit: "%" }),
+} satisfies Keys & Record<Threshold, NumberKey>;
+
+/** What may stand in `settings` of a probe that is named here; other probes check theirs when they start. */
+export const PROBE_SETTINGS: Readonly<Record<string, Keys>> = {
+  container: {
+    per_cpu: flag("CPU time of each CPU instead of one sum (cgroup v1 only)."),
+  },
+  event: {
+    path: path('The system\'s log; "" is /var/log/messages or /var/log/syslog.'),
+  },
+  system_disk: {
+    partitions: flag("Whether partitions are shown too."),
+  },
+  system_fs: {
+    skip: text(
+      ENGINE_MOUNTS,
+      "Regular expression of mount points that are not asked for their size.",
+    ),
+  },
+  system_proc: {
+    proc_name: text(
+      "",
+      "Regular expression that is found in the names of the processes to report.",
+    ),
+    cmdline: text("", "Text that their command lines contain; with proc_name, both must hold."),
+    proc_id: { kind: "any", default: "", help: 'Ids of processes to report, with "," between.' },
+    container_id: text("", 'Containers whose processes to report, with "," between.'),
+    whitelist: path("File with names of processes to report, one a line; also given by -w."),
+    top: number(20, [0, 1000], "Without all of these, so many with most CPU and most memory.", {
+      unit: "processes",
+    }),
+    smaps_interval: number(
+      60,
+      [0, 86400],
+      "Time between two readings of smaps_rollup, 0 for none; they cost 0.1 ms a process, 12 ms a GB.",
+      { unit: "s" },
+    ),
+  },
+  tcp: {
+    report_cport: flag("Whether the client's port is a label: a row for each connection."),
+  },
+};
+
 export const LISTS = {
   probes: {
     help: "Probes of this program, native and eBPF; without this list, those shown here run.",
@@ -421,6 +477,7 @@ export const DEFAULT_PROBES = [
   "system_net",
   "system_nic",
   "system_pressure",
+  "system_proc",
   "system_protocols",
   "system_sockets",
   "system_vmstat",

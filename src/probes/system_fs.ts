@@ -7,6 +7,7 @@
  * since it was asked; the other rows go on. Each file system is shown once, at its shortest path.
  */
 import {
+  ENGINE_MOUNTS,
   type FileSystem,
   isPseudo,
   parseMountinfo,
@@ -17,10 +18,6 @@ import { gauge, type MountSize, nativeProbe, raises, table, type Writers } from 
 /** Mounts that are asked in one reading; a host with more has them from containers. */
 const MAX_MOUNTS = 512;
 const BYTES_PER_KB = 1024;
-/** What container engines mount for each container: its root, shared memory, network; its volumes are not among it. */
-const ENGINES =
-  "^/(var/lib/docker|run/docker|var/lib/containerd|run/containerd|var/lib/containers|run/netns)/" +
-  "|/kubernetes\\.io~(projected|secret)/";
 
 const SIZES = {
   IUsed: gauge("Inodes in use.", "count"),
@@ -74,7 +71,7 @@ export default nativeProbe({
   tables,
   open(files, settings, { calls }) {
     files.read("proc/self/mountinfo");
-    const skip = settings.pattern("skip", ENGINES);
+    const skip = settings.pattern("skip", ENGINE_MOUNTS);
     const losses = { stalled_mounts: 0, refused_mounts: 0, mounts_over_limit: 0 };
     const wanted = wantedMounts(skip);
     return {
