@@ -79,6 +79,9 @@ struct tcp_peer_key {
 struct tcp_peer_val {
 	u64 passive_open;
 	u64 passive_open_failed;
+	u64 listendrop;
+	u64 accept_overflow;
+	u64 syn_overflow;
 	u64 retran_synacks;
 	u64 retran_syn;
 	u64 active_open;
@@ -233,13 +236,43 @@ static __always_inline struct listener_val *listener_row(const struct endpoint_m
 	return val;
 }
 
+static __always_inline void fill_local(u8 *ip, struct sock_common *skc, u32 family)
+{
+	copy_ip(ip, family, &skc->skc_rcv_saddr, &skc->skc_v6_rcv_saddr);
+}
+
+static __always_inline void fill_remote(u8 *ip, struct sock_common *skc, u32 family)
+{
+	copy_ip(ip, family, &skc->skc_daddr, &skc->skc_v6_daddr);
+}
+
+static __noinline struct tcp_peer_val *peer_row(struct sock_common *skc,
+						const struct endpoint_memory *memory, u32 role)
+{
+	struct tcp_peer_key key = {.tgid = memory->tgid, .role = role};
+	struct tcp_peer_val *val;
+	bool server = role == ROLE_SERVER;
+
+	key.family = skc->skc_family;
+	key.server_port = server ? memory->port : bpf_ntohs(skc->skc_dport);
+	fill_local(server ? key.server_ip : key.client_ip, skc, key.family);
+	fill_remote(server ? key.client_ip : key.server_ip, skc, key.family);
+	__builtin_memcpy(key.comm, memory->comm, COMM_BYTES);
+	val = row(&tcp_peers, &key, &no_peer);
+	if (val)
+		val->reading = reading;
+	return val;
+}
+
 /* The kernel counts a listener's drops in one number; why is told by which of its queues is full now. */
 SEC("iter/tcp")
 int endpoint_listeners(struct bpf_iter__tcp *ctx)
 {
 	struct sock_common *skc = ctx->sk_common;
 	struct endpoint_memory *memory;
+	bool accept_full, syn_full;
 	struct listener_val *val;
+	struct tcp_peer_val *peer;
 	struct tcp_sock *tp;
 	struct sock *sk;
 	u8 end = 0;
@@ -269,22 +302,21 @@ int endpoint_listeners(struct bpf_iter__tcp *ctx)
 	val->syn_queue = tp->inet_conn.icsk_accept_queue.qlen.counter;
 	if (!drops)
 		return 0;
+	accept_full = val->accept_queue > val->accept_limit;
+	syn_full = !accept_full && val->syn_queue >= val->accept_limit;
 	__sync_fetch_and_add(&val->listendrop, drops);
-	if (val->accept_queue > val->accept_limit)
-		__sync_fetch_and_add(&val->accept_overflow, drops);
-	else if (val->syn_queue >= val->accept_limit)
-		__sync_fetch_and_add(&val->syn_overflow, drops);
+	__sync_fetch_and_add(&val->accept_overflow, accept_full ? drops : 0);
+	__sync_fetch_and_add(&val->syn_overflow, syn_full ? drops : 0);
+	if (!want_peers)
+		return 0;
+	memory->port = skc->skc_num;
+	peer = peer_row(skc, memory, ROLE_SERVER); /* whose client is not known: 0.0.0.0 */
+	if (!peer)
+		return 0;
+	__sync_fetch_and_add(&peer->listendrop, drops);
+	__sync_fetch_and_add(&peer->accept_overflow, accept_full ? drops : 0);
+	__sync_fetch_and_add(&peer->syn_overflow, syn_full ? drops : 0);
 	return 0;
-}
-
-static __always_inline void fill_local(u8 *ip, struct sock_common *skc, u32 family)
-{
-	copy_ip(ip, family, &skc->skc_rcv_saddr, &skc->skc_v6_rcv_saddr);
-}
-
-static __always_inline void fill_remote(u8 *ip, struct sock_common *skc, u32 family)
-{
-	copy_ip(ip, family, &skc->skc_daddr, &skc->skc_v6_daddr);
 }
 
 static __noinline struct connector_val *connector_row(struct sock_common *skc,
@@ -295,24 +327,6 @@ static __noinline struct connector_val *connector_row(struct sock_common *skc,
 
 	fill_local(key.local_ip, skc, key.family);
 	val = row(&connectors, &key, &no_connector);
-	if (val)
-		val->reading = reading;
-	return val;
-}
-
-static __noinline struct tcp_peer_val *peer_row(struct sock_common *skc,
-						const struct endpoint_memory *memory, u32 role)
-{
-	struct tcp_peer_key key = {.tgid = memory->tgid, .role = role};
-	struct tcp_peer_val *val;
-	bool server = role == ROLE_SERVER;
-
-	key.family = skc->skc_family;
-	key.server_port = server ? memory->port : bpf_ntohs(skc->skc_dport);
-	fill_local(server ? key.server_ip : key.client_ip, skc, key.family);
-	fill_remote(server ? key.client_ip : key.server_ip, skc, key.family);
-	__builtin_memcpy(key.comm, memory->comm, COMM_BYTES);
-	val = row(&tcp_peers, &key, &no_peer);
 	if (val)
 		val->reading = reading;
 	return val;
@@ -403,20 +417,25 @@ int BPF_PROG(endpoint_state, struct sock *sk, int oldstate, int newstate)
 }
 
 SEC("tp_btf/tcp_retransmit_synack")
-int BPF_PROG(endpoint_synack_again, struct sock *sk, void *req)
+int BPF_PROG(endpoint_synack_again, struct sock *sk, struct request_sock *req)
 {
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 	struct endpoint_memory *memory;
 	struct listener_val *val;
+	struct tcp_peer_val *peer;
 
 	if (!tp)
 		return 0;
 	memory = memory_of(tp);
 	if (!memory)
 		return 0;
-	val = listener_row(memory, sk->__sk_common.skc_num);
+	memory->port = sk->__sk_common.skc_num;
+	val = listener_row(memory, memory->port);
 	if (val)
 		__sync_fetch_and_add(&val->retran_synacks, 1);
+	peer = want_peers ? peer_row(&req->__req_common, memory, ROLE_SERVER) : NULL;
+	if (peer)
+		__sync_fetch_and_add(&peer->retran_synacks, 1);
 	return 0;
 }
 

@@ -11,6 +11,7 @@
  */
 #include "namespaces.h"
 #include "owners.h"
+#include "tcp_delay.h"
 #include "tcp_link.h"
 #include "tcp_trouble.h"
 
@@ -62,6 +63,7 @@ static __always_inline void find_owner(struct sock_memory *memory, struct task_s
 static void begin_reading(void)
 {
 	reading++;
+	find_hz();
 	hold_others();
 }
 
@@ -136,7 +138,7 @@ int tcp_living(struct bpf_iter__tcp *ctx)
 	memory->local_port = skc->skc_num;
 	if (memory->role == ROLE_UNKNOWN)
 		memory->role = role_by_port(memory->local_port);
-	count(tp, memory, true);
+	count(tp, memory, true, true);
 	return 0;
 }
 
@@ -199,7 +201,7 @@ static __always_inline void close_link(struct sock_memory *memory, struct tcp_so
 	if (memory->role == ROLE_UNKNOWN)
 		memory->role = role_by_port(memory->local_port);
 	if (oldstate != TCP_SYN_SENT)
-		count(tp, memory, false);
+		count(tp, memory, false, true);
 	if (want_service)
 		add_end(skc, memory, oldstate == TCP_SYN_SENT || oldstate == TCP_SYN_RECV);
 }

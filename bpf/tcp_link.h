@@ -9,8 +9,8 @@ const volatile bool want_link = true;
 const volatile bool want_metric = false;
 const volatile bool want_service = true;
 
-/* From the kernel's configuration; 0 where that cannot be read: then what is in jiffies is not known. */
-extern u32 CONFIG_HZ __kconfig __weak;
+/* Jiffies a second; 0: not known yet. Not from the kernel's configuration, which many hosts do not have. */
+u32 hz = 0;
 
 /* Number of the current reading; the first iterator of a reading raises it. */
 u32 reading = 1;
@@ -133,10 +133,34 @@ static __always_inline void fill_key(struct tcp_link_key *key, struct sock_commo
 	fill_addresses(key, skc, server);
 }
 
+static __always_inline u64 distance(u64 a, u64 b)
+{
+	return a > b ? a - b : b - a;
+}
+
+/* Jiffies begin at 2^32 - 300 s, so one look tells their rate, but not around 300 s after the start of the kernel. */
+static __noinline void find_hz(void)
+{
+	static const u32 RATES[] = {100, 250, 300, 1000};
+	u64 ms = bpf_ktime_get_ns() / 1000000;
+	u64 jiffies = bpf_jiffies64();
+	u64 nearest = ~0ULL;
+
+	if (hz || distance(ms, 300000) < 10000)
+		return;
+	for (u32 i = 0; i < 4; i++) {
+		u64 expected = (1ULL << 32) - 300 * RATES[i] + ms * RATES[i] / 1000;
+		u64 off = distance(expected, jiffies) * 1000 / RATES[i];
+
+		if (off < nearest) {
+			nearest = off;
+			hz = RATES[i];
+		}
+	}
+}
+
 static __always_inline u64 jiffies_to_us(u64 jiffies)
 {
-	u32 hz = CONFIG_HZ;
-
 	return hz ? jiffies * 1000000 / hz : 0;
 }
 
@@ -455,8 +479,9 @@ static __always_inline void take_gain(struct gain *gain, struct tcp_sock *tp,
 	}
 }
 
-/* Adds what the socket gained since it was counted last. Two CPUs may count two sockets of one link: hence atomics. */
-static __noinline void count(struct tcp_sock *tp, struct sock_memory *memory, bool living)
+/* Adds what the socket gained since it was counted last. `measure` is constant: the verifier then skips the rest. Two CPUs may count two sockets of one link: hence atomics. */
+static __noinline void count(struct tcp_sock *tp, struct sock_memory *memory, bool living,
+			     bool measure)
 {
 	struct sock_common *skc = &tp->inet_conn.icsk_inet.sk.__sk_common;
 	struct tcp_metric_val *metric = NULL;
@@ -477,7 +502,7 @@ static __noinline void count(struct tcp_sock *tp, struct sock_memory *memory, bo
 	take_gain(&gain, tp, memory);
 	if (val) {
 		add_gain(val, &gain);
-		if (memory->reading != reading && (living || !memory->reading))
+		if (measure && memory->reading != reading && (living || !memory->reading))
 			update_gauges(val, metric, tp, memory);
 		if (!living)
 			val->reading = reading;

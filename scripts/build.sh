@@ -91,10 +91,16 @@ write_version() {
 # their own, so that what is not configured is not even parsed.
 # bundle SOURCES STAGE
 bundle() {
-	local flags=(--quiet --frozen --code-splitting --config "$1/deno.json" --outdir "$2/js")
-	rm -rf "$2/js"
-	if [ "$MODE" = debug ]; then flags+=(--sourcemap=inline); fi
-	"$DENO" bundle "${flags[@]}" "$1/main.ts"
+	local flags=(--quiet --frozen --code-splitting --config "$1/deno.json")
+	rm -rf "$2/js" "$2/whole"
+	if [ "$MODE" = debug ]; then
+		"$DENO" bundle "${flags[@]}" --sourcemap=inline --outdir "$2/js" "$1/main.ts"
+		return
+	fi
+	# In two steps: what --minify makes of CommonJS packages in one cannot require anything.
+	"$DENO" bundle "${flags[@]}" --outdir "$2/whole" "$1/main.ts"
+	# Stacks still name functions.
+	"$DENO" bundle "${flags[@]}" --minify --keep-names --outdir "$2/js" "$2/whole/main.js"
 }
 
 # Compiled inside the stage, so that what is embedded stands beside js/ as it stands there.
@@ -151,6 +157,7 @@ build() {
 	step lib "$BUILD/lib/libz.so.1" "$(library_path libbpf.so.1)" "$(library_path libelf.so.1)" \
 		"$(library_path libz.so.1)" -- copy_libraries
 	"$DENO" run --no-lock --allow-read --allow-write=src/gen --allow-run=bpftool scripts/gen.ts >&2
+	"$DENO" run --frozen --allow-read --allow-write=docs,packaging scripts/docs.ts >&2
 	write_version
 	if [ -n "$WITHOUT" ]; then
 		root=$BUILD/tailored stage=$BUILD/tailored

@@ -28,6 +28,10 @@ command ss iproute2 iproute
 command iostat sysstat sysstat
 command free procps procps-ng
 command strace strace strace
+command java openjdk-17-jre-headless java-17-openjdk-headless
+command mvn maven maven
+command kcat kcat kcat
+command openssl openssl openssl
 header stdio.h libc6-dev glibc-devel
 command make make make
 command redis-server redis-server redis

@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 . scripts/packages.sh
 . scripts/fetch_deno.sh
 
-STAGES=(tools build generated spdx format lint check c-format unit kernel e2e probes package newest-check newest-unit)
+STAGES=(tools build generated spdx format lint check c-format unit kernel e2e probes kafka package newest-check newest-unit)
 # No stage comes near this; one that hangs must not take the others, or the whole run's 25 minutes, with it.
 STAGE_SECONDS=300
 ALL_SECONDS=1320
@@ -40,6 +40,7 @@ stage_build() {
 
 stage_generated() {
 	"$DENO" run --no-lock --allow-read --allow-run=bpftool scripts/gen.ts --check || return
+	"$DENO" run --frozen --allow-read scripts/docs.ts --check || return
 	if [ "$(generated_sum)" != "$GENERATED" ]; then
 		say "src/gen was not up to date: the build has rewritten it, commit it"
 		return 1
@@ -106,6 +107,19 @@ stage_kernel() {
 
 stage_e2e() {
 	tests e2e "$DENO" tests/e2e
+}
+
+# A broker of Apache's release, from Maven Central; it is kept in .tools.
+fetch_kafka() {
+	local jars=$TOOLS/kafka
+	if [ -e "$jars/.pom" ] && cmp -s tests/kafka/pom.xml "$jars/.pom"; then return; fi
+	rm -rf "$jars"
+	mvn -q -B -f tests/kafka/pom.xml dependency:copy-dependencies -DincludeScope=runtime \
+		-DoutputDirectory="$(realpath "$TOOLS")/kafka" >&2 && cp tests/kafka/pom.xml "$jars/.pom"
+}
+
+stage_kafka() {
+	fetch_kafka && tests kafka "$DENO" tests/kafka
 }
 
 # The shipped third-party probes, each with the server that it observes.

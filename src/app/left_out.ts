@@ -12,9 +12,10 @@ export function isLeftOut(name: string): boolean {
 /** Each refuses to start, and says why. */
 export function leftOutProbes(
   { probes }: Pick<Config, "probes">,
-): { readonly startable: Startable; readonly on: boolean }[] {
+): { readonly startable: Startable; readonly on: boolean; readonly stage: "files" }[] {
   return leftOut.map(({ name, kind }) => ({
     startable: { name, kind, start: refuse },
+    stage: "files",
     on: probes.some((entry) => entry.name === name && entry.switch === "on"),
   }));
 }

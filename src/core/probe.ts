@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** What a probe declares. Declarations are data and pure functions; `sys`, `ingest` and `manager` bring them to life. */
+import type { EventRule } from "./event.ts";
 import type { ObjectLayout } from "./layout.ts";
 import type { ContainerLookup } from "./container_lookup.ts";
 import type { ContainerNamer } from "./container_names.ts";
 import { containerOf, type LabelReader } from "./labels.ts";
+import type { Snooper } from "./proc_filter.ts";
+import type { ProcessTable } from "./process_table.ts";
 import type { QueueTotals } from "./route_netlink.ts";
 import type { HistogramSpec, MetricSpec, NumberSpec, NumberType, TableSpec } from "./table.ts";
+import type { TaskSource } from "./task_batch.ts";
 
 export type ProbeKind = "native" | "ebpf" | "external";
 
@@ -28,16 +32,30 @@ export interface Settings {
   flag(name: string, fallback: boolean): boolean;
   /** A regular expression. */
   pattern(name: string, fallback: string): RegExp;
+  /**
+   * Parts of a text that stand between commas, without the blanks around; a single number is one part. Throws
+   * ConfigError when a part is not of the form.
+   */
+  list(name: string, form: RegExp, allowed: string): string[];
+  /** Text of the file that this setting names; empty when it names none. Throws ConfigError if it cannot be read. */
+  fileText(name: string): string;
 }
 
 /** Files of the observed host, below its root. Paths have no leading slash: `proc/stat`. */
 export interface HostFiles {
   /** Content, valid until the next call. Throws Unsupported when there is no such file. */
   read(path: string): Uint8Array;
-  /** Content, or undefined when there is no such file (or it vanished while being read). */
-  readOptional(path: string): Uint8Array | undefined;
+  /**
+   * Content, or undefined when there is no such file (or it vanished while being read). With `maxBytes`: no more than
+   * its first bytes, where otherwise a file that is too large is an error.
+   */
+  readOptional(path: string, maxBytes?: number): Uint8Array | undefined;
+  /** As readOptional, but elsewhere: for a file that takes the kernel long. The content is the caller's own. */
+  readLater(path: string): Promise<Uint8Array | undefined>;
   /** Names in a folder, in no particular order; empty when there is no such folder. */
   list(path: string): string[];
+  /** How many names `list` would give, which may be cheaper; NaN when there is no such folder. */
+  count(path: string): number;
   /** Where a symbolic link points, as it says; undefined when there is none, or it may not be read. */
   link(path: string): string | undefined;
 }
@@ -47,6 +65,12 @@ export interface ProbeHost {
   readonly calls: HostCalls;
   readonly containers: ContainerLookup;
   readonly names: ContainerNamer;
+  /** Reads all processes: through BPF for a probe with `tasks`, where the kernel can; else from /proc. */
+  readonly tasks: TaskSource;
+  /** Names and containers of processes. */
+  readonly processes: ProcessTable;
+  /** This probe's own filter; it outlives a restart of the probe, and may be replaced at any time. */
+  readonly snooper: Snooper;
 }
 
 /** A mounted file system to be asked for its size. */
@@ -106,6 +130,8 @@ interface ProbeBase {
   readonly on: boolean;
   /** What is not shown without a capability; those that eBPF needs at all go without saying. */
   readonly capabilities?: Readonly<Partial<Record<Capability, string>>>;
+  /** Options of the original's command line (`-w FILE`) that stand for a setting: letter to name. */
+  readonly options: Readonly<Record<string, string>>;
 }
 
 /** For probes of sockets: other network namespaces are found by /proc/PID/ns and entered. */
@@ -144,6 +170,8 @@ export interface Reading<T extends Tables = Tables> {
 export interface NativeProbe<T extends Tables = Tables> extends ProbeBase {
   readonly kind: "native";
   readonly tables: T;
+  /** Whether it reads all processes: it then starts as late as eBPF probes do. */
+  readonly tasks: boolean;
   /** Called once at start. Throws Unsupported when the host lacks what it reads. */
   open(files: HostFiles, settings: Settings, host: ProbeHost): Read<T> | Reading<T>;
 }
@@ -238,6 +266,8 @@ export interface RunningProbe {
   /** Reads once. `now` is monotonic, in ms. Absent in probes whose rows arrive when they arrive. */
   tick?(now: number): void | Promise<void>;
   stop(): void | Promise<void>;
+  /** Takes new parameters while it runs. */
+  configure?(parameters: Readonly<Record<string, unknown>>): void;
   hooks?(): readonly HookVerdict[];
   cost?(): readonly ProgramCost[];
   /** Rows or lines that were lost or refused, by reason. */
@@ -277,14 +307,31 @@ export function gauge(help: string, unit: string): NumberSpec {
   return { type: "gauge", help, unit };
 }
 
+/** The metric, whose values can be events. */
+export function raises<Metric extends MetricSpec>(metric: Metric, event: EventRule): Metric {
+  return { ...metric, event };
+}
+
 type Declared<P extends ProbeBase, Own extends keyof P> =
-  & Omit<P, "kind" | "help" | "partOf" | "on" | Own>
-  & { help: string; partOf?: readonly string[]; on?: boolean };
+  & Omit<P, "kind" | "help" | "partOf" | "on" | "options" | Own>
+  & {
+    help: string;
+    partOf?: readonly string[];
+    on?: boolean;
+    options?: Readonly<Record<string, string>>;
+  };
 
 export function nativeProbe<const T extends Tables>(
-  declaration: Declared<NativeProbe<T>, never>,
+  declaration: Declared<NativeProbe<T>, "tasks"> & { tasks?: boolean },
 ): NativeProbe {
-  const probe: NativeProbe<T> = { partOf: [], on: true, ...declaration, kind: "native" };
+  const probe: NativeProbe<T> = {
+    partOf: [],
+    on: true,
+    options: {},
+    tasks: false,
+    ...declaration,
+    kind: "native",
+  };
   // Its tables are checked against its `open` here; from now on it is one of many, known by names.
   return probe as unknown as NativeProbe;
 }
@@ -406,6 +453,7 @@ export function bpfProbe<const L extends ObjectLayout>(
   return {
     partOf: [],
     on: true,
+    options: {},
     iterators: [],
     optional: [],
     choices: [],

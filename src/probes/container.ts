@@ -9,7 +9,7 @@
 import { type CgroupMounts, cgroupMounts } from "../core/cgroup_mounts.ts";
 import { Unsupported } from "../core/errors.ts";
 import { type HostFiles, nativeProbe, type ProbeHost } from "../core/probe.ts";
-import { processStat } from "../core/process_stat.ts";
+import { processStat } from "../core/proc_pid.ts";
 import { Scanner, word } from "../core/scan.ts";
 import { type Rows, STATES, writeMain, writeMore, writeNetwork } from "./container_rows.ts";
 import { type CgroupHost, ContainerState } from "./container_state.ts";
@@ -179,6 +179,10 @@ class ContainerReader {
         // Of a process that has ended in the meantime, the answer is "refused".
         if (answer.state === "stalled") this.rootsNotAnswered++;
       });
+    }, () => {
+      // The program ends, and has closed what it asks through.
+      this.#askingSizes = false;
+      this.rootsNotAnswered += asked.length;
     });
   }
 
@@ -200,7 +204,7 @@ class ContainerReader {
 
   #countDescriptors(state: ContainerState): void {
     let descriptors = 0;
-    for (const pid of state.pids) descriptors += this.#files.list(`proc/${pid}/fd`).length;
+    for (const pid of state.pids) descriptors += this.#files.count(`proc/${pid}/fd`) || 0;
     state.descriptors = descriptors;
   }
 

@@ -50,13 +50,25 @@ export async function startBpf(probe: BpfProbe, host: BpfHost): Promise<RunningP
   });
   const tables: Table[] = [];
   try {
-    object.demand(probe.optional);
+    object.demand([...probe.optional, ...Object.values(probe.tables).flatMap((it) => it.programs)]);
     for (const note of object.notes) host.log(note);
+    leaveOutTables(specs, object, host);
     return new RunningBpf(probe, object, addTables(probe, host, specs, tables), host);
   } catch (error) {
     for (const table of tables) host.store.remove(table);
     object[Symbol.dispose]();
     throw error;
+  }
+}
+
+/** A table whose own programs this kernel does not run would show zeros. */
+function leaveOutTables(specs: Map<string, MapTable>, object: BpfObject, { log }: BpfHost): void {
+  for (const [name, { programs }] of [...specs]) {
+    const missing = programs.find((program) => !object.isAttached(program));
+    if (missing === undefined) continue;
+    specs.delete(name);
+    const reason = object.hooks.find(({ program }) => program === missing)?.reason ?? missing;
+    log(`Table "${name}" is left out: ${reason}`);
   }
 }
 

@@ -7,6 +7,7 @@ import { ByteIndex } from "../core/byte_index.ts";
 import { KeyView, type LabelHost } from "../core/labels.ts";
 import type { FieldMetric, MapTable } from "../core/probe.ts";
 import type { Table } from "../core/table.ts";
+import { RowLabels } from "./row_labels.ts";
 import type { MapReader, Row } from "./table_reader.ts";
 
 export interface Target {
@@ -22,9 +23,10 @@ interface Side extends Target {
   readonly scales: readonly number[];
   /** Columns of what holds only while the row's thing lives. */
   readonly gauges: readonly number[];
-  /** Whether a label may change while its key stays, and by the number of the key: the labels shown. */
-  readonly changes: boolean;
-  readonly shown: (readonly string[])[];
+  /** Shared by tables that show the same labels. */
+  readonly labels: RowLabels;
+  /** The table's columns that are written; replaced when the table grows. */
+  arrays: readonly Float64Array[];
   readonly slots: number[];
   readonly generations: number[];
   /** By slot: the reading that wrote it last. */
@@ -47,16 +49,22 @@ export class MapFeed {
   readonly #view: KeyView;
   /** Position of the field that tells life, or -1. */
   readonly #alive: number;
-  readonly #labels: LabelHost;
+  readonly #labels: readonly RowLabels[];
   /** By the number of the key: its last value, and the last reading that had the key. */
   readonly #lastAlive: number[] = [];
   readonly #lastSeen: number[] = [];
   #reading = 0;
 
   constructor(reader: MapReader, targets: readonly Target[], { alive, labels }: FeedOptions) {
-    this.#labels = labels;
     this.#reader = reader;
-    this.#sides = targets.map((target) => sideOf(target, reader));
+    const shared: RowLabels[] = [];
+    this.#sides = targets.map((target) => {
+      const { labelReaders } = target.spec;
+      let rowLabels = shared.find((other) => other.isOf(labelReaders));
+      if (rowLabels === undefined) shared.push(rowLabels = new RowLabels(labelReaders, labels));
+      return sideOf(target, reader, rowLabels);
+    });
+    this.#labels = shared;
     this.#index = new ByteIndex(reader.keySize);
     this.#view = new KeyView(reader.layout.key);
     this.#alive = alive !== undefined && Object.hasOwn(reader.layout.value.fields, alive)
@@ -76,10 +84,8 @@ export class MapFeed {
     if (number < 0) {
       number = this.#index.add(row.keys, row.keyOffset);
       this.#lastAlive[number] = NaN;
-      for (const side of this.#sides) {
-        side.slots[number] = -1;
-        side.shown[number] = [];
-      }
+      for (const labels of this.#labels) labels.forget(number);
+      for (const side of this.#sides) side.slots[number] = -1;
     }
     this.#lastSeen[number] = this.#reading;
     const alive = this.#alive < 0 ? this.#reading : row.numbers[this.#alive]!;
@@ -97,47 +103,36 @@ export class MapFeed {
     const slot = slots[number]!;
     if (slot >= 0 && generations[number] === table.generation(slot)) {
       if (!renew) return slot;
-      if (this.#hasChanged(side, number, row)) table.row(side.shown[number]!, now);
-      else table.renew(slot, now);
+      const { labels } = side;
+      if (labels.changes) {
+        const key = this.#view.at(row.keys, row.keyOffset);
+        if (labels.hasChanged(number, key, this.#reading)) table.row(labels.read(number, key), now);
+      }
+      table.renew(slot, now);
       return slot;
     }
     if (!renew) return -1;
     const key = this.#view.at(row.keys, row.keyOffset);
-    const { only, labelReaders } = side.spec;
+    const { only } = side.spec;
     if (only !== undefined && key.number(only.field) !== only.value) return -1;
-    const labels = labelReaders.map((label) => label.read(key, this.#labels));
-    if (side.changes) side.shown[number] = labels;
-    const made = table.row(labels, now);
+    const made = table.row(side.labels.read(number, key), now);
     slots[number] = made;
     if (made >= 0) generations[number] = table.generation(made);
     return made;
-  }
-
-  /** Reads the labels again that may change. */
-  #hasChanged(side: Side, number: number, row: Row): boolean {
-    if (!side.changes) return false;
-    const before = side.shown[number]!;
-    const key = this.#view.at(row.keys, row.keyOffset);
-    const { labelReaders } = side.spec;
-    for (let i = 0; i < labelReaders.length; i++) {
-      const label = labelReaders[i]!;
-      if (label.changes !== true) continue;
-      const text = label.read(key, this.#labels, before[i]);
-      if (text === before[i]) continue;
-      side.shown[number] = before.map((old, at) => at === i ? text : old);
-      return true;
-    }
-    return false;
   }
 
   #write(side: Side, slot: number, numbers: Float64Array, lives: boolean): void {
     const { table, columns, sources, scales, written, gauges } = side;
     const again = written[slot] === this.#reading;
     written[slot] = this.#reading;
-    for (let i = 0; i < columns.length; i++) {
+    if (side.arrays[0] !== table.values(columns[0]!)) {
+      side.arrays = columns.map((column) => table.values(column));
+    }
+    const { arrays } = side;
+    for (let i = 0; i < arrays.length; i++) {
       const value = numbers[sources[i]!]! * scales[i]!;
-      if (again) table.add(slot, columns[i]!, value);
-      else table.set(slot, columns[i]!, value);
+      if (again) arrays[i]![slot]! += value;
+      else arrays[i]![slot] = value;
     }
     // Its totals stay for the time-out; what it measures last is not so any more.
     if (!lives && !again) { for (const column of gauges) table.set(slot, column, NaN); }
@@ -170,7 +165,7 @@ export class MapFeed {
   }
 }
 
-function sideOf(target: Target, reader: MapReader): Side {
+function sideOf(target: Target, reader: MapReader, labels: RowLabels): Side {
   const { spec, table } = target;
   const paths = Object.entries(spec.metrics).flatMap(([name, metric]) =>
     pathsOf(metric, table.column(name), reader)
@@ -182,8 +177,8 @@ function sideOf(target: Target, reader: MapReader): Side {
     scales: paths.map(({ scale }) => scale),
     gauges: Object.keys(spec.metrics).filter((name) => spec.metrics[name]!.type === "gauge")
       .map((name) => table.column(name)),
-    changes: spec.labelReaders.some(({ changes }) => changes === true),
-    shown: [],
+    labels,
+    arrays: [],
     slots: [],
     generations: [],
     written: [],

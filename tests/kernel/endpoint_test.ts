@@ -42,6 +42,9 @@ Deno.test("endpoint counts what listens, connects and is refused, as the namespa
     const peers = (metric: string, role: string) =>
       rig.sum("endpoint_tcp", metric, tgid, 'comm="python3', `role="${role}"`);
     assert.equal(peers("passive_open", "server"), snmp.TcpPassiveOpens!);
+    assert.equal(peers("listendrop", "server"), netstat.TcpExtListenDrops!);
+    assert.equal(peers("accept_overflow", "server"), netstat.TcpExtListenOverflows!);
+    assert.equal(peers("retran_synacks", "server"), listen("retran_synacks"));
     assert.equal(peers("syn_sent", "client"), snmp.TcpActiveOpens!);
     assert.equal(peers("retran_syn", "client"), netstat.TcpExtTCPSynRetrans!);
   } finally {
