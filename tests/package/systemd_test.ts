@@ -172,6 +172,7 @@ async function startsReady(there: System): Promise<void> {
   const extend_probes = [{
     name: "example",
     command: "/usr/libexec/gala-gopher/probes/example/example.sh",
+    user: "nobody",
   }];
   await there.configure({ ingress: { interval: 0.5 }, extend_probes });
   await started(there);
