@@ -47,6 +47,9 @@ function probeText(probe: AnyProbe): string {
   const facts = [
     `${probe.kind}, ${probe.on ? "on" : "off"} by default`,
     ...(probe.partOf.length > 0 ? [`part of the original's ${probe.partOf.join(", ")}`] : []),
+    ...(probe.kind === "ebpf"
+      ? [`hooks ${[...new Set(Object.values<string>(probe.layout.programs))].sort().join(", ")}`]
+      : []),
     ...(wanted.length > 0 ? [`uses ${wanted.join(", ")}`] : []),
   ];
   const tables = Object.entries(probe.tables).map(([name, spec]) => tableText(name, spec));

@@ -238,7 +238,7 @@ Deno.test("doctor names each capability that is missing", async () => {
     CAP_PERFMON: "CAP_SYS_ADMIN",
     CAP_DAC_READ_SEARCH: "CAP_DAC_OVERRIDE",
   };
-  for (const missing of all) {
+  await Promise.all(all.map(async (missing) => {
     const given = all.filter((name) => name !== missing && name !== implying[missing]);
     const found = await verdicts(given);
     const lacking = [...found.values()].filter(({ lacks }) =>
@@ -249,7 +249,7 @@ Deno.test("doctor names each capability that is missing", async () => {
     const needed = missing === "CAP_BPF" || missing === "CAP_PERFMON";
     assert.equal(runs, !needed, `${missing}: ${reason}`);
     if (needed) assert.match(reason, new RegExp(`does not have: ${missing}$`));
-  }
+  }));
 });
 
 Deno.test("CAP_BPF and CAP_PERFMON are enough for every probe to run", async () => {
