@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** `gala-gopher meta`: every table of the program's own probes, for people and as JSON. */
-import { probes } from "../gen/all.ts";
+import { leftOut, probes } from "../gen/all.ts";
 import { familyName } from "../core/store.ts";
 import type { MetricSpec } from "../core/table.ts";
 
@@ -51,7 +51,7 @@ export function describeMetric([name, metric]: [string, MetricSpec]): MetricDesc
 export function describeTables(json: boolean): string {
   const tables = tableDescriptions();
   if (json) return JSON.stringify(tables, null, 2);
-  return tables.map((description) => {
+  const blocks = tables.map((description) => {
     const { probe, table, keys, labels, metrics } = description;
     const lines = metrics.map(({ name, type, unit, help }) =>
       `  ${familyName({ ...description, metrics: {} }, name)}  ${type}, ${unit}. ${help}`
@@ -59,5 +59,9 @@ export function describeTables(json: boolean): string {
     return `${table} (probe ${probe}), labels: ${[...keys, ...labels].join(", ")}\n${
       lines.join("\n")
     }`;
-  }).join("\n\n");
+  });
+  if (leftOut.length > 0) {
+    blocks.push(`Left out of this build: ${leftOut.map(({ name }) => name).join(", ")}`);
+  }
+  return blocks.join("\n\n");
 }

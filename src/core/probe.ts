@@ -13,6 +13,15 @@ import type { TaskSource } from "./task_batch.ts";
 
 export type ProbeKind = "native" | "ebpf" | "external";
 
+/** Rights that root has, and a service may be given one by one: capabilities(7). */
+export type Capability =
+  | "CAP_BPF"
+  | "CAP_PERFMON"
+  | "CAP_SYS_ADMIN"
+  | "CAP_SYS_PTRACE"
+  | "CAP_DAC_READ_SEARCH"
+  | "CAP_DAC_OVERRIDE";
+
 export type SettingValue = string | number | boolean;
 
 /** The settings of one probe from the configuration, read with a default that also fixes the type. */
@@ -121,7 +130,15 @@ interface ProbeBase {
   readonly on: boolean;
   /** Options of the original's command line (`-w FILE`) that stand for a setting: letter to name. */
   readonly options: Readonly<Record<string, string>>;
+  /** What is not shown without a capability; those that eBPF needs at all go without saying. */
+  readonly capabilities?: Readonly<Partial<Record<Capability, string>>>;
 }
+
+/** For probes of sockets: other network namespaces are found by /proc/PID/ns and entered. */
+export const NAMESPACE_CAPABILITIES = {
+  CAP_SYS_ADMIN: "sockets of other network namespaces (of containers)",
+  CAP_SYS_PTRACE: "sockets of other network namespaces (of containers)",
+} as const satisfies Partial<Record<Capability, string>>;
 
 export type Tables = Readonly<Record<string, TableSpec>>;
 

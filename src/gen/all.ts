@@ -38,3 +38,6 @@ export const probes: readonly AnyProbe[] = [
   system_vmstat,
   tcp,
 ];
+
+/** Those that this build was made without. */
+export const leftOut: readonly Pick<AnyProbe, "name" | "kind">[] = [];

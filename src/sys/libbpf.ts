@@ -70,6 +70,11 @@ export const LIBC_SYMBOLS = {
     result: "isize",
     nonblocking: true,
   },
+  sendto: {
+    c: "ssize_t (int, const void *, size_t, int, const struct sockaddr *, unsigned int)",
+    parameters: ["i32", "buffer", "usize", "i32", "buffer", "u32"],
+    result: "isize",
+  },
   shutdown: { c: "int (int, int)", parameters: ["i32", "i32"], result: "i32" },
   malloc_trim: { c: "int (size_t)", parameters: ["usize"], result: "i32" },
   mallopt: { c: "int (int, int)", parameters: ["i32", "i32"], result: "i32" },
