@@ -3,14 +3,13 @@
 import { Unsupported } from "../core/errors.ts";
 import { leftOut } from "../gen/all.ts";
 import type { Config } from "../manager/schema.ts";
-import type { Configured } from "./starters.ts";
 
 export function isLeftOut(name: string): boolean {
   return leftOut.some((probe) => probe.name === name);
 }
 
 /** Each refuses to start, and says why. */
-export function leftOutProbes({ probes }: Pick<Config, "probes">): Configured[] {
+export function leftOutProbes({ probes }: Pick<Config, "probes">) {
   return leftOut.map(({ name, kind }) => ({
     startable: { name, kind, start: refuse },
     on: probes.some((entry) => entry.name === name && entry.switch === "on"),
