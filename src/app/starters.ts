@@ -68,13 +68,15 @@ function startBuiltIn(
   { config, store, files, log, libbpf }: StartContext,
 ): RunningProbe | Promise<RunningProbe> {
   const settings = probeSettings(entry?.settings ?? {}, entry?.place ?? { file: "settings" });
-  const off = Object.entries(entry?.tables ?? {}).filter(([, value]) => value === "off");
-  const tablesOff = new Set(off.map(([name]) => name));
-  if (probe.kind === "native") return startNative(probe, { store, files, settings, tablesOff });
+  const switches = entry?.tables ?? {};
+  if (probe.kind === "native") {
+    const tablesOff = new Set(Object.keys(switches).filter((name) => switches[name] === "off"));
+    return startNative(probe, { store, files, settings, tablesOff });
+  }
   return startBpf(probe, {
     store,
     settings,
-    tablesOff,
+    switches,
     libbpf: libbpf(),
     image: embeddedObject,
     btfPath: config.global.btf_path || undefined,

@@ -5,10 +5,17 @@ import type { Struct } from "./layout.ts";
 /** Reads one label out of a key; `Field` are the key's fields that it needs. */
 export interface LabelReader<Field extends string = string> {
   readonly fields: readonly Field[];
+  /** Where it stands; the key unless said otherwise. */
+  readonly part?: "key" | "value";
   read(key: KeyView): string;
 }
 
-/** A map key, by field names. */
+/** Reads one label out of a map's value; read again whenever the row is renewed, for it may change. */
+export interface ValueLabelReader<Field extends string = string> extends LabelReader<Field> {
+  readonly part: "value";
+}
+
+/** A map key or value, by field names. */
 export class KeyView {
   readonly #struct: Struct;
   #view: DataView = new DataView(new ArrayBuffer(0));
@@ -66,6 +73,36 @@ export class KeyView {
 /** The number itself. */
 export function id<Field extends string>(field: Field): LabelReader<Field> {
   return { fields: [field], read: (key) => String(key.number(field)) };
+}
+
+const decoder = new TextDecoder();
+
+/** Text of a C string in a field of bytes. */
+export function text<Field extends string>(field: Field): LabelReader<Field> {
+  return {
+    fields: [field],
+    read: (key) => {
+      const bytes = key.bytes(field);
+      const end = bytes.indexOf(0);
+      return decoder.decode(bytes.subarray(0, end < 0 ? bytes.length : end));
+    },
+  };
+}
+
+/** A label that stands in the map's value and may change. */
+export function ofValue<Field extends string>(label: LabelReader<Field>): ValueLabelReader<Field> {
+  return { ...label, part: "value" };
+}
+
+/** The name that a number stands for; the number itself if it has none. */
+export function named<Field extends string>(
+  field: Field,
+  names: Readonly<Record<number, string>>,
+): LabelReader<Field> {
+  return {
+    fields: [field],
+    read: (key) => names[key.number(field)] ?? String(key.number(field)),
+  };
 }
 
 const AF_INET = 2;

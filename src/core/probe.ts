@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** What a probe declares. Declarations are data and pure functions; `sys`, `ingest` and `manager` bring them to life. */
 import type { ObjectLayout } from "./layout.ts";
-import type { LabelReader } from "./labels.ts";
+import type { LabelReader, ValueLabelReader } from "./labels.ts";
 import type { HistogramSpec, MetricSpec, NumberSpec, NumberType, TableSpec } from "./table.ts";
 
 export type ProbeKind = "native" | "ebpf" | "external";
@@ -64,16 +64,20 @@ export interface NativeProbe<T extends Tables = Tables> extends ProbeBase {
   open(files: HostFiles, settings: Settings): (tables: Writers<T>, elapsed: number) => void;
 }
 
-/** A metric whose number stands in a field of a BPF map's value. */
-export interface FieldNumber extends NumberSpec {
+interface FieldBase {
   readonly field: string;
+  /** Program that fills the field: without it the column is left out. */
+  readonly program?: string;
+}
+
+/** A metric whose number stands in a field of a BPF map's value. */
+export interface FieldNumber extends NumberSpec, FieldBase {
   /** The exported number is the field times this. */
   readonly scale: number;
 }
 
 /** A histogram whose counts stand in an array of a BPF map's value: one for each bound, and one for what is above. */
-export interface FieldHistogram extends HistogramSpec {
-  readonly field: string;
+export interface FieldHistogram extends HistogramSpec, FieldBase {
   /** Field with the sum of all values, if there is one; exported times `scale`. */
   readonly sum?: string;
   readonly scale: number;
@@ -86,6 +90,17 @@ export interface MapTable extends TableSpec {
   readonly map: string;
   readonly labelReaders: readonly LabelReader[];
   readonly metrics: Readonly<Record<string, FieldMetric>>;
+  /** False: it is off when the configuration does not name it. */
+  readonly on?: boolean;
+  /** The table has only the map's rows with these numbers in their key. */
+  readonly where?: Readonly<Record<string, number>>;
+}
+
+/** A row that user space puts into a map before the first reading. */
+export interface MapEntry {
+  readonly map: string;
+  readonly key: Uint8Array<ArrayBuffer>;
+  readonly value: Uint8Array<ArrayBuffer>;
 }
 
 /** A probe whose numbers are added up by programs in the kernel. */
@@ -93,11 +108,23 @@ export interface BpfProbe extends ProbeBase {
   readonly kind: "ebpf";
   readonly layout: ObjectLayout;
   readonly tables: Readonly<Record<string, MapTable>>;
-  /** `const volatile` globals, set before loading. */
-  readonly constants: (settings: Settings) => Readonly<Record<string, number>>;
+  /** `const volatile` globals, set before loading. `on`: the tables that are wanted. */
+  readonly constants: (
+    settings: Settings,
+    on: ReadonlySet<string>,
+  ) => Readonly<Record<string, number>>;
+  /** Rows of maps that are set once, such as what is to be observed. */
+  readonly entries: (settings: Settings) => readonly MapEntry[];
+  /** Programs that only some tables use: not loaded while none of those is on. */
+  readonly uses: Readonly<Record<string, readonly string[]>>;
+  /** Columns of the original that no kernel can give, with the reason. */
+  readonly lacking: Readonly<Record<string, string>>;
   /** Iterator programs that are run before each reading, in this order. */
   readonly iterators: readonly string[];
-  /** Field of the maps' values that changes whenever the row's thing was seen alive; its rows expire without. */
+  /**
+   * Field of the maps' values that changes whenever the row's thing was seen alive; its rows expire without. In a map
+   * that has no such field, being in the map is life.
+   */
   readonly alive?: string;
   /** Programs without which the probe is of use all the same. */
   readonly optional: readonly string[];
@@ -205,6 +232,11 @@ export function ofBuckets<Field extends string>(
   };
 }
 
+/** The metric, which is left out where `program` is not attached. */
+export function filledBy<M extends FieldMetric>(program: string, metric: M): M {
+  return { ...metric, program };
+}
+
 /** Bounds of `slots` buckets of log2_slot() in bpf/probe.h, of which the last has none: 1, 2, 4 ... times `scale`. */
 export function log2Bounds(slots: number, scale = 1): number[] {
   // 15 digits hide what multiplying by 1e-9 adds: 1.0240000000000002e-6.
@@ -221,8 +253,12 @@ interface MapTableDeclaration<L extends ObjectLayout, M extends Extract<keyof L[
   readonly map: M;
   readonly entity: string;
   readonly keys: Readonly<Record<string, LabelReader<Fields<L, M, "key">>>>;
-  readonly labels?: Readonly<Record<string, LabelReader<Fields<L, M, "key">>>>;
+  readonly labels?: Readonly<
+    Record<string, LabelReader<Fields<L, M, "key">> | ValueLabelReader<Fields<L, M, "value">>>
+  >;
   readonly version?: string;
+  readonly on?: boolean;
+  readonly where?: Readonly<Partial<Record<Fields<L, M, "key">, number>>>;
   readonly metrics: Readonly<
     Record<
       string,
@@ -234,12 +270,15 @@ interface MapTableDeclaration<L extends ObjectLayout, M extends Extract<keyof L[
 /** Declares a table over a BPF map; a field that the map does not have is a type error. */
 export function mapTable<L extends ObjectLayout, M extends Extract<keyof L["maps"], string>>(
   _layout: L,
-  { map, entity, keys, labels = {}, version = VERSION, metrics }: MapTableDeclaration<L, M>,
+  declaration: MapTableDeclaration<L, M>,
 ): MapTable {
+  const { map, entity, keys, labels = {}, version = VERSION, metrics, on = true } = declaration;
   return {
     map,
     entity,
     version,
+    on,
+    where: (declaration.where ?? {}) as Readonly<Record<string, number>>,
     keys: Object.keys(keys),
     labels: Object.keys(labels),
     labelReaders: [...Object.values(keys), ...Object.values(labels)],
@@ -247,28 +286,46 @@ export function mapTable<L extends ObjectLayout, M extends Extract<keyof L["maps
   };
 }
 
-export function bpfProbe<const L extends ObjectLayout>(
-  declaration:
-    & Omit<Declared<BpfProbe, "constants" | "iterators" | "optional" | "alive">, "layout">
-    & {
-      layout: L;
-      constants?: (
-        settings: Settings,
-      ) => Readonly<Partial<Record<Extract<keyof L["constants"], string>, number>>>;
-      iterators?: readonly Extract<keyof L["programs"], string>[];
-      optional?: readonly Extract<keyof L["programs"], string>[];
-      alive?: string;
-    },
+type BpfDefaults =
+  | "constants"
+  | "entries"
+  | "uses"
+  | "lacking"
+  | "iterators"
+  | "optional"
+  | "alive";
+type ProgramOf<L extends ObjectLayout> = Extract<keyof L["programs"], string>;
+
+interface BpfParts<L extends ObjectLayout, T extends string> {
+  readonly layout: L;
+  readonly tables: Readonly<Record<T, MapTable>>;
+  readonly constants?: (
+    settings: Settings,
+    on: ReadonlySet<string>,
+  ) => Readonly<Partial<Record<Extract<keyof L["constants"], string>, number>>>;
+  readonly entries?: (settings: Settings) => readonly MapEntry[];
+  readonly uses?: Readonly<Partial<Record<ProgramOf<L>, readonly NoInfer<T>[]>>>;
+  readonly lacking?: Readonly<Record<string, string>>;
+  readonly iterators?: readonly ProgramOf<L>[];
+  readonly optional?: readonly ProgramOf<L>[];
+  readonly alive?: string;
+}
+
+export function bpfProbe<const L extends ObjectLayout, T extends string>(
+  declaration: Omit<Declared<BpfProbe, BpfDefaults>, "layout" | "tables"> & BpfParts<L, T>,
 ): BpfProbe {
-  const { constants, ...rest } = declaration;
+  const { constants, uses = {}, ...rest } = declaration;
   return {
     partOf: [],
     on: true,
     iterators: [],
     optional: [],
+    lacking: {},
+    entries: () => [],
     ...rest,
-    constants: (settings) => {
-      const given: Readonly<Record<string, number | undefined>> = constants?.(settings) ?? {};
+    uses: uses as Readonly<Record<string, readonly string[]>>,
+    constants: (settings, on) => {
+      const given: Readonly<Record<string, number | undefined>> = constants?.(settings, on) ?? {};
       const set: Record<string, number> = {};
       for (const [name, value] of Object.entries(given)) if (value !== undefined) set[name] = value;
       return set;

@@ -4,11 +4,13 @@ import type { AnyProbe } from "../core/probe.ts";
 import system_cpu from "../probes/system_cpu.ts";
 import system_meminfo from "../probes/system_meminfo.ts";
 import system_net from "../probes/system_net.ts";
+import task from "../probes/task.ts";
 import tcp from "../probes/tcp.ts";
 
 export const probes: readonly AnyProbe[] = [
   system_cpu,
   system_meminfo,
   system_net,
+  task,
   tcp,
 ];

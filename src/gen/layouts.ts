@@ -2,6 +2,228 @@
 /** Written by scripts/gen.ts from the BTF of bpf/*.bpf.c: do not edit. */
 import type { ObjectLayout } from "../core/layout.ts";
 
+export const task = {
+  object: "task.bpf.o",
+  maps: {
+    living: {
+      type: "hash",
+      maxEntries: 32768,
+      key: {
+        size: 4,
+        fields: {
+          value: { offset: 0, size: 4, kind: "unsigned" },
+        },
+      },
+      value: {
+        size: 1,
+        fields: {
+          value: { offset: 0, size: 1, kind: "unsigned" },
+        },
+      },
+    },
+    losses: {
+      type: "percpu_array",
+      maxEntries: 1,
+      key: {
+        size: 4,
+        fields: {
+          value: { offset: 0, size: 4, kind: "unsigned" },
+        },
+      },
+      value: {
+        size: 16,
+        fields: {
+          table_full: { offset: 0, size: 8, kind: "unsigned" },
+          ring_drop: { offset: 8, size: 8, kind: "unsigned" },
+        },
+      },
+    },
+    observed: {
+      type: "hash",
+      maxEntries: 8192,
+      key: {
+        size: 4,
+        fields: {
+          value: { offset: 0, size: 4, kind: "unsigned" },
+        },
+      },
+      value: {
+        size: 1,
+        fields: {
+          value: { offset: 0, size: 1, kind: "unsigned" },
+        },
+      },
+    },
+    observed_names: {
+      type: "hash",
+      maxEntries: 256,
+      key: {
+        size: 16,
+        fields: {
+          comm: { offset: 0, size: 16, kind: "bytes" },
+        },
+      },
+      value: {
+        size: 1,
+        fields: {
+          value: { offset: 0, size: 1, kind: "unsigned" },
+        },
+      },
+    },
+    preemptions: {
+      type: "hash",
+      maxEntries: 4096,
+      key: {
+        size: 24,
+        fields: {
+          tgid: { offset: 0, size: 4, kind: "unsigned" },
+          by: { offset: 4, size: 4, kind: "unsigned" },
+          by_comm: { offset: 8, size: 16, kind: "bytes" },
+        },
+      },
+      value: {
+        size: 24,
+        fields: {
+          count: { offset: 0, size: 8, kind: "unsigned" },
+          ns: { offset: 8, size: 8, kind: "unsigned" },
+          reading: { offset: 16, size: 8, kind: "unsigned" },
+        },
+      },
+    },
+    proc_latency: {
+      type: "percpu_hash",
+      maxEntries: 1024,
+      key: {
+        size: 4,
+        fields: {
+          tgid: { offset: 0, size: 4, kind: "unsigned" },
+        },
+      },
+      value: {
+        size: 408,
+        fields: {
+          wait_ns: { offset: 0, size: 8, kind: "unsigned" },
+          wait_slots: { offset: 8, size: 192, kind: "array", element: 8 },
+          off_ns: { offset: 200, size: 8, kind: "unsigned" },
+          off_slots: { offset: 208, size: 192, kind: "array", element: 8 },
+          reading: { offset: 400, size: 8, kind: "unsigned" },
+        },
+      },
+    },
+    proc_sched: {
+      type: "hash",
+      maxEntries: 16384,
+      key: {
+        size: 4,
+        fields: {
+          tgid: { offset: 0, size: 4, kind: "unsigned" },
+        },
+      },
+      value: {
+        size: 104,
+        fields: {
+          offcpu_ns: { offset: 0, size: 8, kind: "unsigned" },
+          iowait_ns: { offset: 8, size: 8, kind: "unsigned" },
+          wait_ns: { offset: 16, size: 8, kind: "unsigned" },
+          waits: { offset: 24, size: 8, kind: "unsigned" },
+          preempted: { offset: 32, size: 8, kind: "unsigned" },
+          voluntary: { offset: 40, size: 8, kind: "unsigned" },
+          migrations: { offset: 48, size: 8, kind: "unsigned" },
+          forks: { offset: 56, size: 8, kind: "unsigned" },
+          threads: { offset: 64, size: 8, kind: "unsigned" },
+          execs: { offset: 72, size: 8, kind: "unsigned" },
+          reading: { offset: 80, size: 8, kind: "unsigned" },
+          comm: { offset: 88, size: 16, kind: "bytes" },
+        },
+      },
+    },
+    sched_latency: {
+      type: "percpu_array",
+      maxEntries: 1,
+      key: {
+        size: 4,
+        fields: {
+          value: { offset: 0, size: 4, kind: "unsigned" },
+        },
+      },
+      value: {
+        size: 408,
+        fields: {
+          wait_ns: { offset: 0, size: 8, kind: "unsigned" },
+          wait_slots: { offset: 8, size: 192, kind: "array", element: 8 },
+          off_ns: { offset: 200, size: 8, kind: "unsigned" },
+          off_slots: { offset: 208, size: 192, kind: "array", element: 8 },
+          reading: { offset: 400, size: 8, kind: "unsigned" },
+        },
+      },
+    },
+    thread_cpu: {
+      type: "hash",
+      maxEntries: 8192,
+      key: {
+        size: 4,
+        fields: {
+          pid: { offset: 0, size: 4, kind: "unsigned" },
+        },
+      },
+      value: {
+        size: 64,
+        fields: {
+          off_cpu_ns: { offset: 0, size: 8, kind: "unsigned" },
+          migrations: { offset: 8, size: 8, kind: "unsigned" },
+          reading: { offset: 16, size: 8, kind: "unsigned" },
+          tgid: { offset: 24, size: 4, kind: "unsigned" },
+          comm: { offset: 28, size: 16, kind: "bytes" },
+          preemptor: { offset: 44, size: 16, kind: "bytes" },
+        },
+      },
+    },
+    threads: {
+      type: "other",
+      maxEntries: 0,
+      key: {
+        size: 4,
+        fields: {
+          value: { offset: 0, size: 4, kind: "signed" },
+        },
+      },
+      value: {
+        size: 216,
+        fields: {
+          now: { offset: 0, size: 80, kind: "array", element: 8 },
+          counted: { offset: 80, size: 80, kind: "array", element: 8 },
+          off_since: { offset: 160, size: 8, kind: "unsigned" },
+          ready_since: { offset: 168, size: 8, kind: "unsigned" },
+          preempted_max_ns: { offset: 176, size: 8, kind: "unsigned" },
+          cpu: { offset: 184, size: 4, kind: "unsigned" },
+          preemptor: { offset: 188, size: 4, kind: "unsigned" },
+          preemptor_comm: { offset: 192, size: 16, kind: "bytes" },
+          off: { offset: 208, size: 1, kind: "unsigned" },
+          observed: { offset: 209, size: 1, kind: "unsigned" },
+        },
+      },
+    },
+  },
+  records: {},
+  constants: {
+    latency_on: { offset: 4, size: 1, kind: "unsigned" },
+    observe_all: { offset: 0, size: 1, kind: "unsigned" },
+    preemption_on: { offset: 3, size: 1, kind: "unsigned" },
+    proc_latency_on: { offset: 5, size: 1, kind: "unsigned" },
+    sched_on: { offset: 1, size: 1, kind: "unsigned" },
+    thread_cpu_on: { offset: 2, size: 1, kind: "unsigned" },
+  },
+  programs: {
+    task_exec: "tp_btf/sched_process_exec",
+    task_exit: "tp_btf/sched_process_exit",
+    task_fork: "tp_btf/sched_process_fork",
+    task_reading: "iter/task",
+    task_switch: "tp_btf/sched_switch",
+    task_wakeup: "tp_btf/sched_wakeup",
+    task_wakeup_new: "tp_btf/sched_wakeup_new",
+  },
+} as const satisfies ObjectLayout;
+
 export const tcp = {
   object: "tcp.bpf.o",
   maps: {

@@ -292,7 +292,7 @@ const TABLES: MapKey<"on" | "off"> = {
   kind: "map",
   default: {},
   values: SWITCH,
-  help: "Tables to leave out (off); the others are on.",
+  help: "Tables to switch on or off; the others are as `meta` shows.",
 };
 const SETTINGS: MapKey<Scalar> = {
   kind: "map",
@@ -340,7 +340,13 @@ export const LISTS = {
 } as const;
 
 /** What runs where no list says otherwise. */
-export const DEFAULT_PROBES = ["system_cpu", "system_meminfo", "system_net", "tcp"] as const;
+export const DEFAULT_PROBES = [
+  "system_cpu",
+  "system_meminfo",
+  "system_net",
+  "task",
+  "tcp",
+] as const;
 
 export type Sections = {
   readonly [Name in keyof typeof SECTIONS]: ValuesOf<(typeof SECTIONS)[Name]["keys"]>;

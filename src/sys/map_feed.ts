@@ -4,7 +4,7 @@
  * labels share a row, which shows their sum. A key whose rows expired is deleted from the map too.
  */
 import { ByteIndex } from "../core/byte_index.ts";
-import { KeyView } from "../core/labels.ts";
+import { KeyView, type LabelReader } from "../core/labels.ts";
 import type { FieldMetric, MapTable } from "../core/probe.ts";
 import type { Table } from "../core/table.ts";
 import type { MapReader, Row } from "./table_reader.ts";
@@ -16,10 +16,15 @@ export interface Target {
 
 /** One table's side of the feed. Arrays are by the number of the key. */
 interface Side extends Target {
+  /** Numbers that the key must have. */
+  readonly wanted: readonly (readonly [field: string, number: number])[];
   readonly columns: readonly number[];
   /** Positions in `Row.numbers`. */
   readonly sources: readonly number[];
   readonly scales: readonly number[];
+  /** Readers of labels in the value, which may change, and by the number of the key what they read. */
+  readonly changing: readonly LabelReader[];
+  readonly shown: string[];
   readonly slots: number[];
   readonly generations: number[];
   /** By slot: the reading that wrote it last. */
@@ -30,7 +35,8 @@ export class MapFeed {
   readonly #reader: MapReader;
   readonly #sides: readonly Side[];
   readonly #index: ByteIndex;
-  readonly #view: KeyView;
+  readonly #key: KeyView;
+  readonly #value: KeyView;
   /** Position of the field that tells life, or -1. */
   readonly #alive: number;
   /** By the number of the key: its last value, and the last reading that had the key. */
@@ -38,13 +44,15 @@ export class MapFeed {
   readonly #lastSeen: number[] = [];
   #reading = 0;
 
-  /** `alive`: the numeric field that changes while the row's thing lives; without, being in the map is life. */
+  /** `alive`: the numeric field that changes while the row's thing lives; in a map without it, being there is life. */
   constructor(reader: MapReader, targets: readonly Target[], alive?: string) {
     this.#reader = reader;
     this.#sides = targets.map((target) => sideOf(target, reader));
     this.#index = new ByteIndex(reader.keySize);
-    this.#view = new KeyView(reader.layout.key);
-    this.#alive = alive === undefined ? -1 : reader.indexOf(alive);
+    this.#key = new KeyView(reader.layout.key);
+    this.#value = new KeyView(reader.layout.value);
+    const told = alive !== undefined && Object.hasOwn(reader.layout.value.fields, alive);
+    this.#alive = told ? reader.indexOf(alive) : -1;
   }
 
   /** Reads the map once. Throws KernelError. */
@@ -76,15 +84,39 @@ export class MapFeed {
     const { table, slots, generations } = side;
     const slot = slots[number]!;
     if (slot >= 0 && generations[number] === table.generation(slot)) {
-      if (renew) table.renew(slot, now);
+      if (!renew) return slot;
+      if (this.#hasChanged(side, number, row)) table.row(this.#labels(side, row), now);
+      else table.renew(slot, now);
       return slot;
     }
-    if (!renew) return -1;
-    const key = this.#view.at(row.keys, row.keyOffset);
-    const made = table.row(side.spec.labelReaders.map((label) => label.read(key)), now);
+    if (!renew || !this.#isWanted(side, row)) return -1;
+    this.#hasChanged(side, number, row);
+    const made = table.row(this.#labels(side, row), now);
     slots[number] = made;
     if (made >= 0) generations[number] = table.generation(made);
     return made;
+  }
+
+  #labels({ spec }: Side, row: Row): string[] {
+    const key = this.#key.at(row.keys, row.keyOffset);
+    const value = this.#value.at(row.values, row.valueOffset);
+    return spec.labelReaders.map((label) => label.read(label.part === "value" ? value : key));
+  }
+
+  /** Whether labels in the value are not what they were; notes what they are. */
+  #hasChanged({ changing, shown }: Side, number: number, row: Row): boolean {
+    if (changing.length === 0) return false;
+    const value = this.#value.at(row.values, row.valueOffset);
+    const text = changing.map((label) => label.read(value)).join("\0");
+    if (text === shown[number]) return false;
+    shown[number] = text;
+    return true;
+  }
+
+  #isWanted({ wanted }: Side, row: Row): boolean {
+    if (wanted.length === 0) return true;
+    const key = this.#key.at(row.keys, row.keyOffset);
+    return wanted.every(([field, number]) => key.number(field) === number);
   }
 
   #write({ table, columns, sources, scales, written }: Side, slot: number, numbers: Float64Array) {
@@ -132,6 +164,9 @@ function sideOf(target: Target, reader: MapReader): Side {
     columns: paths.map(({ column }) => column),
     sources: paths.map(({ source }) => source),
     scales: paths.map(({ scale }) => scale),
+    wanted: Object.entries(spec.where ?? {}),
+    changing: spec.labelReaders.filter(({ part }) => part === "value"),
+    shown: [],
     slots: [],
     generations: [],
     written: [],

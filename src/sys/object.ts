@@ -89,6 +89,10 @@ export class BpfObject {
     }
   }
 
+  isAttached(program: string): boolean {
+    return this.#links.has(program);
+  }
+
   /** A reader of the map; made anew by each call. */
   table(map: string): MapReader {
     const layout = this.#layoutOf(map);

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* Kernel types of the task and block probes that no other probe reads; see kernel.h. */
+#pragma once
+
+#include "kernel.h"
+
+enum {
+	TASK_INTERRUPTIBLE = 1,
+	TASK_UNINTERRUPTIBLE = 2,
+};
+
+enum { TASK_COMM_LEN = 16 };
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct kernfs_node {
+	const char *name;
+	u64 id;
+};
+
+struct cgroup {
+	struct kernfs_node *kn;
+};
+
+struct cgroup_subsys_state {
+	struct cgroup *cgroup;
+};
+
+struct css_set {
+	struct cgroup_subsys_state *subsys[16];
+	struct cgroup *dfl_cgrp;
+};
+
+enum cgroup_subsys_id___any { cpuacct_cgrp_id___any = 2, memory_cgrp_id___any = 4 };
+
+struct atomic_value {
+	int counter;
+};
+
+struct signal_struct___task {
+	struct atomic_value live;
+};
+
+struct super_block {
+	unsigned long s_magic;
+	u32 s_dev;
+};
+
+struct inode___task {
+	struct super_block *i_sb;
+	u16 i_mode;
+};
+
+struct file___task {
+	struct inode___task *f_inode;
+};
+
+struct fdtable___task {
+	unsigned int max_fds;
+	struct file___task **fd;
+};
+
+struct files_struct___task {
+	struct fdtable___task *fdt;
+};
+
+struct task_struct___task {
+	unsigned int in_iowait : 1;
+	struct css_set *cgroups;
+	struct signal_struct___task *signal;
+	struct files_struct___task *files;
+};
+
+#pragma clang attribute pop
+
+static __always_inline struct task_struct___task *more_of(struct task_struct *task)
+{
+	return (struct task_struct___task *)task;
+}
+
+/* The cgroup that accounts for a controller: of its own hierarchy (v1) or the one of all (v2). */
+static __always_inline struct kernfs_node *cgroup_node(struct task_struct *task, int controller)
+{
+	struct css_set *set = BPF_CORE_READ(more_of(task), cgroups);
+	struct cgroup_subsys_state *state = NULL;
+	struct cgroup *cgroup;
+
+	bpf_core_read(&state, sizeof(state), &set->subsys[controller]);
+	cgroup = BPF_CORE_READ(state, cgroup);
+	return BPF_CORE_READ(cgroup, kn);
+}
+
+static __always_inline int memory_controller(void)
+{
+	return bpf_core_enum_value(enum cgroup_subsys_id___any, memory_cgrp_id___any);
+}
