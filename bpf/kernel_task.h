@@ -64,11 +64,21 @@ struct files_struct___task {
 	struct fdtable___task *fdt;
 };
 
+struct percpu_counter___task {
+	s64 count;
+};
+
+struct mm_struct___task {
+	unsigned long total_vm;
+	struct percpu_counter___task rss_stat[4];
+};
+
 struct task_struct___task {
 	unsigned int in_iowait : 1;
 	struct css_set *cgroups;
 	struct signal_struct___task *signal;
 	struct files_struct___task *files;
+	struct mm_struct___task *mm;
 };
 
 #pragma clang attribute pop
@@ -88,6 +98,14 @@ static __always_inline struct kernfs_node *cgroup_node(struct task_struct *task,
 	bpf_core_read(&state, sizeof(state), &set->subsys[controller]);
 	cgroup = BPF_CORE_READ(state, cgroup);
 	return BPF_CORE_READ(cgroup, kn);
+}
+
+/* Fills the name of a cgroup, which is the last part of its path. */
+static __always_inline void read_cgroup_name(char *to, u32 size, struct kernfs_node *node)
+{
+	const char *name = BPF_CORE_READ(node, name);
+
+	bpf_probe_read_kernel_str(to, size, name);
 }
 
 static __always_inline int memory_controller(void)

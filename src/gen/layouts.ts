@@ -2,6 +2,126 @@
 /** Written by scripts/gen.ts from the BTF of bpf/*.bpf.c: do not edit. */
 import type { ObjectLayout } from "../core/layout.ts";
 
+export const kill = {
+  object: "kill.bpf.o",
+  maps: {
+    kills: {
+      type: "hash",
+      maxEntries: 4096,
+      key: {
+        size: 28,
+        fields: {
+          killer: { offset: 0, size: 4, kind: "unsigned" },
+          killed: { offset: 4, size: 4, kind: "unsigned" },
+          signal: { offset: 8, size: 4, kind: "unsigned" },
+          comm: { offset: 12, size: 16, kind: "bytes" },
+        },
+      },
+      value: {
+        size: 16,
+        fields: {
+          signals: { offset: 0, size: 8, kind: "unsigned" },
+          last_ns: { offset: 8, size: 8, kind: "unsigned" },
+        },
+      },
+    },
+    losses: {
+      type: "percpu_array",
+      maxEntries: 1,
+      key: {
+        size: 4,
+        fields: {
+          value: { offset: 0, size: 4, kind: "unsigned" },
+        },
+      },
+      value: {
+        size: 16,
+        fields: {
+          table_full: { offset: 0, size: 8, kind: "unsigned" },
+          ring_drop: { offset: 8, size: 8, kind: "unsigned" },
+        },
+      },
+    },
+  },
+  records: {},
+  constants: {},
+  programs: {
+    kill_generate: "tp_btf/signal_generate",
+  },
+} as const satisfies ObjectLayout;
+
+export const oom = {
+  object: "oom.bpf.o",
+  maps: {
+    cgroups: {
+      type: "hash",
+      maxEntries: 4096,
+      key: {
+        size: 8,
+        fields: {
+          cgroup: { offset: 0, size: 8, kind: "unsigned" },
+        },
+      },
+      value: {
+        size: 72,
+        fields: {
+          ooms: { offset: 0, size: 8, kind: "unsigned" },
+          name: { offset: 8, size: 64, kind: "bytes" },
+        },
+      },
+    },
+    losses: {
+      type: "percpu_array",
+      maxEntries: 1,
+      key: {
+        size: 4,
+        fields: {
+          value: { offset: 0, size: 4, kind: "unsigned" },
+        },
+      },
+      value: {
+        size: 16,
+        fields: {
+          table_full: { offset: 0, size: 8, kind: "unsigned" },
+          ring_drop: { offset: 8, size: 8, kind: "unsigned" },
+        },
+      },
+    },
+    victims: {
+      type: "hash",
+      maxEntries: 1024,
+      key: {
+        size: 16,
+        fields: {
+          tgid: { offset: 0, size: 4, kind: "unsigned" },
+          unused: { offset: 4, size: 4, kind: "unsigned" },
+          cgroup: { offset: 8, size: 8, kind: "unsigned" },
+        },
+      },
+      value: {
+        size: 128,
+        fields: {
+          kills: { offset: 0, size: 8, kind: "unsigned" },
+          anon_pages: { offset: 8, size: 8, kind: "unsigned" },
+          file_pages: { offset: 16, size: 8, kind: "unsigned" },
+          shmem_pages: { offset: 24, size: 8, kind: "unsigned" },
+          vm_pages: { offset: 32, size: 8, kind: "unsigned" },
+          last_ns: { offset: 40, size: 8, kind: "unsigned" },
+          comm: { offset: 48, size: 16, kind: "bytes" },
+          cgroup_name: { offset: 64, size: 64, kind: "bytes" },
+        },
+      },
+    },
+  },
+  records: {},
+  constants: {},
+  programs: {
+    oom_cgroup_gone: "tp_btf/cgroup_rmdir",
+    oom_victim: "tp_btf/mark_victim",
+    oom_victim_pid: "tp_btf/mark_victim",
+  },
+} as const satisfies ObjectLayout;
+
 export const task = {
   object: "task.bpf.o",
   maps: {
