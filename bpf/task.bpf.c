@@ -4,7 +4,7 @@
  * Each hook has one program, whatever tables are on. What a thread does is added up in its own storage by itself; the
  * agent's iterator carries it into rows of processes, and so does the thread's end.
  *
- * Memory: 280 B of storage for each thread, 1.8 KiB more for those whose system calls are observed; tables: at their
+ * Memory: 280 B of storage for each thread, 3 KiB more for those whose system calls are observed; tables: at their
  * definitions, allocated as rows come.
  */
 #include "probe.h"
@@ -13,6 +13,7 @@
 #include "observe.h"
 #include "task_thread.h"
 #include "task_sched.h"
+#include "task_calls.h"
 
 static __always_inline bool has_ended(struct task_struct *task)
 {
@@ -37,6 +38,7 @@ int task_reading(struct bpf_iter__task *ctx)
 
 	if (!task) {
 		keep_sched_rows();
+		keep_call_rows();
 		reading++;
 		return 0;
 	}
@@ -46,6 +48,7 @@ int task_reading(struct bpf_iter__task *ctx)
 	note_living(task);
 	thread->observed = is_observed(task);
 	harvest_sched(task, thread, true);
+	harvest_calls(task, thread);
 	return 0;
 }
 
@@ -80,8 +83,10 @@ int BPF_PROG(task_exit, struct task_struct *task)
 	struct thread *thread = thread_of(task, 0);
 	u32 tgid = task->tgid;
 
-	if (thread)
+	if (thread) {
 		harvest_sched(task, thread, false);
+		harvest_calls(task, thread);
+	}
 	if (has_ended(task)) { /* another process may get the number */
 		bpf_map_delete_elem(&observed, &tgid);
 		bpf_map_delete_elem(&living, &tgid);

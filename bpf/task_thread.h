@@ -35,6 +35,11 @@ struct thread {
 	char preemptor_comm[TASK_COMM_LEN];
 	u8 off;
 	u8 observed;
+	u8 kind;	/* of the system call that is timed; see syscalls.h */
+	u32 call;	/* number of the system call that it is in */
+	u64 entered_ns; /* 0: it is not timed */
+	u64 failed;
+	u64 failed_counted;
 };
 
 struct {

@@ -125,6 +125,24 @@ export const oom = {
 export const task = {
   object: "task.bpf.o",
   maps: {
+    call_storage: {
+      type: "other",
+      maxEntries: 0,
+      key: {
+        size: 4,
+        fields: {
+          value: { offset: 0, size: 4, kind: "signed" },
+        },
+      },
+      value: {
+        size: 3120,
+        fields: {
+          sum: { offset: 0, size: 120, kind: "array", element: 8 },
+          max: { offset: 120, size: 120, kind: "array", element: 8 },
+          slots: { offset: 240, size: 2880, kind: "bytes" },
+        },
+      },
+    },
     living: {
       type: "hash",
       maxEntries: 32768,
@@ -207,6 +225,134 @@ export const task = {
           count: { offset: 0, size: 8, kind: "unsigned" },
           ns: { offset: 8, size: 8, kind: "unsigned" },
           reading: { offset: 16, size: 8, kind: "unsigned" },
+        },
+      },
+    },
+    proc_call_errors: {
+      type: "hash",
+      maxEntries: 16384,
+      key: {
+        size: 12,
+        fields: {
+          tgid: { offset: 0, size: 4, kind: "unsigned" },
+          number: { offset: 4, size: 2, kind: "unsigned" },
+          error: { offset: 6, size: 2, kind: "unsigned" },
+          machine: { offset: 8, size: 4, kind: "unsigned" },
+        },
+      },
+      value: {
+        size: 16,
+        fields: {
+          count: { offset: 0, size: 8, kind: "unsigned" },
+          reading: { offset: 8, size: 8, kind: "unsigned" },
+        },
+      },
+    },
+    proc_call_times: {
+      type: "hash",
+      maxEntries: 16384,
+      key: {
+        size: 8,
+        fields: {
+          tgid: { offset: 0, size: 4, kind: "unsigned" },
+          call: { offset: 4, size: 4, kind: "unsigned" },
+        },
+      },
+      value: {
+        size: 208,
+        fields: {
+          ns: { offset: 0, size: 8, kind: "unsigned" },
+          slots: { offset: 8, size: 192, kind: "array", element: 8 },
+          reading: { offset: 200, size: 8, kind: "unsigned" },
+        },
+      },
+    },
+    proc_calls: {
+      type: "hash",
+      maxEntries: 8192,
+      key: {
+        size: 4,
+        fields: {
+          value: { offset: 0, size: 4, kind: "unsigned" },
+        },
+      },
+      value: {
+        size: 152,
+        fields: {
+          mount_ns: { offset: 0, size: 8, kind: "unsigned" },
+          umount_ns: { offset: 8, size: 8, kind: "unsigned" },
+          read_ns: { offset: 16, size: 8, kind: "unsigned" },
+          write_ns: { offset: 24, size: 8, kind: "unsigned" },
+          fsync_ns: { offset: 32, size: 8, kind: "unsigned" },
+          sendmsg_ns: { offset: 40, size: 8, kind: "unsigned" },
+          recvmsg_ns: { offset: 48, size: 8, kind: "unsigned" },
+          sched_yield_ns: { offset: 56, size: 8, kind: "unsigned" },
+          futex_ns: { offset: 64, size: 8, kind: "unsigned" },
+          epoll_wait_ns: { offset: 72, size: 8, kind: "unsigned" },
+          epoll_pwait_ns: { offset: 80, size: 8, kind: "unsigned" },
+          fork_ns: { offset: 88, size: 8, kind: "unsigned" },
+          vfork_ns: { offset: 96, size: 8, kind: "unsigned" },
+          clone_ns: { offset: 104, size: 8, kind: "unsigned" },
+          ioctl_ns: { offset: 112, size: 8, kind: "unsigned" },
+          failed: { offset: 120, size: 8, kind: "unsigned" },
+          reading: { offset: 128, size: 8, kind: "unsigned" },
+          comm: { offset: 136, size: 16, kind: "bytes" },
+        },
+      },
+    },
+    proc_fs: {
+      type: "hash",
+      maxEntries: 4096,
+      key: {
+        size: 8,
+        fields: {
+          tgid: { offset: 0, size: 4, kind: "unsigned" },
+          fs: { offset: 4, size: 4, kind: "unsigned" },
+        },
+      },
+      value: {
+        size: 864,
+        fields: {
+          read_max_ns: { offset: 0, size: 8, kind: "unsigned" },
+          write_max_ns: { offset: 8, size: 8, kind: "unsigned" },
+          open_max_ns: { offset: 16, size: 8, kind: "unsigned" },
+          flush_max_ns: { offset: 24, size: 8, kind: "unsigned" },
+          read_ns: { offset: 32, size: 8, kind: "unsigned" },
+          write_ns: { offset: 40, size: 8, kind: "unsigned" },
+          open_ns: { offset: 48, size: 8, kind: "unsigned" },
+          flush_ns: { offset: 56, size: 8, kind: "unsigned" },
+          read_slots: { offset: 64, size: 192, kind: "array", element: 8 },
+          write_slots: { offset: 256, size: 192, kind: "array", element: 8 },
+          open_slots: { offset: 448, size: 192, kind: "array", element: 8 },
+          flush_slots: { offset: 640, size: 192, kind: "array", element: 8 },
+          period: { offset: 832, size: 8, kind: "unsigned" },
+          reading: { offset: 840, size: 8, kind: "unsigned" },
+          comm: { offset: 848, size: 16, kind: "bytes" },
+        },
+      },
+    },
+    proc_ioctl: {
+      type: "hash",
+      maxEntries: 4096,
+      key: {
+        size: 16,
+        fields: {
+          tgid: { offset: 0, size: 4, kind: "unsigned" },
+          fd: { offset: 4, size: 4, kind: "unsigned" },
+          size: { offset: 8, size: 4, kind: "unsigned" },
+          dir: { offset: 12, size: 1, kind: "unsigned" },
+          type: { offset: 13, size: 1, kind: "unsigned" },
+          nr: { offset: 14, size: 1, kind: "unsigned" },
+          unused: { offset: 15, size: 1, kind: "unsigned" },
+        },
+      },
+      value: {
+        size: 32,
+        fields: {
+          max_ns: { offset: 0, size: 8, kind: "unsigned" },
+          size: { offset: 8, size: 8, kind: "unsigned" },
+          reading: { offset: 16, size: 8, kind: "unsigned" },
+          period: { offset: 24, size: 8, kind: "unsigned" },
         },
       },
     },
@@ -308,7 +454,7 @@ export const task = {
         },
       },
       value: {
-        size: 216,
+        size: 240,
         fields: {
           now: { offset: 0, size: 80, kind: "array", element: 8 },
           counted: { offset: 80, size: 80, kind: "array", element: 8 },
@@ -320,12 +466,22 @@ export const task = {
           preemptor_comm: { offset: 192, size: 16, kind: "bytes" },
           off: { offset: 208, size: 1, kind: "unsigned" },
           observed: { offset: 209, size: 1, kind: "unsigned" },
+          kind: { offset: 210, size: 1, kind: "unsigned" },
+          call: { offset: 212, size: 4, kind: "unsigned" },
+          entered_ns: { offset: 216, size: 8, kind: "unsigned" },
+          failed: { offset: 224, size: 8, kind: "unsigned" },
+          failed_counted: { offset: 232, size: 8, kind: "unsigned" },
         },
       },
     },
   },
   records: {},
   constants: {
+    call_failures_on: { offset: 12, size: 1, kind: "unsigned" },
+    call_times_on: { offset: 13, size: 1, kind: "unsigned" },
+    calls_on: { offset: 8, size: 4, kind: "unsigned" },
+    fs_on: { offset: 16, size: 4, kind: "unsigned" },
+    ioctl_on: { offset: 14, size: 1, kind: "unsigned" },
     latency_on: { offset: 4, size: 1, kind: "unsigned" },
     observe_all: { offset: 0, size: 1, kind: "unsigned" },
     preemption_on: { offset: 3, size: 1, kind: "unsigned" },
@@ -339,6 +495,8 @@ export const task = {
     task_fork: "tp_btf/sched_process_fork",
     task_reading: "iter/task",
     task_switch: "tp_btf/sched_switch",
+    task_sys_enter: "tp_btf/sys_enter",
+    task_sys_exit: "tp_btf/sys_exit",
     task_wakeup: "tp_btf/sched_wakeup",
     task_wakeup_new: "tp_btf/sched_wakeup_new",
   },

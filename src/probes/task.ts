@@ -1,113 +1,22 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Processes and threads as the scheduler and the system calls see them. Kernel side: bpf/task.bpf.c. */
-import { id, ofValue, text } from "../core/labels.ts";
 import { observedAll, observedEntries } from "../core/observe.ts";
-import { bpfProbe, log2Bounds, mapTable, ofBuckets, ofField } from "../core/probe.ts";
+import { bpfProbe } from "../core/probe.ts";
 import { task } from "../gen/layouts.ts";
+import { callsOn, callTables } from "./task/call_tables.ts";
+import { fileSystemsOn, fsTables } from "./task/fs_tables.ts";
+import { schedTables } from "./task/sched_tables.ts";
 
-const SECONDS = 1e-9;
-/** Of duration_slot() in bpf/duration.h. */
-const BOUNDS = log2Bounds(24, 1.024e-6);
-
-const PROCESS = {
-  map: "proc_sched",
-  keys: { tgid: id("tgid") },
-  labels: { comm: ofValue(text("comm")) },
-} as const;
-
-const LATENCY = {
-  run_wait_seconds: ofBuckets(
-    { field: "wait_slots", sum: "wait_ns", scale: SECONDS },
-    BOUNDS,
-    "How long threads that were ready waited for a CPU.",
-    "seconds",
-  ),
-  off_cpu_seconds: ofBuckets(
-    { field: "off_slots", sum: "off_ns", scale: SECONDS },
-    BOUNDS,
-    "How long threads were off the CPU at a time, for whatever reason.",
-    "seconds",
-  ),
-} as const;
-
-const schedTables = {
-  proc_cpu: mapTable(task, {
-    ...PROCESS,
-    entity: "proc",
-    metrics: {
-      offcpu_ns: ofField("counter", "offcpu_ns", "Time of its threads off the CPU.", "ns"),
-      iowait_ns: ofField("counter", "iowait_ns", "Of that, waiting for I/O.", "ns"),
-    },
-  }),
-  proc_sched: mapTable(task, {
-    ...PROCESS,
-    entity: "proc_sched",
-    metrics: {
-      run_wait_seconds: ofField(
-        "counter",
-        "wait_ns",
-        "Time its threads were ready and had no CPU.",
-        "seconds",
-        SECONDS,
-      ),
-      run_waits: ofField("counter", "waits", "Times a thread waited for a CPU.", "count"),
-      preempted: ofField("counter", "preempted", "Times a thread lost its CPU unasked.", "count"),
-      gave_up: ofField("counter", "voluntary", "Times a thread left its CPU to wait.", "count"),
-      migrations: ofField("counter", "migrations", "Times a thread changed its CPU.", "count"),
-      forks: ofField("counter", "forks", "Child processes made.", "count"),
-      threads_made: ofField("counter", "threads", "Threads made.", "count"),
-      execs: ofField("counter", "execs", "Programs started in its place.", "count"),
-    },
-  }),
-  sched: mapTable(task, { map: "sched_latency", entity: "sched", keys: {}, metrics: LATENCY }),
-  proc_sched_latency: mapTable(task, {
-    map: "proc_latency",
-    entity: "proc_sched_latency",
-    on: false,
-    keys: { tgid: id("tgid") },
-    metrics: LATENCY,
-  }),
-  thread_cpu: mapTable(task, {
-    map: "thread_cpu",
-    entity: "thread",
-    on: false,
-    keys: { pid: id("pid") },
-    labels: {
-      tgid: ofValue(id("tgid")),
-      comm: ofValue(text("comm")),
-      preempted_by: ofValue(text("preemptor")),
-    },
-    metrics: {
-      off_cpu_ns: ofField(
-        "gauge",
-        "off_cpu_ns",
-        "Longest time off the CPU after losing it unasked, in the last period.",
-        "ns",
-      ),
-      migration_count: ofField("counter", "migrations", "Times it changed its CPU.", "count"),
-    },
-  }),
-  proc_preemption: mapTable(task, {
-    map: "preemptions",
-    entity: "proc_preemption",
-    on: false,
-    keys: { tgid: id("tgid"), by_tgid: id("by"), by_comm: text("by_comm") },
-    metrics: {
-      times: ofField("counter", "count", "Times the other took a thread's CPU.", "count"),
-      off_cpu_seconds: ofField(
-        "counter",
-        "ns",
-        "Time until those threads had a CPU again.",
-        "seconds",
-        SECONDS,
-      ),
-    },
-  }),
-} as const;
+const tables = { ...schedTables, ...callTables, ...fsTables } as const;
+const SWITCHES = ["proc_cpu", "proc_sched", "sched", "proc_sched_latency", "thread_cpu"] as const;
+const CALL_TABLES = [...Object.keys(callTables), ...Object.keys(fsTables)] as (
+  | keyof typeof callTables
+  | keyof typeof fsTables
+)[];
 
 export default bpfProbe({
   name: "task",
-  help: "Processes and threads as the scheduler sees them, from its tracepoints and iter/task.",
+  help: "Processes and threads: scheduling, system calls, file systems; from tracepoints.",
   partOf: ["proc"],
   layout: task,
   constants: (settings, on) => ({
@@ -117,9 +26,21 @@ export default bpfProbe({
     preemption_on: Number(on.has("proc_preemption")),
     latency_on: Number(on.has("sched")),
     proc_latency_on: Number(on.has("proc_sched_latency")),
+    calls_on: callsOn(on),
+    call_times_on: Number(on.has("proc_syscall_time")),
+    call_failures_on: Number(on.has("proc_syscall") || on.has("proc_syscall_error")),
+    ioctl_on: Number(on.has("proc_syscall_ioctl")),
+    fs_on: fileSystemsOn(on),
   }),
   entries: observedEntries,
+  uses: {
+    task_switch: [...SWITCHES, "proc_preemption"],
+    task_wakeup: [...SWITCHES, "proc_preemption"],
+    task_wakeup_new: [...SWITCHES, "proc_preemption"],
+    task_sys_enter: CALL_TABLES,
+    task_sys_exit: CALL_TABLES,
+  },
   iterators: ["task_reading"],
   alive: "reading",
-  tables: schedTables,
+  tables,
 });

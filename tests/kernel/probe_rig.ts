@@ -119,8 +119,9 @@ export class Shell implements AsyncDisposable {
   readonly #input: WritableStreamDefaultWriter<Uint8Array>;
   readonly #output: ReadableStreamDefaultReader<string>;
 
-  constructor(program = "bash") {
-    this.#child = new Deno.Command(program, { stdin: "piped", stdout: "piped" }).spawn();
+  constructor(program = "bash", args: readonly string[] = []) {
+    this.#child = new Deno.Command(program, { args: [...args], stdin: "piped", stdout: "piped" })
+      .spawn();
     this.#input = this.#child.stdin.getWriter();
     this.#output = this.#child.stdout.pipeThrough(new TextDecoderStream()).getReader();
   }
@@ -130,8 +131,17 @@ export class Shell implements AsyncDisposable {
   }
 
   /** Runs a line and gives what it wrote to standard output. */
-  async run(line: string): Promise<string> {
-    await this.#input.write(new TextEncoder().encode(`${line}\necho "done:$?"\n`));
+  run(line: string): Promise<string> {
+    return this.send(`${line}\necho "done:$?"\n`);
+  }
+
+  /** Sends input and waits for a line "done:" with a number. */
+  protected async send(text: string): Promise<string> {
+    await this.#input.write(new TextEncoder().encode(text));
+    return await this.#answer();
+  }
+
+  async #answer(): Promise<string> {
     let text = "";
     for (;;) {
       const { value, done } = await this.#output.read();
@@ -142,7 +152,9 @@ export class Shell implements AsyncDisposable {
     }
   }
 
-  async end(): Promise<void> {
+  /** Sends a last input and waits for the end. */
+  async end(last = ""): Promise<void> {
+    if (last !== "") await this.#input.write(new TextEncoder().encode(last));
     await this.#input.close();
     await this.#output.cancel();
     await this.#child.status;
