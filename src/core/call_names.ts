@@ -83,8 +83,9 @@ export function callName(machine: number, number: number): string {
   return name ?? high[number - FIRST_HIGH] ?? String(number);
 }
 
-/** ENOENT for 2. */
+/** ENOENT for 2; empty for 0. */
 export function errorName(errno: number): string {
+  if (errno === 0) return "";
   const name = allNames().errors[errno - 1];
   return name === undefined || name === "-" ? String(errno) : name;
 }

@@ -25,7 +25,7 @@ Deno.test("callName gives the number of a call that it does not know", () => {
 });
 
 Deno.test("errorName names errors, and gives the number of one that is none", () => {
-  const names = [1, 2, 11, 38, 95, 110, 133, 41, 300].map(errorName);
+  const names = [1, 2, 11, 38, 95, 110, 133, 41, 300, 0].map(errorName);
   assert.deepEqual(names, [
     "EPERM",
     "ENOENT",
@@ -36,5 +36,6 @@ Deno.test("errorName names errors, and gives the number of one that is none", ()
     "EHWPOISON",
     "41",
     "300",
+    "",
   ]);
 });

@@ -2,6 +2,260 @@
 /** Written by scripts/gen.ts from the BTF of bpf/*.bpf.c: do not edit. */
 import type { ObjectLayout } from "../core/layout.ts";
 
+export const io = {
+  object: "io.bpf.o",
+  maps: {
+    disks: {
+      type: "hash",
+      maxEntries: 512,
+      key: {
+        size: 8,
+        fields: {
+          major: { offset: 0, size: 4, kind: "unsigned" },
+          first_minor: { offset: 4, size: 4, kind: "unsigned" },
+        },
+      },
+      value: {
+        size: 1032,
+        fields: {
+          req_max: { offset: 0, size: 8, kind: "unsigned" },
+          req_last: { offset: 8, size: 8, kind: "unsigned" },
+          req_sum: { offset: 16, size: 8, kind: "unsigned" },
+          req_jitter: { offset: 24, size: 8, kind: "unsigned" },
+          req_count: { offset: 32, size: 8, kind: "unsigned" },
+          flush_max: { offset: 40, size: 8, kind: "unsigned" },
+          flush_last: { offset: 48, size: 8, kind: "unsigned" },
+          flush_sum: { offset: 56, size: 8, kind: "unsigned" },
+          flush_jitter: { offset: 64, size: 8, kind: "unsigned" },
+          flush_count: { offset: 72, size: 8, kind: "unsigned" },
+          driver_max: { offset: 80, size: 8, kind: "unsigned" },
+          driver_last: { offset: 88, size: 8, kind: "unsigned" },
+          driver_sum: { offset: 96, size: 8, kind: "unsigned" },
+          driver_jitter: { offset: 104, size: 8, kind: "unsigned" },
+          driver_count: { offset: 112, size: 8, kind: "unsigned" },
+          device_max: { offset: 120, size: 8, kind: "unsigned" },
+          device_last: { offset: 128, size: 8, kind: "unsigned" },
+          device_sum: { offset: 136, size: 8, kind: "unsigned" },
+          device_jitter: { offset: 144, size: 8, kind: "unsigned" },
+          device_count: { offset: 152, size: 8, kind: "unsigned" },
+          req_slots: { offset: 160, size: 192, kind: "array", element: 8 },
+          flush_slots: { offset: 352, size: 192, kind: "array", element: 8 },
+          driver_slots: { offset: 544, size: 192, kind: "array", element: 8 },
+          device_slots: { offset: 736, size: 192, kind: "array", element: 8 },
+          read_bytes: { offset: 928, size: 8, kind: "unsigned" },
+          write_bytes: { offset: 936, size: 8, kind: "unsigned" },
+          errors: { offset: 944, size: 8, kind: "unsigned" },
+          last_errno: { offset: 952, size: 8, kind: "unsigned" },
+          accessed: { offset: 960, size: 8, kind: "unsigned" },
+          buffers_dirtied: { offset: 968, size: 8, kind: "unsigned" },
+          loaded: { offset: 976, size: 8, kind: "unsigned" },
+          dirtied: { offset: 984, size: 8, kind: "unsigned" },
+          period: { offset: 992, size: 8, kind: "unsigned" },
+          name: { offset: 1000, size: 32, kind: "bytes" },
+        },
+      },
+    },
+    issued: {
+      type: "hash",
+      maxEntries: 16384,
+      key: {
+        size: 8,
+        fields: {
+          value: { offset: 0, size: 8, kind: "unsigned" },
+        },
+      },
+      value: {
+        size: 8,
+        fields: {
+          value: { offset: 0, size: 8, kind: "unsigned" },
+        },
+      },
+    },
+    losses: {
+      type: "percpu_array",
+      maxEntries: 1,
+      key: {
+        size: 4,
+        fields: {
+          value: { offset: 0, size: 4, kind: "unsigned" },
+        },
+      },
+      value: {
+        size: 16,
+        fields: {
+          table_full: { offset: 0, size: 8, kind: "unsigned" },
+          ring_drop: { offset: 8, size: 8, kind: "unsigned" },
+        },
+      },
+    },
+    observed: {
+      type: "hash",
+      maxEntries: 8192,
+      key: {
+        size: 4,
+        fields: {
+          value: { offset: 0, size: 4, kind: "unsigned" },
+        },
+      },
+      value: {
+        size: 1,
+        fields: {
+          value: { offset: 0, size: 1, kind: "unsigned" },
+        },
+      },
+    },
+    observed_names: {
+      type: "hash",
+      maxEntries: 256,
+      key: {
+        size: 16,
+        fields: {
+          comm: { offset: 0, size: 16, kind: "bytes" },
+        },
+      },
+      value: {
+        size: 1,
+        fields: {
+          value: { offset: 0, size: 1, kind: "unsigned" },
+        },
+      },
+    },
+    proc_io: {
+      type: "hash",
+      maxEntries: 8192,
+      key: {
+        size: 4,
+        fields: {
+          tgid: { offset: 0, size: 4, kind: "unsigned" },
+        },
+      },
+      value: {
+        size: 88,
+        fields: {
+          small_reads: { offset: 0, size: 8, kind: "unsigned" },
+          small_writes: { offset: 8, size: 8, kind: "unsigned" },
+          large_reads: { offset: 16, size: 8, kind: "unsigned" },
+          large_writes: { offset: 24, size: 8, kind: "unsigned" },
+          errors: { offset: 32, size: 8, kind: "unsigned" },
+          hangs: { offset: 40, size: 8, kind: "unsigned" },
+          max_ns: { offset: 48, size: 8, kind: "unsigned" },
+          period: { offset: 56, size: 8, kind: "unsigned" },
+          reading: { offset: 64, size: 8, kind: "unsigned" },
+          comm: { offset: 72, size: 16, kind: "bytes" },
+        },
+      },
+    },
+    proc_page: {
+      type: "hash",
+      maxEntries: 8192,
+      key: {
+        size: 4,
+        fields: {
+          tgid: { offset: 0, size: 4, kind: "unsigned" },
+        },
+      },
+      value: {
+        size: 88,
+        fields: {
+          accessed: { offset: 0, size: 8, kind: "unsigned" },
+          buffers_dirtied: { offset: 8, size: 8, kind: "unsigned" },
+          loaded: { offset: 16, size: 8, kind: "unsigned" },
+          dirtied: { offset: 24, size: 8, kind: "unsigned" },
+          reclaims: { offset: 32, size: 8, kind: "unsigned" },
+          reclaim_ns: { offset: 40, size: 8, kind: "unsigned" },
+          reclaim_max_ns: { offset: 48, size: 8, kind: "unsigned" },
+          period: { offset: 56, size: 8, kind: "unsigned" },
+          reading: { offset: 64, size: 8, kind: "unsigned" },
+          comm: { offset: 72, size: 16, kind: "bytes" },
+        },
+      },
+    },
+    queued: {
+      type: "hash",
+      maxEntries: 16384,
+      key: {
+        size: 8,
+        fields: {
+          value: { offset: 0, size: 8, kind: "unsigned" },
+        },
+      },
+      value: {
+        size: 24,
+        fields: {
+          since: { offset: 0, size: 8, kind: "unsigned" },
+          tgid: { offset: 8, size: 4, kind: "unsigned" },
+          pid: { offset: 12, size: 4, kind: "unsigned" },
+          bytes: { offset: 16, size: 4, kind: "unsigned" },
+          is_write: { offset: 20, size: 1, kind: "unsigned" },
+          observed: { offset: 21, size: 1, kind: "unsigned" },
+        },
+      },
+    },
+    reclaiming: {
+      type: "hash",
+      maxEntries: 4096,
+      key: {
+        size: 4,
+        fields: {
+          value: { offset: 0, size: 4, kind: "unsigned" },
+        },
+      },
+      value: {
+        size: 8,
+        fields: {
+          value: { offset: 0, size: 8, kind: "unsigned" },
+        },
+      },
+    },
+    thread_io: {
+      type: "hash",
+      maxEntries: 8192,
+      key: {
+        size: 4,
+        fields: {
+          pid: { offset: 0, size: 4, kind: "unsigned" },
+        },
+      },
+      value: {
+        size: 64,
+        fields: {
+          read_bytes: { offset: 0, size: 8, kind: "unsigned" },
+          write_bytes: { offset: 8, size: 8, kind: "unsigned" },
+          errors: { offset: 16, size: 8, kind: "unsigned" },
+          hangs: { offset: 24, size: 8, kind: "unsigned" },
+          reading: { offset: 32, size: 8, kind: "unsigned" },
+          tgid: { offset: 40, size: 4, kind: "unsigned" },
+          comm: { offset: 44, size: 16, kind: "bytes" },
+        },
+      },
+    },
+  },
+  records: {},
+  constants: {
+    count_on: { offset: 2, size: 1, kind: "unsigned" },
+    disk_on: { offset: 1, size: 1, kind: "unsigned" },
+    observe_all: { offset: 0, size: 1, kind: "unsigned" },
+    page_disk_on: { offset: 5, size: 1, kind: "unsigned" },
+    page_process_on: { offset: 6, size: 1, kind: "unsigned" },
+    process_on: { offset: 3, size: 1, kind: "unsigned" },
+    thread_on: { offset: 4, size: 1, kind: "unsigned" },
+  },
+  programs: {
+    io_bio_complete: "tp_btf/block_bio_complete",
+    io_buffer_dirty: "tp_btf/block_dirty_buffer",
+    io_complete: "tp_btf/block_rq_complete",
+    io_hang: "tp_btf/sched_process_hang",
+    io_issue: "tp_btf/block_rq_issue",
+    io_page_access: "tp_btf/mm_filemap_get_pages",
+    io_page_dirty: "tp_btf/writeback_dirty_folio",
+    io_page_load: "tp_btf/mm_filemap_add_to_page_cache",
+    io_queue: "tp_btf/block_bio_queue",
+    io_reading: "iter/task",
+    io_reclaim_begin: "tp_btf/mm_vmscan_direct_reclaim_begin",
+    io_reclaim_end: "tp_btf/mm_vmscan_direct_reclaim_end",
+  },
+} as const satisfies ObjectLayout;
+
 export const kill = {
   object: "kill.bpf.o",
   maps: {
