@@ -17,7 +17,7 @@ const PROBES: ReadonlyMap<string, readonly string[]> = new Map([
 /** Programs in `extend_probes` that are compiled C; its Python and Java programs can still be run. */
 const PROGRAMS: ReadonlyMap<string, readonly string[]> = new Map([
   ["tcpprobe", ["tcp"]],
-  ["taskprobe", ["task", "io"]],
+  ["taskprobe", ["task"]],
   ["endpoint", []],
   ["nsprobe", []],
   ["blockprobe", ["io"]],

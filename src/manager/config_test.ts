@@ -4,7 +4,7 @@ import { ConfigError } from "../core/errors.ts";
 import { loadConfig } from "./config.ts";
 import type { ConfigFiles } from "./config_file.ts";
 import { ConfigProblems } from "./config_findings.ts";
-import type { Config } from "./schema.ts";
+import { type Config, DEFAULT_PROBES } from "./schema.ts";
 
 const FIXTURES = new URL("../../tests/fixtures/conf/", import.meta.url).pathname;
 
@@ -184,7 +184,7 @@ Deno.test("loadConfig uses what the file sets and the default for the rest", () 
   });
   assert.deepEqual(
     config.probes.map((probe) => [probe.name, probe.switch]),
-    [["system_cpu", "on"], ["system_meminfo", "on"], ["system_net", "on"], ["tcp", "on"]],
+    DEFAULT_PROBES.map((name) => [name, "on"]),
   );
 });
 
@@ -223,6 +223,9 @@ Deno.test("loadConfig reads the settings of version 1, probes in the place of it
         "-t 5 -w /opt/gala-gopher/task_whitelist.conf -l warn",
       ]),
       ["tcp", "on", "-l warn -P 7"],
+      ["task", "on", "-w /opt/gala-gopher/task_whitelist.conf -P 3174"],
+      ["io", "on", "-l warn"],
+      ["oom", "off", ""],
     ],
   );
   assert.deepEqual(
@@ -232,7 +235,7 @@ Deno.test("loadConfig reads the settings of version 1, probes in the place of it
   const missing = config.warnings.filter((line) => line.includes("not in this version"));
   assert.deepEqual(
     missing.map((line) => /probe "(\w+)"/.exec(line)?.[1]),
-    ["lvs", "task", "endpoint", "blockprobe", "ksliprobe", "opengauss_sli"],
+    ["lvs", "endpoint", "ksliprobe", "opengauss_sli"],
   );
   assert.match(missing[0]!, /v1\.conf:126:5: /);
 });
@@ -240,7 +243,7 @@ Deno.test("loadConfig reads the settings of version 1, probes in the place of it
 Deno.test("loadConfig reads the settings of later versions, which list no probes", () => {
   const config = loadConfig(`${FIXTURES}master.conf`);
   assert.equal(config.rest_api_server.port, 9999);
-  assert.equal(config.probes.length, 4);
+  assert.equal(config.probes.length, DEFAULT_PROBES.length);
   assert.deepEqual(config.warnings, []);
 });
 
