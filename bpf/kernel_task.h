@@ -108,6 +108,21 @@ static __always_inline void read_cgroup_name(char *to, u32 size, struct kernfs_n
 	bpf_probe_read_kernel_str(to, size, name);
 }
 
+enum { ROOT_CGROUP_ID = 1 };
+
+/* The cgroup that a container is: of the CPU accounting of version 1, or of version 2 where that is not in use. */
+static __always_inline struct kernfs_node *container_node(struct task_struct *task)
+{
+	struct kernfs_node *node = NULL;
+
+	if (bpf_core_enum_value_exists(enum cgroup_subsys_id___any, cpuacct_cgrp_id___any))
+		node = cgroup_node(task, bpf_core_enum_value(enum cgroup_subsys_id___any,
+							     cpuacct_cgrp_id___any));
+	if (node && BPF_CORE_READ(node, id) != ROOT_CGROUP_ID)
+		return node;
+	return BPF_CORE_READ(more_of(task), cgroups, dfl_cgrp, kn);
+}
+
 static __always_inline int memory_controller(void)
 {
 	return bpf_core_enum_value(enum cgroup_subsys_id___any, memory_cgrp_id___any);

@@ -46,6 +46,8 @@ int task_reading(struct bpf_iter__task *ctx)
 	if (!thread)
 		return 0;
 	note_living(task);
+	if (sli_on)
+		keep_sli(task);
 	thread->observed = is_observed(task);
 	harvest_sched(task, thread, true);
 	harvest_calls(task, thread);

@@ -4,6 +4,7 @@
 
 #include "observe.h"
 #include "task_thread.h"
+#include "task_sli.h"
 
 const volatile bool sched_on = true; /* set before load: proc_cpu, proc_sched */
 const volatile bool thread_cpu_on = false;
@@ -198,6 +199,8 @@ static __always_inline void enters(struct task_struct *task, u64 now)
 			thread->now[MIGRATIONS]++;
 	}
 	note_latency(task->tgid, thread->observed, wait, off);
+	if (sli_on)
+		note_sli_switch(task, thread->off, wait, off);
 	if (!thread->observed || thread->off != OFF_PREEMPTED || !thread->off_since)
 		return;
 	if (preemption_on)

@@ -40,6 +40,7 @@ struct thread {
 	u64 entered_ns; /* 0: it is not timed */
 	u64 failed;
 	u64 failed_counted;
+	u64 stalled_since; /* it searches for memory */
 };
 
 struct {

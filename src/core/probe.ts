@@ -249,13 +249,15 @@ type Fields<L extends ObjectLayout, M extends keyof L["maps"], Part extends "key
     string
   >;
 
+type Labels<L extends ObjectLayout, M extends keyof L["maps"]> = Readonly<
+  Record<string, LabelReader<Fields<L, M, "key">> | ValueLabelReader<Fields<L, M, "value">>>
+>;
+
 interface MapTableDeclaration<L extends ObjectLayout, M extends Extract<keyof L["maps"], string>> {
   readonly map: M;
   readonly entity: string;
-  readonly keys: Readonly<Record<string, LabelReader<Fields<L, M, "key">>>>;
-  readonly labels?: Readonly<
-    Record<string, LabelReader<Fields<L, M, "key">> | ValueLabelReader<Fields<L, M, "value">>>
-  >;
+  readonly keys: Labels<L, M>;
+  readonly labels?: Labels<L, M>;
   readonly version?: string;
   readonly on?: boolean;
   readonly where?: Readonly<Partial<Record<Fields<L, M, "key">, number>>>;

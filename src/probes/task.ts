@@ -6,18 +6,21 @@ import { task } from "../gen/layouts.ts";
 import { callsOn, callTables } from "./task/call_tables.ts";
 import { fileSystemsOn, fsTables } from "./task/fs_tables.ts";
 import { schedTables } from "./task/sched_tables.ts";
+import { sliTables } from "./task/sli_tables.ts";
 
-const tables = { ...schedTables, ...callTables, ...fsTables } as const;
-const SWITCHES = ["proc_cpu", "proc_sched", "sched", "proc_sched_latency", "thread_cpu"] as const;
-const CALL_TABLES = [...Object.keys(callTables), ...Object.keys(fsTables)] as (
-  | keyof typeof callTables
-  | keyof typeof fsTables
-)[];
+const tables = { ...schedTables, ...callTables, ...fsTables, ...sliTables } as const;
+const CALL_TABLES = namesOf({ ...callTables, ...fsTables });
+const SLI_TABLES = namesOf(sliTables);
+const SWITCH_TABLES = [...namesOf(schedTables), ...SLI_TABLES] as const;
+
+function namesOf<T extends object>(tables: T): Extract<keyof T, string>[] {
+  return Object.keys(tables) as Extract<keyof T, string>[];
+}
 
 export default bpfProbe({
   name: "task",
   help: "Processes and threads: scheduling, system calls, file systems; from tracepoints.",
-  partOf: ["proc"],
+  partOf: ["proc", "sli"],
   layout: task,
   constants: (settings, on) => ({
     observe_all: Number(observedAll(settings)),
@@ -31,14 +34,25 @@ export default bpfProbe({
     call_failures_on: Number(on.has("proc_syscall") || on.has("proc_syscall_error")),
     ioctl_on: Number(on.has("proc_syscall_ioctl")),
     fs_on: fileSystemsOn(on),
+    sli_on: Number(SLI_TABLES.some((table) => on.has(table))),
   }),
   entries: observedEntries,
   uses: {
-    task_switch: [...SWITCHES, "proc_preemption"],
-    task_wakeup: [...SWITCHES, "proc_preemption"],
-    task_wakeup_new: [...SWITCHES, "proc_preemption"],
+    task_switch: SWITCH_TABLES,
+    task_wakeup: SWITCH_TABLES,
+    task_wakeup_new: SWITCH_TABLES,
+    task_reclaim_begin: SLI_TABLES,
+    task_reclaim_end: SLI_TABLES,
+    task_compact_begin: SLI_TABLES,
+    task_compact_end: SLI_TABLES,
     task_sys_enter: CALL_TABLES,
     task_sys_exit: CALL_TABLES,
+  },
+  optional: ["task_reclaim_begin", "task_reclaim_end", "task_compact_begin", "task_compact_end"],
+  lacking: {
+    "sli_cpu_*.cpu_longsys": "a long system call is not told from the time between its switches",
+    "sli_mem_*.mem_swapin": "the end of reading a page back passes no tracepoint",
+    "proc_pygc": "garbage collections of Python are not observed",
   },
   iterators: ["task_reading"],
   alive: "reading",

@@ -85,12 +85,14 @@ export class MapFeed {
     const slot = slots[number]!;
     if (slot >= 0 && generations[number] === table.generation(slot)) {
       if (!renew) return slot;
-      if (this.#hasChanged(side, number, row)) table.row(this.#labels(side, row), now);
-      else table.renew(slot, now);
-      return slot;
+      if (!this.#hasChanged(side, number, row)) {
+        table.renew(slot, now);
+        return slot;
+      }
+    } else {
+      if (!renew || !this.#isWanted(side, row)) return -1;
+      this.#hasChanged(side, number, row);
     }
-    if (!renew || !this.#isWanted(side, row)) return -1;
-    this.#hasChanged(side, number, row);
     const made = table.row(this.#labels(side, row), now);
     slots[number] = made;
     if (made >= 0) generations[number] = table.generation(made);

@@ -3,46 +3,20 @@
 import assert from "node:assert/strict";
 import oom from "../../src/probes/oom.ts";
 import { ProbeRig, Shell } from "./probe_rig.ts";
+import { TestCgroup } from "./test_cgroup.ts";
 
 const KILLS = 31;
 const LIMIT_BYTES = 8 * 1024 * 1024;
 const SIGKILL_STATUS = 137;
 
-/** A cgroup with a limit, below the memory controller of version 1 or 2. */
-class LimitedCgroup implements Disposable {
-  readonly path: string;
-  readonly name = `gg-oom-${Deno.pid}`;
-
-  constructor() {
-    const v1 = "/sys/fs/cgroup/memory";
-    const isV1 = exists(`${v1}/memory.limit_in_bytes`) || exists(`${v1}/cgroup.procs`);
-    this.path = `${isV1 ? v1 : "/sys/fs/cgroup"}/${this.name}`;
-    Deno.mkdirSync(this.path);
-    const file = isV1 ? "memory.limit_in_bytes" : "memory.max";
-    Deno.writeTextFileSync(`${this.path}/${file}`, String(LIMIT_BYTES));
-  }
-
-  get id(): number {
-    return Deno.statSync(this.path).ino!;
-  }
-
-  [Symbol.dispose](): void {
-    Deno.removeSync(this.path);
-  }
-}
-
-function exists(path: string): boolean {
-  try {
-    Deno.statSync(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
+function limitedCgroup(): TestCgroup {
+  const cgroup = TestCgroup.of("memory");
+  cgroup.limit(LIMIT_BYTES);
+  return cgroup;
 }
 
 Deno.test("oom counts 31 children killed in a limited cgroup, with victim and size", async () => {
-  using cgroup = new LimitedCgroup();
+  using cgroup = limitedCgroup();
   await using rig = await ProbeRig.start(oom, { tables: ["oom_kill", "cgprobe"] });
   await using shell = new Shell();
   const child = `(echo $BASHPID >${cgroup.path}/cgroup.procs; ` +
@@ -70,7 +44,7 @@ Deno.test("oom forgets a cgroup that was removed", async () => {
   await using rig = await ProbeRig.start(oom, { tables: ["oom_kill", "cgprobe"] });
   let id: number;
   {
-    using cgroup = new LimitedCgroup();
+    using cgroup = limitedCgroup();
     ({ id } = cgroup);
     await using shell = new Shell();
     await shell.run(
