@@ -100,6 +100,14 @@ static __always_inline struct kernfs_node *cgroup_node(struct task_struct *task,
 	return BPF_CORE_READ(cgroup, kn);
 }
 
+/* task_state() of kernel_compat.h for a task that the program was given: without a helper's call. */
+static __always_inline long state_of(struct task_struct *task)
+{
+	if (bpf_core_field_exists(task->__state))
+		return task->__state;
+	return task_state(task);
+}
+
 /* Fills the name of a cgroup, which is the last part of its path. */
 static __always_inline void read_cgroup_name(char *to, u32 size, struct kernfs_node *node)
 {

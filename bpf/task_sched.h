@@ -161,7 +161,7 @@ static __always_inline void leaves(struct task_struct *task, struct task_struct 
 				   u64 now)
 {
 	struct thread *thread = thread_of(task, 0);
-	long state = task_state(task);
+	long state = state_of(task);
 	bool preempted = forced || state == 0;
 
 	if (!thread)
