@@ -81,6 +81,18 @@ enum {
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
+struct ns_common {
+	unsigned int inum;
+};
+
+struct net {
+	struct ns_common ns;
+};
+
+struct nsproxy {
+	struct net *net_ns;
+};
+
 struct task_struct {
 	unsigned int __state;
 	int pid;
@@ -92,6 +104,7 @@ struct task_struct {
 	char comm[16];
 	struct task_struct *real_parent;
 	struct task_struct *group_leader;
+	struct nsproxy *nsproxy;
 };
 
 struct inode {
@@ -110,14 +123,6 @@ struct in6_addr {
 		u8 u6_addr8[16];
 		u32 u6_addr32[4];
 	} in6_u;
-};
-
-struct ns_common {
-	unsigned int inum;
-};
-
-struct net {
-	struct ns_common ns;
 };
 
 typedef struct {
@@ -147,9 +152,55 @@ struct socket_alloc {
 	struct inode vfs_inode;
 };
 
+typedef struct {
+	int counter;
+} atomic_t;
+
+typedef struct {
+	atomic_t refs;
+} refcount_t;
+
+struct sk_buff_head {
+	u32 qlen;
+};
+
+struct sk_buff {
+	struct sock *sk;
+	unsigned char *head;
+	unsigned char *data;
+	__be16 protocol;
+	u16 network_header;
+	u16 transport_header;
+};
+
+/* Values differ from kernel to kernel: ask for them with bpf_core_enum_value(). */
+enum skb_drop_reason {
+	SKB_DROP_REASON_SOCKET_FILTER = 5,
+	SKB_DROP_REASON_SOCKET_BACKLOG = 29,
+};
+
+enum sk_rst_reason {
+	SK_RST_REASON_TCP_ABORT_ON_MEMORY = 13,
+};
+
 struct sock {
 	struct sock_common __sk_common;
 	struct socket *sk_socket;
+	struct sk_buff_head sk_error_queue;
+	struct sk_buff_head sk_receive_queue;
+	struct sk_buff_head sk_write_queue;
+	struct {
+		int len;
+		atomic_t rmem_alloc;
+	} sk_backlog;
+	atomic_t sk_drops;
+	atomic_t sk_omem_alloc;
+	refcount_t sk_wmem_alloc;
+	int sk_forward_alloc;
+	int sk_err_soft;
+	unsigned long sk_pacing_rate;
+	unsigned long sk_max_pacing_rate;
+	u8 sk_userlocks;
 	u32 sk_ack_backlog;
 	u32 sk_max_ack_backlog;
 	int sk_rcvbuf;
@@ -168,8 +219,15 @@ struct inet_sock {
 
 struct inet_connection_sock {
 	struct inet_sock icsk_inet;
+	u32 icsk_rto;
 	u8 icsk_ca_state;
 	u8 icsk_retransmits;
+	struct {
+		atomic_t qlen;
+	} icsk_accept_queue;
+	struct {
+		u8 ato;
+	} icsk_ack;
 };
 
 struct tcp_sock {
@@ -188,6 +246,28 @@ struct tcp_sock {
 	u32 snd_cwnd;
 	u32 lost;
 	u32 packets_out;
+	u32 write_seq;
+	u32 snd_nxt;
+	u32 snd_una;
+	u32 snd_wnd;
+	u32 rcv_wnd;
+	u32 rcv_nxt;
+	u32 rcv_wup;
+	u32 reordering;
+	u32 snd_ssthresh;
+	u32 rcv_ssthresh;
+	u16 advmss;
+	u32 mss_cache;
+	u32 lost_out;
+	u32 sacked_out;
+	u32 rate_delivered;
+	u32 rate_interval_us;
+	u32 chrono_stat[3];
+	u32 chrono_start;
+	u8 chrono_type;
+	struct {
+		u32 space;
+	} rcvq_space;
 	struct {
 		u32 rtt_us; /* 8 times */
 	} rcv_rtt_est;

@@ -22,8 +22,23 @@ command promtool prometheus golang-github-prometheus
 command prometheus-node-exporter prometheus-node-exporter golang-github-prometheus-node-exporter
 command wrk wrk wrk
 command ip iproute2 iproute
+command ss iproute2 iproute
+command iostat sysstat sysstat
+command free procps procps-ng
 command strace strace strace
 header stdio.h libc6-dev glibc-devel
+command make make make
+command redis-server redis-server redis
+command nginx nginx-light nginx
+command haproxy haproxy haproxy
+command named bind9 bind
+command dnsmasq dnsmasq-base dnsmasq
+command mariadbd mariadb-server-core mariadb-server
+command mariadb mariadb-client-core mariadb
+command rabbitmqctl rabbitmq-server rabbitmq-server
+command java openjdk-17-jre-headless java-17-openjdk-headless
+command mvn maven maven
+postgres - postgresql-15 postgresql-server
 '
 
 # Full path of a shared library of this machine's own architecture.
@@ -45,6 +60,8 @@ is_there() {
 	python) python3 -m "$2" --version >/dev/null 2>&1 ;;
 	certificates) [ -e /etc/ssl/certs/ca-certificates.crt ] || [ -e /etc/pki/tls/certs/ca-bundle.crt ] ;;
 	header) [ -e "/usr/include/$2" ] ;;
+	# Debian keeps the server's programs out of PATH, so that several versions can stand side by side.
+	postgres) command -v initdb >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null ;;
 	library) library_path "$2" >/dev/null ;;
 	esac
 }

@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 . scripts/packages.sh
 . scripts/fetch_deno.sh
 
-STAGES=(tools build generated spdx format lint check c-format unit kernel e2e newest-check newest-unit)
+STAGES=(tools build generated spdx format lint check c-format unit kernel e2e probes newest-check newest-unit)
 # No stage comes near this; one that hangs must not take the others, or the whole run's 25 minutes, with it.
 STAGE_SECONDS=300
 ALL_SECONDS=1320
@@ -59,7 +59,7 @@ stage_spdx() {
 			status=1
 		fi
 	done < <(find bpf scripts src tests probes .ci main.ts -type f \
-		\( -name '*.ts' -o -name '*.sh' -o -name '*.[ch]' -o -path .ci/run \) | sort)
+		\( -name '*.ts' -o -name '*.sh' -o -name '*.[ch]' -o -name '*.py' -o -name '*.java' -o -path .ci/run \) | sort)
 	return "$status"
 }
 
@@ -82,7 +82,7 @@ stage_check() {
 }
 
 stage_c-format() {
-	"$CLANG_FORMAT" --dry-run -Werror bpf/*.[ch]
+	"$CLANG_FORMAT" --dry-run -Werror bpf/*.[ch] probes/*/*.c
 }
 
 # tests NAME DENO FLAG-OR-PATH...: types are another stage's matter.
@@ -93,7 +93,7 @@ tests() {
 }
 
 unit_tests() {
-	tests "$1" "$2" --ignore=tests/kernel,tests/e2e,tests/bench,tests/fixtures src scripts tests
+	tests "$1" "$2" src scripts
 }
 
 stage_unit() {
@@ -106,6 +106,12 @@ stage_kernel() {
 
 stage_e2e() {
 	tests e2e "$DENO" tests/e2e
+}
+
+# The shipped third-party probes, each with the server that it observes.
+stage_probes() {
+	make --silent -C probes/redis_client CC="$CLANG" &&
+		tests probes "$DENO" --parallel tests/probes
 }
 
 stage_newest-check() {

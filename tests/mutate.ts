@@ -32,7 +32,15 @@ const SPECIAL = [
 
 /** `text` with one to four of: a byte changed, bytes cut out, doubled or inserted, the rest cut off. */
 export function mutate(text: string, random: (limit: number) => number): Uint8Array {
-  let bytes = new TextEncoder().encode(text);
+  return mutateBytes(new TextEncoder().encode(text), random);
+}
+
+/** The same for what is no text. */
+export function mutateBytes(
+  whole: Uint8Array<ArrayBuffer>,
+  random: (limit: number) => number,
+): Uint8Array<ArrayBuffer> {
+  let bytes = whole;
   for (let changes = 1 + random(4); changes > 0; changes--) bytes = change(bytes, random);
   return bytes;
 }

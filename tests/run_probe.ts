@@ -1,11 +1,19 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Runs a native probe on given file texts, through the real runner and store, and gives back the rows it wrote. */
 import { Unsupported } from "../src/core/errors.ts";
-import type { HostFiles, NativeProbe, Settings, Tables } from "../src/core/probe.ts";
+import type {
+  HostCalls,
+  HostFiles,
+  Mount,
+  MountAnswer,
+  NativeProbe,
+  Settings,
+} from "../src/core/probe.ts";
 import { Store } from "../src/core/store.ts";
 import type { Table } from "../src/core/table.ts";
+import { LibcHostCalls } from "../src/sys/host_calls.ts";
 import { RootFiles } from "../src/sys/host_files.ts";
-import { startNative } from "../src/sys/native_runner.ts";
+import { type RunningNative, startNative } from "../src/sys/native_runner.ts";
 
 /** Files of a host by path: `{ "proc/stat": "cpu ..." }`. */
 export type FileTexts = Readonly<Record<string, string | Uint8Array>>;
@@ -19,19 +27,27 @@ export const TICK_SECONDS = 5;
 
 /** A host from `tests/fixtures`; the paths are those that a probe asks for. */
 export function fixture(name: string): Record<string, string> {
-  const root = new URL(`./fixtures/${name}/`, import.meta.url);
+  // Not as URLs: systemd puts backslashes into the names of cgroups.
+  const root = new URL(`./fixtures/${name}/`, import.meta.url).pathname;
   const texts: Record<string, string> = {};
   const walk = (folder: string) => {
-    for (const entry of Deno.readDirSync(new URL(folder, root))) {
+    for (const entry of Deno.readDirSync(`${root}${folder}`)) {
       const path = `${folder}${entry.name}`;
+      const name = asked(path);
+      const at = `${root}${path}`;
       if (entry.isDirectory) walk(`${path}/`);
-      else {texts[path.replace("proc/1/net/", "proc/net/")] = Deno.readTextFileSync(
-          new URL(path, root),
-        );}
+      // Such as /proc/PID/ns/net: it says something, and leads nowhere.
+      else if (entry.isSymlink) texts[name] = Deno.readLinkSync(at);
+      else texts[name] = Deno.readTextFileSync(at);
     }
   };
   walk("./");
   return Object.fromEntries(Object.entries(texts).map(([path, text]) => [path.slice(2), text]));
+}
+
+/** Below a root, files of the first process stand for those of whoever reads. */
+function asked(path: string): string {
+  return path.replace("proc/1/net/", "proc/net/").replace("proc/1/mount", "proc/self/mount");
 }
 
 /** Settings of a probe that the configuration does not name. */
@@ -39,38 +55,90 @@ export const DEFAULTS: Settings = {
   number: (_name, fallback) => fallback,
   text: (_name, fallback) => fallback,
   flag: (_name, fallback) => fallback,
+  pattern: (_name, fallback) => new RegExp(fallback),
 };
 
 export function newStore(maxRows = 10_000): Store {
   return new Store({ maxTables: 64, maxRows, maxFields: 64, timeoutMs: 60_000 }, {});
 }
 
+/** Answers of a host that has no file system. */
+export const NO_CALLS: HostCalls = {
+  mountSizes: (mounts) => Promise.resolve(mounts.map(() => ({ state: "refused" }))),
+};
+
+/** Answers that the test gives, by mount point. */
+export function mountAnswers(answer: (mount: Mount) => MountAnswer): HostCalls {
+  return { mountSizes: (mounts) => Promise.resolve(mounts.map(answer)) };
+}
+
 /** Rows after the last of several readings: either of one text several times, or of one text each. */
-export function runProbe<T extends Tables>(
-  probe: NativeProbe<T>,
+export function runProbe(
+  probe: NativeProbe,
   files: FileTexts | readonly FileTexts[],
   ticks = Array.isArray(files) ? files.length : 1,
 ): Rows {
-  const readings: readonly FileTexts[] = Array.isArray(files) ? files : [files];
-  const host = new TextFiles(readings[0]!);
-  const store = newStore();
-  const running = startNative(probe, { store, files: host, settings: DEFAULTS });
+  const run = new Run(probe, Array.isArray(files) ? files : [files], NO_CALLS);
   for (let tick = 0; tick < ticks; tick++) {
-    host.texts = readings[Math.min(tick, readings.length - 1)]!;
-    running.tick(1000 * TICK_SECONDS * (tick + 1));
+    if (run.tick() !== undefined) throw new TypeError(`${probe.name} waits: use runWaiting`);
   }
-  return storeRows(store);
+  return run.rows;
+}
+
+/** The same for a probe that has to wait. */
+export async function runWaiting(
+  probe: NativeProbe,
+  files: FileTexts | readonly FileTexts[],
+  calls: HostCalls = NO_CALLS,
+): Promise<Rows> {
+  const readings = Array.isArray(files) ? files : [files];
+  const run = new Run(probe, readings, calls);
+  for (const _ of readings) await run.tick();
+  return run.rows;
+}
+
+class Run {
+  readonly #readings: readonly FileTexts[];
+  readonly #host: TextFiles;
+  readonly #store = newStore();
+  readonly #running: RunningNative;
+  #ticks = 0;
+
+  constructor(probe: NativeProbe, readings: readonly FileTexts[], calls: HostCalls) {
+    this.#readings = readings;
+    this.#host = new TextFiles(readings[0]!);
+    const host = { store: this.#store, files: this.#host, calls, settings: DEFAULTS };
+    this.#running = startNative(probe, host);
+  }
+
+  get rows(): Rows {
+    return storeRows(this.#store);
+  }
+
+  tick(): void | Promise<void> {
+    this.#host.texts = this.#readings[Math.min(this.#ticks, this.#readings.length - 1)]!;
+    return this.#running.tick(1000 * TICK_SECONDS * ++this.#ticks);
+  }
 }
 
 /** Rows of one reading of this host. */
-export function runOnHost<T extends Tables>(probe: NativeProbe<T>): Rows {
+export function runOnHost(probe: NativeProbe): Rows {
   using files = new RootFiles();
   const store = newStore();
-  startNative(probe, { store, files, settings: DEFAULTS }).tick(0);
+  startNative(probe, { store, files, calls: NO_CALLS, settings: DEFAULTS }).tick(0);
   return storeRows(store);
 }
 
-function storeRows(store: Store): Rows {
+/** Rows of one reading of this host by a probe that has to wait. */
+export async function waitOnHost(probe: NativeProbe): Promise<Rows> {
+  using files = new RootFiles();
+  using calls = new LibcHostCalls();
+  const store = newStore();
+  await startNative(probe, { store, files, calls, settings: DEFAULTS }).tick(0);
+  return storeRows(store);
+}
+
+export function storeRows(store: Store): Rows {
   const rows: Rows = {};
   for (const table of store.tables) rows[table.name] = tableRows(table);
   return rows;
@@ -120,6 +188,11 @@ class TextFiles implements HostFiles {
     if (text === undefined) return undefined;
     this.#given = typeof text === "string" ? new TextEncoder().encode(text) : text.slice();
     return this.#given;
+  }
+
+  link(path: string): string | undefined {
+    const text = this.texts[path];
+    return typeof text === "string" ? text : undefined;
   }
 
   list(path: string): string[] {

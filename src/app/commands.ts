@@ -91,12 +91,12 @@ function load({ config }: Options) {
 
 /** Runs until SIGINT or SIGTERM. */
 async function run(options: Options): Promise<number> {
-  const agent = new Agent(load(options));
   const { promise: asked, resolve: ask } = Promise.withResolvers<Deno.Signal>();
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     Deno.addSignalListener(signal, () => ask(signal));
   }
   Deno.addSignalListener("SIGHUP", () => {}); // a closed terminal does not end it, as in the original
+  const agent = new Agent(load(options));
   try {
     const failed = agent.start().then(() => asked);
     await agent.stop(await Promise.race([asked, failed]));

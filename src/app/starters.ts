@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** From the configuration to probes that can be started, one way for each kind. */
+import type { ContainerLookup } from "../core/container_lookup.ts";
+import type { ContainerNamer } from "../core/container_names.ts";
 import { ConfigError } from "../core/errors.ts";
-import type { AnyProbe, RunningProbe } from "../core/probe.ts";
+import type { AnyProbe, HostCalls, RunningProbe } from "../core/probe.ts";
 import type { Store } from "../core/store.ts";
 import { resolveCommand, splitCommandLine } from "../ingest/command_line.ts";
 import { startExternal, type StopLimits } from "../ingest/external_probe.ts";
@@ -22,6 +24,9 @@ export interface StartContext {
   readonly config: Config;
   readonly store: Store;
   readonly files: RootFiles;
+  readonly calls: HostCalls;
+  readonly containers: ContainerLookup;
+  readonly names: ContainerNamer;
   readonly watchdog: Watchdog;
   readonly log: Logger;
   readonly now: () => number;
@@ -65,20 +70,26 @@ function refuseUnknownTables(probe: AnyProbe, entry: ProbeConfig | undefined): v
 function startBuiltIn(
   probe: AnyProbe,
   entry: ProbeConfig | undefined,
-  { config, store, files, log, libbpf }: StartContext,
+  context: StartContext,
 ): RunningProbe | Promise<RunningProbe> {
+  const { config, store, containers, log, libbpf } = context;
   const settings = probeSettings(entry?.settings ?? {}, entry?.place ?? { file: "settings" });
-  const switches = entry?.tables ?? {};
+  const tablesOff = new Set(
+    Object.entries(probe.tables).filter(([name, spec]) => {
+      const byDefault = "on" in spec && !spec.on ? "off" : "on";
+      return (entry?.tables[name] ?? byDefault) === "off";
+    }).map(([name]) => name),
+  );
   if (probe.kind === "native") {
-    const tablesOff = new Set(Object.keys(switches).filter((name) => switches[name] === "off"));
-    return startNative(probe, { store, files, settings, tablesOff });
+    return startNative(probe, { ...context, settings, tablesOff });
   }
   return startBpf(probe, {
     store,
     settings,
-    switches,
+    tablesOff,
     libbpf: libbpf(),
     image: embeddedObject,
+    containers,
     btfPath: config.global.btf_path || undefined,
     log: (text) => log("info", `Probe "${probe.name}": ${text}`),
   });

@@ -2,8 +2,7 @@
 /** What the agent knows about itself; filled in by the manager, shown by `/probes`, `/healthz` and `/metrics`. */
 import type { HookVerdict, ProbeKind, ProgramCost } from "./probe.ts";
 
-export const PROBE_STATES = ["starting", "running", "stopped", "unsupported", "failed"] as const;
-export type ProbeState = typeof PROBE_STATES[number];
+export type ProbeState = "starting" | "running" | "stopped" | "unsupported" | "failed";
 
 export interface TableStatus {
   readonly name: string;

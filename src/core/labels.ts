@@ -5,15 +5,34 @@ import type { Struct } from "./layout.ts";
 /** Reads one label out of a key; `Field` are the key's fields that it needs. */
 export interface LabelReader<Field extends string = string> {
   readonly fields: readonly Field[];
-  /** Where it stands; the key unless said otherwise. */
+  /** Whether the text may change while the key stays: then it is read again whenever the row is renewed. */
+  readonly changes?: boolean;
+  /** Where its fields stand; the key unless said otherwise. */
   readonly part?: "key" | "value";
-  read(key: KeyView): string;
+  /** `before` is what it read the last time, empty at first. */
+  read(key: KeyView, host: LabelHost, before?: string): string;
 }
 
-/** Reads one label out of a map's value; read again whenever the row is renewed, for it may change. */
+/** Reads one label out of a map's value. */
 export interface ValueLabelReader<Field extends string = string> extends LabelReader<Field> {
   readonly part: "value";
 }
+
+/** A label that stands in the map's value, and so may change. */
+export function ofValue<Field extends string>(label: LabelReader<Field>): ValueLabelReader<Field> {
+  return { ...label, part: "value", changes: true };
+}
+
+/** Asked for what does not stand in the key itself. */
+export interface LabelHost {
+  readonly enums: EnumsOf;
+  /** The container of a process; empty for none, undefined when there is no such process. */
+  idOf(pid: number): string | undefined;
+}
+
+/** Names of an enum of the running kernel, by value. */
+export type EnumNames = ReadonlyMap<number, string>;
+export type EnumsOf = (type: string) => EnumNames;
 
 /** A map key or value, by field names. */
 export class KeyView {
@@ -75,45 +94,85 @@ export function id<Field extends string>(field: Field): LabelReader<Field> {
   return { fields: [field], read: (key) => String(key.number(field)) };
 }
 
+/** One of these words by the number; the number itself if there is none. */
+export function word<Field extends string>(
+  field: Field,
+  words: readonly string[],
+): LabelReader<Field> {
+  return {
+    fields: [field],
+    read: (key) => words[key.number(field)] ?? String(key.number(field)),
+  };
+}
+/** The container of the process whose id `process` reads; that of a process that is gone stays. */
+export function containerOf<Field extends string>(
+  process: LabelReader<Field>,
+): LabelReader<Field> {
+  return {
+    fields: process.fields,
+    changes: true,
+    read: (key, host, before = "") => host.idOf(Number(process.read(key, host))) ?? before,
+  };
+}
+
+/** The name that the kernel's enum has for the number, without the prefix and in lower case; else the number. */
+export function nameOf<Field extends string>(
+  field: Field,
+  { type, prefix }: { type: string; prefix: string },
+): LabelReader<Field> {
+  return {
+    fields: [field],
+    read: (key, host) => {
+      const value = key.number(field);
+      const name = host.enums(type).get(value);
+      if (name === undefined) return String(value);
+      return (name.startsWith(prefix) ? name.slice(prefix.length) : name).toLowerCase();
+    },
+  };
+}
+
 const decoder = new TextDecoder();
 
-/** Text of a C string in a field of bytes. */
+/** Text that ends at the first NUL. */
 export function text<Field extends string>(field: Field): LabelReader<Field> {
   return {
     fields: [field],
     read: (key) => {
       const bytes = key.bytes(field);
       const end = bytes.indexOf(0);
-      return decoder.decode(bytes.subarray(0, end < 0 ? bytes.length : end));
+      return decoder.decode(end < 0 ? bytes : bytes.subarray(0, end));
     },
   };
 }
 
-/** A label that stands in the map's value and may change. */
-export function ofValue<Field extends string>(label: LabelReader<Field>): ValueLabelReader<Field> {
-  return { ...label, part: "value" };
+/** The same in every row. */
+export function constant(value: string): LabelReader<never> {
+  return { fields: [], read: () => value };
 }
 
-/** The name that a number stands for; the number itself if it has none. */
-export function named<Field extends string>(
-  field: Field,
-  names: Readonly<Record<number, string>>,
-): LabelReader<Field> {
-  return {
-    fields: [field],
-    read: (key) => names[key.number(field)] ?? String(key.number(field)),
-  };
+/** A label that the original has and we do not know: left out. */
+export function unknown(): LabelReader<never> {
+  return { fields: [], read: () => "" };
 }
 
 const AF_INET = 2;
+/** Of the row for all that did not fit. */
+const OTHER = "other";
 
-/** An IP address: 16 bytes, of which IPv4 (family 2) uses the first four. */
+/** An IP address: 16 bytes, of which IPv4 (family 2) uses the first four; `other` where there is no family. */
 export function address<Field extends string>(field: Field, family: Field): LabelReader<Field> {
   return {
     fields: [field, family],
     read: (key) => {
       const bytes = key.bytes(field);
-      return key.number(family) === AF_INET ? bytes.subarray(0, 4).join(".") : ipv6Text(bytes);
+      switch (key.number(family)) {
+        case 0:
+          return OTHER;
+        case AF_INET:
+          return bytes.subarray(0, 4).join(".");
+        default:
+          return ipv6Text(bytes);
+      }
     },
   };
 }

@@ -1,6 +1,18 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 import assert from "node:assert/strict";
-import { address, id, ipv6Text, KeyView } from "./labels.ts";
+import {
+  address,
+  constant,
+  containerOf,
+  id,
+  ipv6Text,
+  KeyView,
+  type LabelHost,
+  nameOf,
+  text,
+  unknown,
+  word,
+} from "./labels.ts";
 
 const VIEW = new KeyView({
   size: 40,
@@ -19,6 +31,8 @@ const VIEW = new KeyView({
   },
 });
 
+const NONE: LabelHost = { enums: () => new Map(), idOf: () => undefined };
+
 function ipv6(groups: string): Uint8Array {
   return Uint8Array.from(
     groups.split(" ").flatMap((group) => {
@@ -32,7 +46,7 @@ Deno.test("id reads numbers of each size and sign", () => {
   const read = (field: string, ...bytes: number[]) => {
     const key = new Uint8Array(48);
     key.set(bytes, 5);
-    return id(field).read(VIEW.at(key, 5));
+    return id(field).read(VIEW.at(key, 5), NONE);
   };
   const ones = [255, 255, 255, 255, 255, 255, 255, 255];
   assert.equal(read("u8", 254), "254");
@@ -66,10 +80,10 @@ Deno.test("address writes IPv4 with family 2, else IPv6", () => {
   const key = new Uint8Array(40);
   key.set([2, 0], 8);
   key.set([192, 0, 2, 255, 9, 9], 16);
-  assert.equal(label.read(VIEW.at(key, 0)), "192.0.2.255");
+  assert.equal(label.read(VIEW.at(key, 0), NONE), "192.0.2.255");
   key.set([10, 0], 8);
   key.set(ipv6("2001 db8 0 0 0 0 0 1"), 16);
-  assert.equal(label.read(VIEW.at(key, 0)), "2001:db8::1");
+  assert.equal(label.read(VIEW.at(key, 0), NONE), "2001:db8::1");
   assert.deepEqual(label.fields, ["ip", "family"]);
 });
 
@@ -93,3 +107,47 @@ const IPV6: Readonly<Record<string, string>> = {
 for (const [groups, text] of Object.entries(IPV6)) {
   Deno.test(`ipv6Text writes ${text}`, () => assert.equal(ipv6Text(ipv6(groups)), text));
 }
+
+Deno.test("address says other where there is no family", () => {
+  assert.equal(address("ip", "family").read(VIEW.at(new Uint8Array(40), 0), NONE), "other");
+});
+
+Deno.test("word, text and unknown read what they say", () => {
+  const key = new Uint8Array(40);
+  key[0] = 1;
+  key.set(new TextEncoder().encode("redis-server\0rest"), 16);
+  const view = VIEW.at(key, 0);
+  assert.equal(word("u8", ["server", "client"]).read(view, NONE), "client");
+  assert.equal(word("u8", ["server"]).read(view, NONE), "1");
+  assert.equal(text("ip").read(view, NONE), "redis-server");
+  key.fill(97, 16, 32);
+  assert.equal(text("ip").read(view, NONE), "a".repeat(16));
+  assert.equal(constant("listen").read(view, NONE), "listen");
+  assert.equal(unknown().read(view, NONE), "");
+});
+
+Deno.test("nameOf reads the kernel's name of a number, or else the number", () => {
+  const reader = nameOf("u8", { type: "reason", prefix: "DROP_" });
+  const enums = (type: string) =>
+    new Map(type === "reason" ? [[1, "DROP_NO_ROOM"], [2, "GONE"]] : []);
+  const read = (value: number) => {
+    const key = new Uint8Array(40);
+    key[0] = value;
+    return reader.read(VIEW.at(key, 0), { enums, idOf: () => undefined });
+  };
+  assert.deepEqual([1, 2, 3].map(read), ["no_room", "gone", "3"]);
+});
+
+Deno.test("containerOf asks for the container of the process, and keeps that of one that is gone", () => {
+  const label = containerOf(id("u16"));
+  const view = VIEW.at(Uint8Array.of(7, 0), 0);
+  const containers: Record<number, string> = { 7: "abc" };
+  const host: LabelHost = { ...NONE, idOf: (pid) => containers[pid] };
+  assert.equal(label.changes, true);
+  assert.equal(label.read(view, host), "abc");
+  containers[7] = "";
+  assert.equal(label.read(view, host, "abc"), "");
+  delete containers[7];
+  assert.equal(label.read(view, host, "abc"), "abc");
+  assert.equal(label.read(view, host), "");
+});

@@ -8,6 +8,7 @@ function settings(texts: Record<string, string>): Settings {
     number: (_, fallback) => fallback,
     text: (name, fallback) => texts[name] ?? fallback,
     flag: (_, fallback) => fallback,
+    pattern: (_, fallback) => new RegExp(fallback),
   };
 }
 

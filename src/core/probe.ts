@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** What a probe declares. Declarations are data and pure functions; `sys`, `ingest` and `manager` bring them to life. */
 import type { ObjectLayout } from "./layout.ts";
-import type { LabelReader, ValueLabelReader } from "./labels.ts";
+import type { ContainerLookup } from "./container_lookup.ts";
+import type { ContainerNamer } from "./container_names.ts";
+import { containerOf, type LabelReader, type ValueLabelReader } from "./labels.ts";
+import type { QueueTotals } from "./route_netlink.ts";
 import type { HistogramSpec, MetricSpec, NumberSpec, NumberType, TableSpec } from "./table.ts";
 
 export type ProbeKind = "native" | "ebpf" | "external";
@@ -14,6 +17,8 @@ export interface Settings {
   number(name: string, fallback: number, min?: number, max?: number): number;
   text(name: string, fallback: string): string;
   flag(name: string, fallback: boolean): boolean;
+  /** A regular expression. */
+  pattern(name: string, fallback: string): RegExp;
 }
 
 /** Files of the observed host, below its root. Paths have no leading slash: `proc/stat`. */
@@ -24,6 +29,53 @@ export interface HostFiles {
   readOptional(path: string): Uint8Array | undefined;
   /** Names in a folder, in no particular order; empty when there is no such folder. */
   list(path: string): string[];
+  /** Where a symbolic link points, as it says; undefined when there is none, or it may not be read. */
+  link(path: string): string | undefined;
+}
+
+/** What probes share besides files. */
+export interface ProbeHost {
+  readonly calls: HostCalls;
+  readonly containers: ContainerLookup;
+  readonly names: ContainerNamer;
+}
+
+/** A mounted file system to be asked for its size. */
+export interface Mount {
+  /** Tells it from another one that is mounted at the same path later on. */
+  readonly id: string;
+  readonly path: string;
+  /** Whether a server or another program answers for it: such a mount may be dead for long. */
+  readonly isRemote: boolean;
+}
+
+export interface MountSize {
+  readonly blockBytes: number;
+  readonly blocks: number;
+  readonly freeBlocks: number;
+  /** Free for those who are not root. */
+  readonly availableBlocks: number;
+  readonly inodes: number;
+  readonly freeInodes: number;
+}
+
+/** `stalled`: no answer yet, for that many seconds. `refused`: it answered with an error, or was not asked at all. */
+export type MountAnswer =
+  | { readonly state: "known"; readonly size: MountSize }
+  | { readonly state: "stalled"; readonly seconds: number }
+  | { readonly state: "refused" };
+
+/** What the kernel of the observed host is asked by calls that may take long: none of them holds up the event loop. */
+export interface HostCalls {
+  /** An answer for each mount, in the same order, within about a second whatever hangs. Never rejects. */
+  mountSizes(mounts: readonly Mount[]): Promise<readonly MountAnswer[]>;
+  /**
+   * Addresses of the host but those of loopback and of links, undefined if the kernel does not answer in time. Absent
+   * where the host's network is not that of this process.
+   */
+  addresses?(): Promise<readonly string[] | undefined>;
+  /** What waits in front of each network device, by its index; otherwise as `addresses`. */
+  queues?(): Promise<ReadonlyMap<number, QueueTotals> | undefined>;
 }
 
 /** Writes rows of one table during a reading. */
@@ -56,12 +108,27 @@ type NumberNames<M extends Readonly<Record<string, MetricSpec>>> = {
   [Metric in keyof M]: M[Metric] extends HistogramSpec ? never : Extract<Metric, string>;
 }[keyof M];
 
+/**
+ * Reads once; `elapsed` is the time since the last reading in seconds, NaN at first. One that has to wait gives a
+ * promise, and writes its rows after it has waited: the next reading begins only when this one has ended.
+ */
+export type Read<T extends Tables = Tables> = (
+  tables: Writers<T>,
+  elapsed: number,
+) => void | Promise<void>;
+
+export interface Reading<T extends Tables = Tables> {
+  readonly read: Read<T>;
+  /** What could not be read or shown so far, by reason. */
+  losses?(): Readonly<Record<string, number>>;
+}
+
 /** A probe that reads files of the host on each tick. */
 export interface NativeProbe<T extends Tables = Tables> extends ProbeBase {
   readonly kind: "native";
   readonly tables: T;
-  /** Called once at start; what it returns is called on each tick with the time since the last one in seconds. */
-  open(files: HostFiles, settings: Settings): (tables: Writers<T>, elapsed: number) => void;
+  /** Called once at start. Throws Unsupported when the host lacks what it reads. */
+  open(files: HostFiles, settings: Settings, host: ProbeHost): Read<T> | Reading<T>;
 }
 
 interface FieldBase {
@@ -90,10 +157,14 @@ export interface MapTable extends TableSpec {
   readonly map: string;
   readonly labelReaders: readonly LabelReader[];
   readonly metrics: Readonly<Record<string, FieldMetric>>;
-  /** False: it is off when the configuration does not name it. */
-  readonly on?: boolean;
-  /** The table has only the map's rows with these numbers in their key. */
-  readonly where?: Readonly<Record<string, number>>;
+  /** Whether it is there when the configuration does not name it. */
+  readonly on: boolean;
+  /** Programs that run only for the sake of this table, and of others that name them too. */
+  readonly programs: readonly string[];
+  /** Tables that this one takes the place of when it is on. */
+  readonly insteadOf: readonly string[];
+  /** Takes only entries of the map whose key has this number in this field. */
+  readonly only?: { readonly field: string; readonly value: number };
 }
 
 /** A row that user space puts into a map before the first reading. */
@@ -108,23 +179,25 @@ export interface BpfProbe extends ProbeBase {
   readonly kind: "ebpf";
   readonly layout: ObjectLayout;
   readonly tables: Readonly<Record<string, MapTable>>;
-  /** `const volatile` globals, set before loading. `on`: the tables that are wanted. */
+  /** `const volatile` globals, set before loading. */
   readonly constants: (
     settings: Settings,
-    on: ReadonlySet<string>,
+    tables: ReadonlySet<string>,
   ) => Readonly<Record<string, number>>;
   /** Rows of maps that are set once, such as what is to be observed. */
   readonly entries: (settings: Settings) => readonly MapEntry[];
-  /** Programs that only some tables use: not loaded while none of those is on. */
-  readonly uses: Readonly<Record<string, readonly string[]>>;
-  /** Columns of the original that no kernel can give, with the reason. */
+  /** Columns of the original that are left out on every kernel, with the reason. */
   readonly lacking: Readonly<Record<string, string>>;
+  /** Maps that hold as many rows as a table may have: what is beyond belongs to the map's `other` rows. */
+  readonly ceilings: readonly string[];
   /** Iterator programs that are run before each reading, in this order. */
   readonly iterators: readonly string[];
-  /**
-   * Field of the maps' values that changes whenever the row's thing was seen alive; its rows expire without. In a map
-   * that has no such field, being in the map is life.
-   */
+  /** Iterator that lists network namespaces (bpf/namespaces.h): those of sockets are then run in each of them. */
+  readonly namespaces?: string;
+  /** Programs that do the same, best first: the first one that the kernel takes is attached. */
+  readonly choices: readonly (readonly string[])[];
+  /** Field of the maps' values that changes whenever the row's thing was seen alive; its rows expire
+   * without, and a row where it is 0 is not shown. Maps without such a field do not expire so. */
   readonly alive?: string;
   /** Programs without which the probe is of use all the same. */
   readonly optional: readonly string[];
@@ -162,20 +235,24 @@ export interface RunningProbe {
 }
 
 const VERSION = "1.0.0";
+/** As the original names them. */
+const PROCESS_KEY = "tgid";
+const CONTAINER_LABEL = "container_id";
 
 interface TableDeclaration<Metric> {
   readonly entity: string;
   readonly keys: readonly string[];
   readonly labels?: readonly string[];
+  readonly distinct?: number;
   readonly version?: string;
   readonly metrics: Metric;
 }
 
 /** Declares a table of a native probe. */
 export function table<const M extends Readonly<Record<string, MetricSpec>>>(
-  { entity, keys, labels = [], version = VERSION, metrics }: TableDeclaration<M>,
+  { entity, keys, labels = [], distinct = 0, version = VERSION, metrics }: TableDeclaration<M>,
 ): TableSpec & { readonly metrics: M } {
-  return { entity, keys, labels, version, metrics };
+  return { entity, keys, labels, distinct, version, metrics };
 }
 
 /** A total that only grows. */
@@ -215,12 +292,12 @@ export function ofField<Field extends string>(
  * A histogram in the array `field` of the map's value, with a sum in the field `sum`. `bounds` are in the unit that is
  * exported; the sum is exported times `scale`.
  */
-export function ofBuckets<Field extends string>(
-  { field, sum, scale = 1 }: { field: Field; sum?: Field; scale?: number },
+export function ofBuckets<const Field extends string, const Sum extends string = never>(
+  { field, sum, scale = 1 }: { field: Field; sum?: Sum; scale?: number },
   bounds: readonly number[],
   help: string,
   unit: string,
-): FieldHistogram & { readonly field: Field; readonly sum?: Field } {
+): FieldHistogram & { readonly field: Field; readonly sum?: Sum } {
   return {
     type: "histogram",
     field,
@@ -235,6 +312,17 @@ export function ofBuckets<Field extends string>(
 /** The metric, which is left out where `program` is not attached. */
 export function filledBy<M extends FieldMetric>(program: string, metric: M): M {
   return { ...metric, program };
+}
+
+/** The tables, with programs that run only for the sake of such tables. */
+export function served<T extends Readonly<Record<string, MapTable>>>(
+  programs: readonly string[],
+  tables: T,
+): T {
+  const entries = Object.entries(tables).map(([name, spec]) =>
+    [name, { ...spec, programs: [...spec.programs, ...programs] }] as const
+  );
+  return Object.fromEntries(entries) as unknown as T;
 }
 
 /** Bounds of `slots` buckets of log2_slot() in bpf/probe.h, of which the last has none: 1, 2, 4 ... times `scale`. */
@@ -260,7 +348,9 @@ interface MapTableDeclaration<L extends ObjectLayout, M extends Extract<keyof L[
   readonly labels?: Labels<L, M>;
   readonly version?: string;
   readonly on?: boolean;
-  readonly where?: Readonly<Partial<Record<Fields<L, M, "key">, number>>>;
+  readonly programs?: readonly Extract<keyof L["programs"], string>[];
+  readonly insteadOf?: readonly string[];
+  readonly only?: { readonly field: Fields<L, M, "key">; readonly value: number };
   readonly metrics: Readonly<
     Record<
       string,
@@ -269,65 +359,75 @@ interface MapTableDeclaration<L extends ObjectLayout, M extends Extract<keyof L[
   >;
 }
 
-/** Declares a table over a BPF map; a field that the map does not have is a type error. */
+/**
+ * Declares a table over a BPF map; a field that the map does not have is a type error. A table of processes (key `tgid`)
+ * also shows the container, last.
+ */
 export function mapTable<L extends ObjectLayout, M extends Extract<keyof L["maps"], string>>(
   _layout: L,
   declaration: MapTableDeclaration<L, M>,
 ): MapTable {
-  const { map, entity, keys, labels = {}, version = VERSION, metrics, on = true } = declaration;
+  const { keys, labels = {}, ...rest } = declaration;
+  const process: LabelReader | undefined = keys[PROCESS_KEY];
+  const shown: Record<string, LabelReader> = { ...labels };
+  if (process !== undefined) shown[CONTAINER_LABEL] ??= containerOf(process);
   return {
-    map,
-    entity,
-    version,
-    on,
-    where: (declaration.where ?? {}) as Readonly<Record<string, number>>,
+    version: VERSION,
+    on: true,
+    programs: [],
+    insteadOf: [],
+    ...rest,
     keys: Object.keys(keys),
-    labels: Object.keys(labels),
-    labelReaders: [...Object.values(keys), ...Object.values(labels)],
-    metrics,
+    labels: Object.keys(shown),
+    labelReaders: [...Object.values(keys), ...Object.values(shown)],
   };
 }
 
-type BpfDefaults =
+/** What a declaration says in terms of its layout. */
+type OfLayout =
   | "constants"
-  | "entries"
-  | "uses"
-  | "lacking"
   | "iterators"
   | "optional"
-  | "alive";
-type ProgramOf<L extends ObjectLayout> = Extract<keyof L["programs"], string>;
+  | "alive"
+  | "namespaces"
+  | "choices"
+  | "ceilings"
+  | "entries"
+  | "lacking";
 
-interface BpfParts<L extends ObjectLayout, T extends string> {
-  readonly layout: L;
-  readonly tables: Readonly<Record<T, MapTable>>;
-  readonly constants?: (
-    settings: Settings,
-    on: ReadonlySet<string>,
-  ) => Readonly<Partial<Record<Extract<keyof L["constants"], string>, number>>>;
-  readonly entries?: (settings: Settings) => readonly MapEntry[];
-  readonly uses?: Readonly<Partial<Record<ProgramOf<L>, readonly NoInfer<T>[]>>>;
-  readonly lacking?: Readonly<Record<string, string>>;
-  readonly iterators?: readonly ProgramOf<L>[];
-  readonly optional?: readonly ProgramOf<L>[];
-  readonly alive?: string;
-}
-
-export function bpfProbe<const L extends ObjectLayout, T extends string>(
-  declaration: Omit<Declared<BpfProbe, BpfDefaults>, "layout" | "tables"> & BpfParts<L, T>,
+export function bpfProbe<const L extends ObjectLayout>(
+  declaration:
+    & Omit<Declared<BpfProbe, OfLayout>, "layout">
+    & {
+      layout: L;
+      constants?: (
+        settings: Settings,
+        tables: ReadonlySet<string>,
+      ) => Readonly<Partial<Record<Extract<keyof L["constants"], string>, number>>>;
+      iterators?: readonly Extract<keyof L["programs"], string>[];
+      optional?: readonly Extract<keyof L["programs"], string>[];
+      alive?: string;
+      namespaces?: Extract<keyof L["programs"], string>;
+      choices?: readonly (readonly Extract<keyof L["programs"], string>[])[];
+      ceilings?: readonly Extract<keyof L["maps"], string>[];
+      entries?: (settings: Settings) => readonly MapEntry[];
+      lacking?: Readonly<Record<string, string>>;
+    },
 ): BpfProbe {
-  const { constants, uses = {}, ...rest } = declaration;
+  const { constants, ...rest } = declaration;
   return {
     partOf: [],
     on: true,
     iterators: [],
     optional: [],
-    lacking: {},
+    choices: [],
+    ceilings: [],
     entries: () => [],
+    lacking: {},
     ...rest,
-    uses: uses as Readonly<Record<string, readonly string[]>>,
-    constants: (settings, on) => {
-      const given: Readonly<Record<string, number | undefined>> = constants?.(settings, on) ?? {};
+    constants: (settings, tables) => {
+      const given: Readonly<Record<string, number | undefined>> = constants?.(settings, tables) ??
+        {};
       const set: Record<string, number> = {};
       for (const [name, value] of Object.entries(given)) if (value !== undefined) set[name] = value;
       return set;

@@ -17,10 +17,14 @@ const ZERO = 0x30;
 const MAX_DIGITS = 24;
 const MAX_HEX_DIGITS = 16;
 
+const NOTHING = new Uint8Array(0);
+
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
 export const COLON = 0x3a;
+export const EQUALS = 0x3d;
+export const SLASH = 0x2f;
 
 /** A word to compare with. */
 export function word(text: string): Uint8Array {
@@ -75,6 +79,24 @@ export class Scanner {
     return at > start;
   }
 
+  /** Of the word found last; words of one hash may differ. */
+  get hash(): number {
+    return hashOf(this.#end - this.#start, this.isEmpty ? 0 : this.#bytes[this.#end - 1]!);
+  }
+
+  /** The rest of the line as text. */
+  rest(): string {
+    const newline = this.#bytes.indexOf(NEWLINE, this.#at);
+    return decoder.decode(
+      this.#bytes.subarray(this.#at, newline < 0 ? this.#bytes.length : newline),
+    );
+  }
+
+  /** Whether no word was found. */
+  get isEmpty(): boolean {
+    return this.#end === this.#start;
+  }
+
   /** Whether the word found last is `expected`. */
   is(expected: Uint8Array): boolean {
     return this.#end - this.#start === expected.length && this.#startsWith(expected);
@@ -91,6 +113,11 @@ export class Scanner {
       value = value * 10 + digit;
     }
     return value;
+  }
+
+  /** The word found last as a whole number without sign; NaN when it is none. */
+  wholeNumber(): number {
+    return this.numberAfter(NOTHING);
   }
 
   /** The word found last. */
@@ -172,24 +199,34 @@ export class Scanner {
   }
 }
 
+const HASHES = 256;
+
+function hashOf(length: number, last: number): number {
+  return (length * 37 + last) % HASHES;
+}
+
 /** Tells which of some known words was found; quick when they come in the given order, as lines of a file do. */
 export class WordList {
   readonly #words: readonly Uint8Array[];
+  /** Indexes of the words with a hash: most words that are not among them have one of none. */
+  readonly #byHash: readonly number[][];
   #next = 0;
 
   constructor(words: readonly string[]) {
     this.#words = words.map(word);
+    const byHash: number[][] = Array.from({ length: HASHES }, () => []);
+    this.#words.forEach((bytes, i) => byHash[hashOf(bytes.length, bytes.at(-1) ?? 0)]!.push(i));
+    this.#byHash = byHash;
   }
 
   /** Index of the word that `scan` found last, or -1. */
   indexOf(scan: Scanner): number {
-    const count = this.#words.length;
-    for (let tried = 0; tried < count; tried++) {
-      const index = (this.#next + tried) % count;
-      if (scan.is(this.#words[index]!)) {
-        this.#next = index + 1;
-        return index;
-      }
+    const next = this.#words[this.#next];
+    if (next !== undefined && scan.is(next)) return this.#next++;
+    for (const index of this.#byHash[scan.hash]!) {
+      if (!scan.is(this.#words[index]!)) continue;
+      this.#next = index + 1;
+      return index;
     }
     return -1;
   }

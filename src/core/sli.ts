@@ -16,7 +16,7 @@ export function containerOfCgroup(name: string): string {
 
 const container: LabelReader<"name"> = {
   fields: ["name"],
-  read: (value) => containerOfCgroup(text("name").read(value)),
+  read: (value, host) => containerOfCgroup(text("name").read(value, host)),
 };
 
 export const containerId = ofValue(container);

@@ -47,6 +47,8 @@ export interface TableSpec {
   readonly keys: readonly string[];
   /** Labels that are shown but do not identify. */
   readonly labels: readonly string[];
+  /** So many of the first labels tell rows apart too: the original shows several rows under one key. */
+  readonly distinct?: number;
   readonly metrics: Readonly<Record<string, MetricSpec>>;
 }
 
@@ -90,6 +92,8 @@ export class Table {
   version = 0;
 
   readonly #maxRows: number;
+  /** Values that identify a row. */
+  readonly #identifying: number;
   readonly #labelNames: readonly string[];
   readonly #constantValues: readonly string[];
   readonly #columnOf: ReadonlyMap<string, number>;
@@ -112,6 +116,7 @@ export class Table {
     limits: TableLimits,
   ) {
     this.#maxRows = limits.maxRows;
+    this.#identifying = spec.keys.length + (spec.distinct ?? 0);
     const own = new Set([...spec.keys, ...spec.labels]);
     const constants = Object.entries(limits.constantLabels).filter(([label]) => !own.has(label));
     this.#labelNames = [...spec.keys, ...spec.labels, ...constants.map(([label]) => label)];
@@ -208,6 +213,15 @@ export class Table {
     return this.#text[slot]!;
   }
 
+  /** How many different values each key has among the rows: the largest is what fills the table. */
+  labelValues(): Record<string, number> {
+    const seen = this.spec.keys.map(() => new Set<string>());
+    for (const identity of this.#slotOf.keys()) {
+      identity.split("\0").forEach((value, i) => seen[i]?.add(value));
+    }
+    return Object.fromEntries(this.spec.keys.map((key, i) => [key, seen[i]!.size]));
+  }
+
   /** Removes rows last renewed before `deadline`. Only while no reader walks the slots. */
   sweep(deadline: number): void {
     for (let slot = 0; slot < this.#used; slot++) {
@@ -231,15 +245,13 @@ export class Table {
 
   /** Key values joined by NUL, which no value may contain: two rows never share an identity. */
   #identityOf(values: readonly string[]): string {
-    const keys = this.spec.keys.length;
-    if (values.length !== keys + this.spec.labels.length) {
-      throw new TypeError(
-        `Table "${this.name}" takes ${keys + this.spec.labels.length} labels, got ${values.length}`,
-      );
+    const labels = this.spec.keys.length + this.spec.labels.length;
+    if (values.length !== labels) {
+      throw new TypeError(`Table "${this.name}" takes ${labels} labels, got ${values.length}`);
     }
-    if (keys === 0) return "";
+    if (this.#identifying === 0) return "";
     let identity = clean(values[0]!);
-    for (let i = 1; i < keys; i++) identity += `\0${clean(values[i]!)}`;
+    for (let i = 1; i < this.#identifying; i++) identity += `\0${clean(values[i]!)}`;
     return identity;
   }
 

@@ -145,3 +145,26 @@ Deno.test("Table gives a histogram a column for each bound, for what is above, a
   }
   assert.equal(table.get(39, 6), 39 * 6);
 });
+
+Deno.test("Table tells how many values each key has", () => {
+  const table = disks();
+  for (const [name, part] of [["a", "1"], ["a", "2"], ["b", "1"], ["c", "1"]]) {
+    table.row([name!, part!, "model"], 1);
+  }
+  assert.deepEqual(table.labelValues(), { name: 3, part: 2 });
+});
+
+Deno.test("Table knows a row by its first labels too, when these are told to be distinct", () => {
+  const spec = declare({
+    entity: "box",
+    keys: ["id"],
+    labels: ["device", "name"],
+    distinct: 1,
+    metrics: { bytes: counter("Bytes.", "bytes") },
+  });
+  const table = new Table("box", "box", spec, { maxRows: 10, constantLabels: {} });
+  const slot = table.row(["a", "sda", "old"], 1);
+  assert.notEqual(table.row(["a", "sdb", "old"], 1), slot);
+  assert.equal(table.row(["a", "sda", "new"], 2), slot);
+  assert.equal(text(table, slot), '{id="a",device="sda",name="new"}');
+});

@@ -100,7 +100,6 @@ Deno.test("agentMetrics shows what it is given", async () => {
   const lines = new Set((await page("text")).split("\n"));
   const expected = [
     'probe_state{probe="tcp",kind="ebpf",state="running"} 1',
-    'probe_state{probe="tcp",kind="ebpf",state="failed"} 0',
     'probe_state{probe="disk",kind="native",state="failed"} 1',
     'probe_last_tick_seconds{probe="tcp"} 0.0025',
     'probe_lost_total{probe="tcp",reason="ring full"} 5',

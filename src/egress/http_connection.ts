@@ -40,9 +40,8 @@ export interface ConnectionOwner {
 }
 
 export const MAX_HEAD_BYTES = 8192;
-/** A piece of an answer given to the system at once; the first goes along with the head. */
+/** A piece of an answer given to the system at once; the first goes along with the head, copied. */
 const WRITE_BYTES = 65536;
-const FIRST_WRITE_BYTES = 2048;
 /** Time for the client to read the last answer, before what it still sends would reset the connection. */
 const LINGER_MS = 500;
 
@@ -189,7 +188,7 @@ export class HttpConnection {
         connection: this.#stays(request) ? "keep-alive" : "close",
       });
       const content = request?.method === "HEAD" ? EMPTY : body;
-      const together = Math.min(content.length, FIRST_WRITE_BYTES);
+      const together = Math.min(content.length, WRITE_BYTES);
       await this.#write(joined(head, content.subarray(0, together)));
       for (let at = together; at < content.length; at += WRITE_BYTES) {
         await this.#write(content.subarray(at, at + WRITE_BYTES));

@@ -1,22 +1,46 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Written by scripts/gen.ts from the files in src/probes: do not edit. */
 import type { AnyProbe } from "../core/probe.ts";
+import container from "../probes/container.ts";
+import endpoint from "../probes/endpoint.ts";
 import io from "../probes/io.ts";
 import kill from "../probes/kill.ts";
 import oom from "../probes/oom.ts";
 import system_cpu from "../probes/system_cpu.ts";
+import system_disk from "../probes/system_disk.ts";
+import system_files from "../probes/system_files.ts";
+import system_fs from "../probes/system_fs.ts";
+import system_host from "../probes/system_host.ts";
+import system_load from "../probes/system_load.ts";
 import system_meminfo from "../probes/system_meminfo.ts";
 import system_net from "../probes/system_net.ts";
+import system_nic from "../probes/system_nic.ts";
+import system_pressure from "../probes/system_pressure.ts";
+import system_protocols from "../probes/system_protocols.ts";
+import system_sockets from "../probes/system_sockets.ts";
+import system_vmstat from "../probes/system_vmstat.ts";
 import task from "../probes/task.ts";
 import tcp from "../probes/tcp.ts";
 
 export const probes: readonly AnyProbe[] = [
+  container,
+  endpoint,
   io,
   kill,
   oom,
   system_cpu,
+  system_disk,
+  system_files,
+  system_fs,
+  system_host,
+  system_load,
   system_meminfo,
   system_net,
+  system_nic,
+  system_pressure,
+  system_protocols,
+  system_sockets,
+  system_vmstat,
   task,
   tcp,
 ];

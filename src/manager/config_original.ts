@@ -2,9 +2,9 @@
 /** Probes that a configuration of the original names, and which of ours take their place. */
 import type { Draft } from "./config_check.ts";
 import type { Findings } from "./config_findings.ts";
-import type { ExtendProbeConfig, ProbeConfig } from "./schema.ts";
+import { DEFAULT_PROBES, type ExtendProbeConfig, type ProbeConfig } from "./schema.ts";
 
-const BASEINFO = ["system_cpu", "system_meminfo", "system_net"];
+const BASEINFO = DEFAULT_PROBES.filter((name) => name.startsWith("system_"));
 
 /** Names in `probes`; an empty list is a probe that this version does not have. */
 const PROBES: ReadonlyMap<string, readonly string[]> = new Map([
@@ -18,7 +18,7 @@ const PROBES: ReadonlyMap<string, readonly string[]> = new Map([
 const PROGRAMS: ReadonlyMap<string, readonly string[]> = new Map([
   ["tcpprobe", ["tcp"]],
   ["taskprobe", ["task"]],
-  ["endpoint", []],
+  ["endpoint", ["endpoint"]],
   ["nsprobe", []],
   ["blockprobe", ["io"]],
   ["ksliprobe", []],

@@ -217,13 +217,14 @@ Deno.test("loadConfig reads the settings of version 1, probes in the place of it
   assert.deepEqual(
     config.probes.map(({ name, switch: state, param }) => [name, state, param]),
     [
-      ...["system_cpu", "system_meminfo", "system_net"].map((name) => [
+      ...DEFAULT_PROBES.filter((name) => name.startsWith("system_")).map((name) => [
         name,
         "on",
         "-t 5 -w /opt/gala-gopher/task_whitelist.conf -l warn",
       ]),
       ["tcp", "on", "-l warn -P 7"],
       ["task", "on", "-w /opt/gala-gopher/task_whitelist.conf -P 3174"],
+      ["endpoint", "on", "-l warn"],
       ["io", "on", "-l warn"],
       ["oom", "off", ""],
     ],
@@ -235,7 +236,7 @@ Deno.test("loadConfig reads the settings of version 1, probes in the place of it
   const missing = config.warnings.filter((line) => line.includes("not in this version"));
   assert.deepEqual(
     missing.map((line) => /probe "(\w+)"/.exec(line)?.[1]),
-    ["lvs", "endpoint", "ksliprobe", "opengauss_sli"],
+    ["lvs", "ksliprobe", "opengauss_sli"],
   );
   assert.match(missing[0]!, /v1\.conf:126:5: /);
 });

@@ -17,7 +17,7 @@ export interface ManagerOptions {
 export class Manager {
   readonly #options: ManagerOptions;
   readonly #lives = new Map<string, ProbeLife>();
-  #timer: number | undefined;
+  #timer: ReturnType<typeof setInterval> | undefined;
 
   constructor(options: ManagerOptions) {
     this.#options = options;

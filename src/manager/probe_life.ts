@@ -43,7 +43,7 @@ export class ProbeLife {
   #running: RunningProbe | undefined;
   /** Changes with each start and stop: what an earlier life still reports is then ignored. */
   #life = 0;
-  #restartTimer: number | undefined;
+  #restartTimer: ReturnType<typeof setTimeout> | undefined;
   #changing: Promise<void> = Promise.resolve();
   #startedAt = 0;
   #tickingSince: number | undefined;

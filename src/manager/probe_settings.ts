@@ -32,5 +32,14 @@ export function probeSettings(
       if (value !== undefined) return value;
       throw wrong(name, "true or false");
     },
+    pattern(name, fallback) {
+      const value = values[name] ?? fallback;
+      try {
+        if (typeof value === "string") return new RegExp(value);
+      } catch {
+        // It is said below what is wrong with it.
+      }
+      throw wrong(name, "a regular expression");
+    },
   };
 }

@@ -13,6 +13,7 @@ Deno.test("probeSettings gives the default for what is not configured", () => {
   assert.equal(none.number("period", 5), 5);
   assert.equal(none.text("device", "eth0"), "eth0");
   assert.equal(none.flag("deep", true), true);
+  assert.ok(none.pattern("skip", "^/run").test("/run/x"));
 });
 
 Deno.test("probeSettings gives what is configured, up to the limits", () => {
@@ -44,4 +45,6 @@ Deno.test("probeSettings refuses another type or range, with the place, the valu
   assert.throws(() => set.number("number", 1, 11), ConfigError);
   assert.throws(() => set.text("flag", ""), ConfigError);
   assert.throws(() => set.flag("two", false), ConfigError);
+  assert.throws(() => set.pattern("two", ""), ConfigError);
+  assert.throws(() => settings({ skip: "(" }).pattern("skip", ""), ConfigError);
 });

@@ -292,7 +292,7 @@ const TABLES: MapKey<"on" | "off"> = {
   kind: "map",
   default: {},
   values: SWITCH,
-  help: "Tables to switch on or off; the others are as `meta` shows.",
+  help: "Tables to leave out (off), and those to add that are off by themselves (on).",
 };
 const SETTINGS: MapKey<Scalar> = {
   kind: "map",
@@ -341,9 +341,24 @@ export const LISTS = {
 
 /** What runs where no list says otherwise. */
 export const DEFAULT_PROBES = [
+  "container",
   "system_cpu",
+  "endpoint",
+  "io",
+  "kill",
+  "oom",
+  "system_disk",
+  "system_files",
+  "system_fs",
+  "system_host",
+  "system_load",
   "system_meminfo",
   "system_net",
+  "system_nic",
+  "system_pressure",
+  "system_protocols",
+  "system_sockets",
+  "system_vmstat",
   "task",
   "tcp",
 ] as const;

@@ -6,7 +6,6 @@ import { io } from "../gen/layouts.ts";
 import { diskTables } from "./io/disk_tables.ts";
 import { processTables } from "./io/process_tables.ts";
 
-const PAGE_TABLES = ["io_pagecache", "proc_page"] as const;
 const LATENCY_TABLES = ["block", "io_latency", "io_latency_histogram", "io_err"] as const;
 const PROCESS_TABLES = ["proc_io", "thread_io"] as const;
 
@@ -25,19 +24,6 @@ export default bpfProbe({
     page_process_on: Number(on.has("proc_page")),
   }),
   entries: observedEntries,
-  uses: {
-    io_issue: LATENCY_TABLES,
-    io_complete: [...LATENCY_TABLES, ...PROCESS_TABLES],
-    io_queue: ["io_count", ...PROCESS_TABLES],
-    io_bio_complete: PROCESS_TABLES,
-    io_hang: PROCESS_TABLES,
-    io_page_access: PAGE_TABLES,
-    io_buffer_dirty: PAGE_TABLES,
-    io_page_load: PAGE_TABLES,
-    io_page_dirty: PAGE_TABLES,
-    io_reclaim_begin: ["proc_page"],
-    io_reclaim_end: ["proc_page"],
-  },
   iterators: ["io_reading"],
   optional: ["io_hang", "io_page_access", "io_buffer_dirty", "io_page_load", "io_page_dirty"],
   alive: "reading",

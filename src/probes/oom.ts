@@ -8,7 +8,7 @@ import { oom } from "../gen/layouts.ts";
 const PAGE_BYTES = 4096;
 
 const size = (field: "anon_pages" | "file_pages" | "shmem_pages" | "vm_pages", help: string) =>
-  filledBy("oom_victim", ofField("gauge", field, help, "bytes", PAGE_BYTES));
+  filledBy("oom_victim", ofField("counter", field, help, "bytes", PAGE_BYTES));
 
 export default bpfProbe({
   name: "oom",

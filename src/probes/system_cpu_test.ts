@@ -7,6 +7,7 @@ import systemCpu from "./system_cpu.ts";
 
 const FILES = ["proc/stat", "proc/softirqs", "proc/net/softnet_stat", "proc/cpuinfo"];
 
+const cpusOf = (rows: readonly Row[]) => rows.map((row) => row["cpu"]);
 const cpuRows = (rows: readonly Row[]) => rows.map((row) => row["cpu_num"]);
 
 Deno.test("system_cpu reports every column of a CPU, times in seconds and in ms", () => {
@@ -169,6 +170,54 @@ Deno.test("system_cpu reads the clock rate once a minute", () => {
 
 Deno.test("system_cpu is unsupported without /proc/stat", () => {
   assert.throws(() => runProbe(systemCpu, {}), Unsupported);
+});
+
+Deno.test("system_stat, system_softirq and system_softnet report the rest of the same files", () => {
+  const rows = runProbe(systemCpu, fixture("proc-4.19"));
+  assert.deepEqual(rows["system_stat"], [{
+    context_switches_total: 23000000,
+    interrupts_total: 9000000,
+    soft_interrupts_total: 900000,
+    forks_total: 5003,
+    runnable_threads: 2,
+    blocked_threads: 0,
+    boot_time_seconds: 1700000000,
+  }]);
+  assert.deepEqual(cpusOf(rows["system_softirq"]!), ["0", "1", "3"]);
+  const words = fixture("proc-4.19")["proc/softirqs"]!.match(/TASKLET: *(\d+)/)!;
+  assert.equal(rows["system_softirq"]![0]!["tasklet_total"], Number(words[1]));
+  const first = fixture("proc-4.19")["proc/net/softnet_stat"]!.split(" ");
+  assert.deepEqual(rows["system_softnet"]![0], {
+    cpu: "0",
+    packets_total: parseInt(first[0]!, 16),
+    squeezed_total: parseInt(first[2]!, 16),
+    flow_limited_total: parseInt(first[10]!, 16),
+  });
+});
+
+/** Files of a host whose CPUs have these numbers. */
+function hostOf(cpus: readonly number[], ticks = 100): Record<string, string> {
+  const line = (name: string) => `${name} ${ticks} 0 ${ticks} ${ticks} 0 0 0 0 0 0\n`;
+  const hex = (value: number) => value.toString(16).padStart(8, "0");
+  return {
+    "proc/stat": `${line("cpu ")}${cpus.map((cpu) => line(`cpu${cpu}`)).join("")}ctxt 5\n`,
+    "proc/softirqs": `${cpus.map((cpu) => ` CPU${cpu}`).join("")}\n` +
+      `  NET_RX: ${cpus.map((cpu) => 1000 + cpu).join(" ")}\n`,
+    "proc/net/softnet_stat": cpus.map((cpu) =>
+      `${Array.from({ length: 12 }, (_, i) => hex(i === 1 ? cpu : 0)).join(" ")} ${hex(cpu)}\n`
+    ).join(""),
+  };
+}
+
+Deno.test("system_cpu follows a CPU that is taken out and put back", () => {
+  const rows = runProbe(systemCpu, [
+    hostOf([0, 1], 100),
+    hostOf([0], 200),
+    hostOf([0, 1, 7], 300),
+  ])["system_cpu"]!;
+  assert.deepEqual(cpuRows(rows), ["0", "1", "7"]);
+  assert.deepEqual(rows.map((row) => row["user_msec"]), [3000, 3000, 3000]);
+  assert.deepEqual(rows.map((row) => row["util_per"]), [200 / 300 * 100, undefined, undefined]);
 });
 
 Deno.test("system_cpu reports only what is certain of a file that is cut short", () => {

@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 import assert from "node:assert/strict";
 import { cutProbe, fuzzProbe } from "../../tests/fuzz_probe.ts";
-import { fixture, runOnHost, runProbe, TICK_SECONDS } from "../../tests/run_probe.ts";
+import {
+  fixture,
+  NO_CALLS,
+  runOnHost,
+  runProbe,
+  runWaiting,
+  TICK_SECONDS,
+} from "../../tests/run_probe.ts";
 import { Unsupported } from "../core/errors.ts";
 import systemNet from "./system_net.ts";
 
-const ORIGIN = "/proc/dev/snmp";
 const HEADING = "Inter-| Receive | Transmit\n face |bytes packets |bytes packets\n";
 
 const devText = (...lines: string[]) => ({ "proc/net/dev": `${HEADING}${lines.join("\n")}\n` });
@@ -87,69 +93,35 @@ Deno.test("nic takes no name that the kernel would not give", () => {
   assert.deepEqual(rows, []);
 });
 
-Deno.test("system_tcp and net_tcp report one reading under both names", () => {
-  const rows = runProbe(systemNet, fixture("proc-4.19"));
-  assert.deepEqual(rows["system_tcp"], [{
-    origin: ORIGIN,
-    curr_estab: 23,
-    in_segs: 6000000029,
-    out_segs: 5000000021,
-    retrans_segs: 37,
-    in_errs: 2,
-  }]);
-  assert.deepEqual(rows["net_tcp"], [{
-    origin: ORIGIN,
-    tcp_curr_estab: 23,
-    tcp_in_segs: 6000000029,
-    tcp_out_segs: 5000000021,
-    tcp_retrans_segs: 37,
-    tcp_in_errs: 2,
-  }]);
+Deno.test("nic reports queueing disciplines by the device's index, looked up anew for a new device", async () => {
+  const queue = { drops: 3, overlimits: 5, backlogBytes: 700, ecnMarks: NaN };
+  const calls = { ...NO_CALLS, queues: () => Promise.resolve(new Map([[7, queue]])) };
+  const path = "sys/class/net/eth0/ifindex";
+  const read = async (...indexes: string[]) => {
+    const readings = indexes.map((index) => ({ ...fixture("proc-4.19"), [path]: index }));
+    const rows = (await runWaiting(systemNet, readings, calls))["nic"]!;
+    return rows.map((row) => [row["dev_name"], row["tc_sent_drop"], row["tc_backlog"]]);
+  };
+  assert.deepEqual((await read("7\n"))[0], ["eth0", 3, 700]);
+  assert.deepEqual((await read("2\n"))[0], ["eth0", undefined, undefined]);
+  assert.deepEqual((await read("2\n", "7\n"))[0], ["eth0", 3, 700]);
 });
 
-Deno.test("system_udp and net_udp report UDP, not UDP-Lite", () => {
-  const rows = runProbe(systemNet, fixture("proc-4.19"));
-  assert.deepEqual(rows["system_udp"], [{
-    origin: ORIGIN,
-    indata_grams: 10007,
-    outdata_grams: 10009,
-  }]);
-  assert.deepEqual(rows["net_udp"], [
-    { origin: ORIGIN, udp_indata_grams: 10007, udp_outdata_grams: 10009 },
-  ]);
-});
-
-Deno.test("system_tcp finds its columns by the heading", () => {
-  const snmp = "Tcp: New InErrs CurrEstab\nTcp: 99 3 7\nUdp: OutDatagrams\nUdp: 11\n";
-  const rows = runProbe(systemNet, { ...devText(), "proc/net/snmp": snmp });
-  assert.deepEqual(rows["system_tcp"], [{ origin: ORIGIN, curr_estab: 7, in_errs: 3 }]);
-  assert.deepEqual(rows["system_udp"], [{ origin: ORIGIN, outdata_grams: 11 }]);
-});
-
-Deno.test("system_tcp takes no numbers that stand under another protocol's name", () => {
-  const snmp = "Tcp: CurrEstab InErrs\nUdp: 7 3\n";
-  const rows = runProbe(systemNet, { ...devText(), "proc/net/snmp": snmp });
-  assert.deepEqual([rows["system_tcp"], rows["system_udp"]], [[], []]);
-});
-
-Deno.test("system_net goes on without /proc/net/snmp, and is unsupported without /proc/net/dev", () => {
-  const { "proc/net/snmp": _snmp, ...rest } = fixture("proc-6.12");
-  const rows = runProbe(systemNet, rest);
-  assert.deepEqual([rows["nic"]!.length, rows["system_tcp"]!.length], [1, 0]);
+Deno.test("system_net is unsupported without /proc/net/dev", () => {
   assert.throws(() => runProbe(systemNet, {}), Unsupported);
 });
 
 Deno.test("system_net reports only what is certain of a file that is cut short", () => {
-  cutProbe(systemNet, ["proc/net/dev", "proc/net/snmp"]);
+  cutProbe(systemNet, ["proc/net/dev"]);
 });
 
 Deno.test("system_net survives spoilt files", () => {
-  fuzzProbe(systemNet, ["proc/net/dev", "proc/net/snmp"], (table, row) => {
-    if (table === "nic") assert.match(String(row["dev_name"]), /^[^/:\s]{1,15}$/);
+  fuzzProbe(systemNet, ["proc/net/dev"], (_table, row) => {
+    assert.match(String(row["dev_name"]), /^[^/:\s]{1,15}$/);
   });
 });
 
-Deno.test("system_net agrees with this host's /proc/net/dev and /proc/net/snmp", () => {
+Deno.test("system_net agrees with this host's /proc/net/dev", () => {
   const before = hostNumbers();
   const host = runOnHost(systemNet);
   const after = hostNumbers();
@@ -161,8 +133,6 @@ Deno.test("system_net agrees with this host's /proc/net/dev and /proc/net/snmp",
     const state = Deno.readTextFileSync(`/sys/class/net/${row["dev_name"]}/operstate`).trim();
     assert.equal(row["status"], state);
   }
-  ours.set("in_segs", Number(host["system_tcp"]![0]!["in_segs"]));
-  ours.set("out_segs", Number(host["net_tcp"]![0]!["tcp_out_segs"]));
   assert.deepEqual([...ours.keys()].sort(), [...before.keys()].sort());
   for (const [name, value] of ours) {
     assert.ok(value >= before.get(name)! && value <= after.get(name)!, `${name}: ${value}`);
@@ -181,11 +151,5 @@ function hostNumbers(): Map<string, number> {
       numbers.set(`${name!.trim()} ${metric}`, columns[column]!);
     }
   }
-  const tcp = Deno.readTextFileSync("/proc/net/snmp").split("\n").filter((line) =>
-    line.startsWith("Tcp: ")
-  )
-    .map((line) => line.split(" "));
-  numbers.set("in_segs", Number(tcp[1]![tcp[0]!.indexOf("InSegs")]));
-  numbers.set("out_segs", Number(tcp[1]![tcp[0]!.indexOf("OutSegs")]));
   return numbers;
 }

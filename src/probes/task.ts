@@ -1,21 +1,28 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Processes and threads as the scheduler and the system calls see them. Kernel side: bpf/task.bpf.c. */
 import { observedAll, observedEntries } from "../core/observe.ts";
-import { bpfProbe } from "../core/probe.ts";
+import { bpfProbe, served } from "../core/probe.ts";
 import { task } from "../gen/layouts.ts";
 import { callsOn, callTables } from "./task/call_tables.ts";
 import { fileSystemsOn, fsTables } from "./task/fs_tables.ts";
 import { schedTables } from "./task/sched_tables.ts";
 import { sliTables } from "./task/sli_tables.ts";
 
-const tables = { ...schedTables, ...callTables, ...fsTables, ...sliTables } as const;
-const CALL_TABLES = namesOf({ ...callTables, ...fsTables });
-const SLI_TABLES = namesOf(sliTables);
-const SWITCH_TABLES = [...namesOf(schedTables), ...SLI_TABLES] as const;
+const SWITCH_PROGRAMS = ["task_switch", "task_wakeup", "task_wakeup_new"] as const;
+const CALL_PROGRAMS = ["task_sys_enter", "task_sys_exit"] as const;
+const STALL_PROGRAMS = [
+  "task_reclaim_begin",
+  "task_reclaim_end",
+  "task_compact_begin",
+  "task_compact_end",
+] as const;
 
-function namesOf<T extends object>(tables: T): Extract<keyof T, string>[] {
-  return Object.keys(tables) as Extract<keyof T, string>[];
-}
+const tables = {
+  ...served(SWITCH_PROGRAMS, schedTables),
+  ...served(CALL_PROGRAMS, { ...callTables, ...fsTables }),
+  ...served([...SWITCH_PROGRAMS, ...STALL_PROGRAMS], sliTables),
+} as const;
+const SLI_TABLES = Object.keys(sliTables);
 
 export default bpfProbe({
   name: "task",
@@ -37,18 +44,7 @@ export default bpfProbe({
     sli_on: Number(SLI_TABLES.some((table) => on.has(table))),
   }),
   entries: observedEntries,
-  uses: {
-    task_switch: SWITCH_TABLES,
-    task_wakeup: SWITCH_TABLES,
-    task_wakeup_new: SWITCH_TABLES,
-    task_reclaim_begin: SLI_TABLES,
-    task_reclaim_end: SLI_TABLES,
-    task_compact_begin: SLI_TABLES,
-    task_compact_end: SLI_TABLES,
-    task_sys_enter: CALL_TABLES,
-    task_sys_exit: CALL_TABLES,
-  },
-  optional: ["task_reclaim_begin", "task_reclaim_end", "task_compact_begin", "task_compact_end"],
+  optional: STALL_PROGRAMS,
   lacking: {
     "sli_cpu_*.cpu_longsys": "a long system call is not told from the time between its switches",
     "sli_mem_*.mem_swapin": "the end of reading a page back passes no tracepoint",

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Runs an eBPF probe: loads its object, runs its iterators and carries its maps into tables on each tick. */
+import type { LabelHost } from "../core/labels.ts";
 import type { BpfProbe, MapTable, RunningProbe, Settings } from "../core/probe.ts";
 import type { Store } from "../core/store.ts";
 import type { Table } from "../core/table.ts";
 import type { IterReader } from "./iter_reader.ts";
+import { kernelEnums } from "./kernel_enums.ts";
 import type { Libbpf } from "./libbpf.ts";
 import { MapFeed, type Target } from "./map_feed.ts";
+import { NetNamespaces } from "./net_namespaces.ts";
 import { BpfObject } from "./object.ts";
 import type { MapReader } from "./table_reader.ts";
 
@@ -16,24 +19,33 @@ export interface BpfHost {
   readonly image: (object: string) => Uint8Array<ArrayBuffer>;
   readonly settings: Settings;
   readonly btfPath?: string | undefined;
-  /** What the configuration says of tables; the others are as the probe declares. */
-  readonly switches?: Readonly<Record<string, "on" | "off">>;
+  /** Tables that are not wanted; without, those that are off by themselves. */
+  readonly tablesOff?: ReadonlySet<string>;
   readonly log: (text: string) => void;
+  /** Knows the container of a process, for its label. */
+  readonly containers?: Pick<LabelHost, "idOf"> | undefined;
 }
 
 /** The map of every object that counts what did not fit; see bpf/probe.h. */
 const LOSSES = "losses";
 
+/** Iterators that show the sockets of one network namespace. */
+const SOCKET_ITERATORS: ReadonlySet<string> = new Set(["iter/tcp", "iter/udp"]);
+
 /** Throws Unsupported or KernelError; then nothing is left in the kernel and no table in the store. */
 export async function startBpf(probe: BpfProbe, host: BpfHost): Promise<RunningProbe> {
   const { layout } = probe;
-  const on = tablesOn(probe, host);
+  const specs = wantedTables(probe, host.tablesOff ?? offByDefault(probe));
   const object = await BpfObject.load(host.libbpf, {
     name: layout.object,
     bytes: host.image(layout.object),
     layout,
-    constants: probe.constants(host.settings, on),
-    off: Object.keys(probe.uses).filter((name) => !probe.uses[name]!.some((t) => on.has(t))),
+    constants: probe.constants(host.settings, new Set(specs.keys())),
+    maxEntries: Object.fromEntries(
+      probe.ceilings.map((map) => [map, host.store.limits.maxRows]),
+    ),
+    off: idlePrograms(probe, specs),
+    choices: probe.choices,
     ...(host.btfPath ? { btfPath: host.btfPath } : {}),
   });
   const tables: Table[] = [];
@@ -43,7 +55,12 @@ export async function startBpf(probe: BpfProbe, host: BpfHost): Promise<RunningP
       object.table(map).update(key, value);
     }
     for (const note of object.notes) host.log(note);
-    return new RunningBpf(probe, object, addTables(probe, host, object, on, tables), host.store);
+    return new RunningBpf(
+      probe,
+      object,
+      addTables(probe, host, filled(specs, object), tables),
+      host,
+    );
   } catch (error) {
     for (const table of tables) host.store.remove(table);
     object[Symbol.dispose]();
@@ -51,66 +68,103 @@ export async function startBpf(probe: BpfProbe, host: BpfHost): Promise<RunningP
   }
 }
 
-function tablesOn({ tables }: BpfProbe, { switches = {} }: BpfHost): ReadonlySet<string> {
-  const isOn = (name: string) => {
-    const chosen = switches[name];
-    return chosen === undefined ? tables[name]!.on !== false : chosen === "on";
-  };
-  return new Set(Object.keys(tables).filter(isOn));
+function offByDefault({ tables }: BpfProbe): ReadonlySet<string> {
+  return new Set(Object.keys(tables).filter((name) => !tables[name]!.on));
+}
+
+function wantedTables({ tables }: BpfProbe, off: ReadonlySet<string>): Map<string, MapTable> {
+  const on = new Map(Object.entries(tables).filter(([name]) => !off.has(name)));
+  for (const { insteadOf } of [...on.values()]) for (const name of insteadOf) on.delete(name);
+  return on;
+}
+
+/** Programs that serve only tables that are not wanted. */
+function idlePrograms({ tables }: BpfProbe, wanted: ReadonlyMap<string, MapTable>): string[] {
+  const serving = (specs: Iterable<MapTable>) => [...specs].flatMap(({ programs }) => programs);
+  const busy = new Set(serving(wanted.values()));
+  return serving(Object.values(tables)).filter((program) => !busy.has(program));
+}
+
+/** The tables without columns of programs that this kernel does not take; one without columns is left out. */
+function filled(specs: ReadonlyMap<string, MapTable>, { hooks }: BpfObject): Map<string, MapTable> {
+  const refused = new Set(hooks.filter(({ state }) => state !== "attached").map((h) => h.program));
+  const tables = new Map<string, MapTable>();
+  for (const [name, spec] of specs) {
+    const metrics = Object.entries(spec.metrics).filter(([, { program = "" }]) =>
+      !refused.has(program)
+    );
+    if (metrics.length > 0) tables.set(name, { ...spec, metrics: Object.fromEntries(metrics) });
+  }
+  return tables;
 }
 
 function addTables(
-  probe: BpfProbe,
+  { name }: BpfProbe,
   { store }: BpfHost,
-  object: BpfObject,
-  on: ReadonlySet<string>,
+  specs: ReadonlyMap<string, MapTable>,
   added: Table[],
 ): Target[] {
-  const targets: Target[] = [];
-  for (const [name, declared] of Object.entries(probe.tables)) {
-    if (!on.has(name)) continue;
-    const spec = { ...declared, metrics: filledMetrics(declared, object) };
-    if (Object.keys(spec.metrics).length === 0) continue;
-    const table = store.add(name, probe.name, spec);
+  return [...specs].map(([tableName, spec]) => {
+    const table = store.add(tableName, name, spec);
     added.push(table);
-    targets.push({ spec, table });
-  }
-  return targets;
+    return { spec, table };
+  });
 }
 
-/** The metrics but those of programs that this kernel does not take. */
-function filledMetrics({ metrics }: MapTable, { hooks }: BpfObject): MapTable["metrics"] {
-  const refused = new Set(hooks.filter(({ state }) => state !== "attached").map((h) => h.program));
-  return Object.fromEntries(
-    Object.entries(metrics).filter(([, { program }]) =>
-      program === undefined || !refused.has(program)
-    ),
-  );
+interface WiredIterator {
+  readonly reader: IterReader;
+  /** Shows one network namespace at a time. */
+  readonly ofSockets: boolean;
 }
 
 class RunningBpf implements RunningProbe {
   readonly #object: BpfObject;
   readonly #store: Store;
   readonly #targets: readonly Target[];
-  readonly #iterators: readonly IterReader[];
+  readonly #iterators: readonly WiredIterator[];
+  readonly #namespaces: NetNamespaces | undefined;
   readonly #feeds: readonly MapFeed[];
   readonly #losses: MapReader;
 
-  constructor(probe: BpfProbe, object: BpfObject, targets: readonly Target[], store: Store) {
+  constructor(
+    probe: BpfProbe,
+    object: BpfObject,
+    targets: readonly Target[],
+    { store, libbpf, btfPath, containers }: BpfHost,
+  ) {
     this.#object = object;
     this.#store = store;
     this.#targets = targets;
+    const hooks: Readonly<Record<string, string>> = probe.layout.programs;
     this.#iterators = probe.iterators.filter((program) => object.isAttached(program))
-      .map((program) => object.iterator(program));
+      .map((program) => ({
+        reader: object.iterator(program),
+        ofSockets: SOCKET_ITERATORS.has(hooks[program]!),
+      }));
+    if (probe.namespaces !== undefined) {
+      this.#namespaces = new NetNamespaces(libbpf, object.iterator(probe.namespaces, "net_record"));
+    }
     const maps = new Set(targets.map(({ spec }) => spec.map));
+    const labels: LabelHost = {
+      enums: kernelEnums(btfPath),
+      idOf: (pid) => containers?.idOf(pid),
+    };
     this.#feeds = [...maps].map((map) =>
-      new MapFeed(object.table(map), targets.filter(({ spec }) => spec.map === map), probe.alive)
+      new MapFeed(object.table(map), targets.filter(({ spec }) => spec.map === map), {
+        alive: probe.alive,
+        labels,
+      })
     );
     this.#losses = object.table(LOSSES);
   }
 
   tick(now: number): void {
-    for (const iterator of this.#iterators) iterator.read();
+    const namespaces = this.#namespaces;
+    namespaces?.list();
+    for (const { reader, ofSockets } of this.#iterators) {
+      if (ofSockets && namespaces !== undefined) namespaces.read(reader);
+      else reader.read();
+    }
     for (const feed of this.#feeds) feed.read(now);
   }
 
@@ -133,10 +187,21 @@ class RunningBpf implements RunningProbe {
     this.#losses.read(({ numbers }) => {
       names.forEach((name, i) => counted[name] = (counted[name] ?? 0) + numbers[i]!);
     });
+    if (this.#namespaces !== undefined) counted.namespaces_skipped = this.#namespaces.skipped;
     return counted;
   }
 
   facts() {
-    return { map_bytes: this.#object.mapBytes };
+    const large = this.#targets.filter(({ table }) => table.rows * 2 >= this.#store.limits.maxRows);
+    return {
+      map_bytes: this.#object.mapBytes,
+      ...(this.#namespaces && { namespaces: this.#namespaces.others.length + 1 }),
+      // Which label has so many values, before the table is full.
+      ...(large.length > 0 && {
+        label_values: Object.fromEntries(
+          large.map(({ table }) => [table.name, table.labelValues()]),
+        ),
+      }),
+    };
   }
 }

@@ -31,13 +31,22 @@ export class IterReader {
 
   /** Runs the iterator once; calls `visit` for each record and gives their number. Throws KernelError. */
   read(visit?: (bytes: Uint8Array, offset: number) => void): number {
-    const { bpf, libc } = this.#libbpf;
-    const fd = bpf.bpf_iter_create(this.linkFd);
+    return this.drain(this.create(), visit);
+  }
+
+  /** A run of the iterator, for `drain`; of sockets, one over those of this thread's network namespace. */
+  create(): number {
+    const fd = this.#libbpf.bpf.bpf_iter_create(this.linkFd);
     if (fd < 0) throw this.#libbpf.failure("run", this.name, -fd);
+    return fd;
+  }
+
+  /** Reads a run to its end and closes it. */
+  drain(fd: number, visit?: (bytes: Uint8Array, offset: number) => void): number {
     try {
       return this.#drain(fd, visit);
     } finally {
-      libc.close(fd);
+      this.#libbpf.libc.close(fd);
     }
   }
 

@@ -57,6 +57,19 @@ export const LIBC_SYMBOLS = {
     parameters: ["i32", "buffer", "buffer"],
     result: "i32",
   },
+  socket: { c: "int (int, int, int)", parameters: ["i32", "i32", "i32"], result: "i32" },
+  send: {
+    c: "ssize_t (int, const void *, size_t, int)",
+    parameters: ["i32", "buffer", "usize", "i32"],
+    result: "isize",
+    nonblocking: true,
+  },
+  recv: {
+    c: "ssize_t (int, void *, size_t, int)",
+    parameters: ["i32", "buffer", "usize", "i32"],
+    result: "isize",
+    nonblocking: true,
+  },
   shutdown: { c: "int (int, int)", parameters: ["i32", "i32"], result: "i32" },
   malloc_trim: { c: "int (size_t)", parameters: ["usize"], result: "i32" },
   mount: {
@@ -70,6 +83,13 @@ export const LIBC_SYMBOLS = {
     parameters: ["i32", "usize", "usize", "usize", "usize"],
     result: "i32",
   },
+  statfs: {
+    c: "int (const char *, struct statfs *)",
+    parameters: ["buffer", "buffer"],
+    result: "i32",
+    nonblocking: true, // it waits for the server of a network file system, for ever if that is gone
+  },
+  setns: { c: "int (int, int)", parameters: ["i32", "i32"], result: "i32" },
   getpagesize: { c: "int (void)", parameters: [], result: "i32" },
 } as const satisfies Record<string, Symbol>;
 
@@ -192,13 +212,20 @@ export const LIBBPF_SYMBOLS = {
 
 type Calls<Table extends Deno.ForeignLibraryInterface> = Deno.DynamicLibrary<Table>["symbols"];
 
+export type LibcCalls = Calls<typeof LIBC_SYMBOLS>;
+
+/** The C library alone, for what needs no libbpf. */
+export function openLibc(): { readonly symbols: LibcCalls; close(): void } {
+  return Deno.dlopen("libc.so.6", LIBC_SYMBOLS);
+}
+
 /** In the order of their dependence: the loader finds an earlier one by its soname. */
 const LIBRARIES = ["libz.so.1", "libelf.so.1", "libbpf.so.1"] as const;
 
 /** Both libraries, opened. To be closed after everything that was made with it. */
 export class Libbpf {
   readonly bpf: Calls<typeof LIBBPF_SYMBOLS>;
-  readonly libc: Calls<typeof LIBC_SYMBOLS>;
+  readonly libc: LibcCalls;
   /** Possible, not online, CPUs: the number of copies in a per-CPU value. */
   readonly cpus: number;
   readonly pageSize: number;
@@ -208,7 +235,7 @@ export class Libbpf {
   readonly #open: { close(): void }[] = [];
 
   constructor(embedded: (name: string) => Uint8Array) {
-    const libc = Deno.dlopen("libc.so.6", LIBC_SYMBOLS);
+    const libc = openLibc();
     this.#open.push(libc);
     this.libc = libc.symbols;
     try {

@@ -4,7 +4,7 @@
  * labels share a row, which shows their sum. A key whose rows expired is deleted from the map too.
  */
 import { ByteIndex } from "../core/byte_index.ts";
-import { KeyView, type LabelReader } from "../core/labels.ts";
+import { KeyView, type LabelHost, type LabelReader } from "../core/labels.ts";
 import type { FieldMetric, MapTable } from "../core/probe.ts";
 import type { Table } from "../core/table.ts";
 import type { MapReader, Row } from "./table_reader.ts";
@@ -16,19 +16,28 @@ export interface Target {
 
 /** One table's side of the feed. Arrays are by the number of the key. */
 interface Side extends Target {
-  /** Numbers that the key must have. */
-  readonly wanted: readonly (readonly [field: string, number: number])[];
   readonly columns: readonly number[];
   /** Positions in `Row.numbers`. */
   readonly sources: readonly number[];
   readonly scales: readonly number[];
-  /** Readers of labels in the value, which may change, and by the number of the key what they read. */
-  readonly changing: readonly LabelReader[];
-  readonly shown: string[];
+  /** Columns of what holds only while the row's thing lives. */
+  readonly gauges: readonly number[];
+  /** Whether a label may change while its key stays, and by the number of the key: the labels shown. */
+  readonly changes: boolean;
+  readonly shown: (readonly string[])[];
   readonly slots: number[];
   readonly generations: number[];
   /** By slot: the reading that wrote it last. */
   readonly written: number[];
+}
+
+export interface FeedOptions {
+  /**
+   * The numeric field that changes while the row's thing lives, and is 0 as long as there is none; in a map without it,
+   * being in the map is life.
+   */
+  readonly alive?: string | undefined;
+  readonly labels: LabelHost;
 }
 
 export class MapFeed {
@@ -39,20 +48,22 @@ export class MapFeed {
   readonly #value: KeyView;
   /** Position of the field that tells life, or -1. */
   readonly #alive: number;
+  readonly #labels: LabelHost;
   /** By the number of the key: its last value, and the last reading that had the key. */
   readonly #lastAlive: number[] = [];
   readonly #lastSeen: number[] = [];
   #reading = 0;
 
-  /** `alive`: the numeric field that changes while the row's thing lives; in a map without it, being there is life. */
-  constructor(reader: MapReader, targets: readonly Target[], alive?: string) {
+  constructor(reader: MapReader, targets: readonly Target[], { alive, labels }: FeedOptions) {
+    this.#labels = labels;
     this.#reader = reader;
     this.#sides = targets.map((target) => sideOf(target, reader));
     this.#index = new ByteIndex(reader.keySize);
     this.#key = new KeyView(reader.layout.key);
     this.#value = new KeyView(reader.layout.value);
-    const told = alive !== undefined && Object.hasOwn(reader.layout.value.fields, alive);
-    this.#alive = told ? reader.indexOf(alive) : -1;
+    this.#alive = alive !== undefined && Object.hasOwn(reader.layout.value.fields, alive)
+      ? reader.indexOf(alive)
+      : -1;
   }
 
   /** Reads the map once. Throws KernelError. */
@@ -67,15 +78,18 @@ export class MapFeed {
     if (number < 0) {
       number = this.#index.add(row.keys, row.keyOffset);
       this.#lastAlive[number] = NaN;
-      for (const side of this.#sides) side.slots[number] = -1;
+      for (const side of this.#sides) {
+        side.slots[number] = -1;
+        side.shown[number] = [];
+      }
     }
     this.#lastSeen[number] = this.#reading;
     const alive = this.#alive < 0 ? this.#reading : row.numbers[this.#alive]!;
-    const renew = alive !== this.#lastAlive[number];
+    const renew = alive !== this.#lastAlive[number] && alive !== 0;
     this.#lastAlive[number] = alive;
     for (const side of this.#sides) {
       const slot = this.#slot(side, number, renew, row, now);
-      if (slot >= 0) this.#write(side, slot, row.numbers);
+      if (slot >= 0) this.#write(side, slot, row.numbers, renew);
     }
   }
 
@@ -89,39 +103,54 @@ export class MapFeed {
         table.renew(slot, now);
         return slot;
       }
-    } else {
-      if (!renew || !this.#isWanted(side, row)) return -1;
-      this.#hasChanged(side, number, row);
+      return this.#make(side, number, side.shown[number]!, now);
     }
-    const made = table.row(this.#labels(side, row), now);
+    if (!renew) return -1;
+    const { only, labelReaders } = side.spec;
+    if (only !== undefined) {
+      const key = this.#key.at(row.keys, row.keyOffset);
+      if (key.number(only.field) !== only.value) return -1;
+    }
+    const labels = labelReaders.map((label) => this.#read(label, row));
+    if (side.changes) side.shown[number] = labels;
+    return this.#make(side, number, labels, now);
+  }
+
+  /** The row with these labels is the key's from now on: the same as before unless the label that changed is a key. */
+  #make(side: Side, number: number, labels: readonly string[], now: number): number {
+    const { table, slots, generations } = side;
+    const made = table.row(labels, now);
     slots[number] = made;
     if (made >= 0) generations[number] = table.generation(made);
     return made;
   }
 
-  #labels({ spec }: Side, row: Row): string[] {
-    const key = this.#key.at(row.keys, row.keyOffset);
-    const value = this.#value.at(row.values, row.valueOffset);
-    return spec.labelReaders.map((label) => label.read(label.part === "value" ? value : key));
+  #read(label: LabelReader, row: Row, before?: string): string {
+    const view = label.part === "value"
+      ? this.#value.at(row.values, row.valueOffset)
+      : this.#key.at(row.keys, row.keyOffset);
+    return label.read(view, this.#labels, before);
   }
 
-  /** Whether labels in the value are not what they were; notes what they are. */
-  #hasChanged({ changing, shown }: Side, number: number, row: Row): boolean {
-    if (changing.length === 0) return false;
-    const value = this.#value.at(row.values, row.valueOffset);
-    const text = changing.map((label) => label.read(value)).join("\0");
-    if (text === shown[number]) return false;
-    shown[number] = text;
-    return true;
+  /** Reads the labels again that may change. */
+  #hasChanged(side: Side, number: number, row: Row): boolean {
+    if (!side.changes) return false;
+    const before = side.shown[number]!;
+    const { labelReaders } = side.spec;
+    let changed = false;
+    for (let i = 0; i < labelReaders.length; i++) {
+      const label = labelReaders[i]!;
+      if (label.changes !== true) continue;
+      const text = this.#read(label, row, before[i]);
+      if (text === before[i]) continue;
+      side.shown[number] = side.shown[number]!.map((old, at) => at === i ? text : old);
+      changed = true;
+    }
+    return changed;
   }
 
-  #isWanted({ wanted }: Side, row: Row): boolean {
-    if (wanted.length === 0) return true;
-    const key = this.#key.at(row.keys, row.keyOffset);
-    return wanted.every(([field, number]) => key.number(field) === number);
-  }
-
-  #write({ table, columns, sources, scales, written }: Side, slot: number, numbers: Float64Array) {
+  #write(side: Side, slot: number, numbers: Float64Array, lives: boolean): void {
+    const { table, columns, sources, scales, written, gauges } = side;
     const again = written[slot] === this.#reading;
     written[slot] = this.#reading;
     for (let i = 0; i < columns.length; i++) {
@@ -129,6 +158,8 @@ export class MapFeed {
       if (again) table.add(slot, columns[i]!, value);
       else table.set(slot, columns[i]!, value);
     }
+    // Its totals stay for the time-out; what it measures last is not so any more.
+    if (!lives && !again) { for (const column of gauges) table.set(slot, column, NaN); }
   }
 
   /**
@@ -141,6 +172,8 @@ export class MapFeed {
       const seen = this.#lastSeen[number]!;
       if (seen < 0) continue;
       if (seen === this.#reading) {
+        // What was never alive is kept for later: the row for all that does not fit.
+        if (this.#lastAlive[number] === 0) continue;
         if (this.#sides.some((side) => this.#hasRow(side, number))) continue;
         this.#reader.delete(this.#index.key(number).slice());
       }
@@ -166,8 +199,9 @@ function sideOf(target: Target, reader: MapReader): Side {
     columns: paths.map(({ column }) => column),
     sources: paths.map(({ source }) => source),
     scales: paths.map(({ scale }) => scale),
-    wanted: Object.entries(spec.where ?? {}),
-    changing: spec.labelReaders.filter(({ part }) => part === "value"),
+    gauges: Object.keys(spec.metrics).filter((name) => spec.metrics[name]!.type === "gauge")
+      .map((name) => table.column(name)),
+    changes: spec.labelReaders.some(({ changes }) => changes === true),
     shown: [],
     slots: [],
     generations: [],

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Runs a probe that reads files: adds its tables to the store and writes their rows on each tick. */
+import { ContainerLookup } from "../core/container_lookup.ts";
+import type { ContainerNamer } from "../core/container_names.ts";
 import type {
+  HostCalls,
   HostFiles,
   NativeProbe,
+  ProbeHost,
   RowWriter,
   RunningProbe,
   Settings,
@@ -12,7 +16,8 @@ import type {
 import type { Store } from "../core/store.ts";
 import type { Table } from "../core/table.ts";
 
-export interface NativeHost {
+/** What all probes share of ProbeHost may be missing: then the probe has its own, knows no names and no mounts. */
+export interface NativeHost extends Partial<ProbeHost> {
   readonly store: Store;
   readonly files: HostFiles;
   readonly settings: Settings;
@@ -21,17 +26,19 @@ export interface NativeHost {
 }
 
 export interface RunningNative extends RunningProbe {
-  /** Reads once; what the probe throws goes on to the caller. */
-  tick(now: number): void;
+  /** Reads once; what the probe throws goes on to the caller. The promise is that of a probe that has to wait. */
+  tick(now: number): void | Promise<void>;
   stop(): void;
 }
 
 /** Throws Unsupported when the host lacks what the probe reads, and what the store throws for its tables. */
 export function startNative<T extends Tables>(
   probe: NativeProbe<T>,
-  { store, files, settings, tablesOff = new Set() }: NativeHost,
+  host: NativeHost,
 ): RunningNative {
-  const read = probe.open(files, settings);
+  const { store, files, settings, tablesOff = new Set() } = host;
+  const opened = probe.open(files, settings, sharedOf(host));
+  const { read, losses = () => ({}) } = typeof opened === "function" ? { read: opened } : opened;
   const writers = new Map<string, TableWriter>();
   const stop = () => {
     for (const { table } of writers.values()) store.remove(table);
@@ -56,10 +63,15 @@ export function startNative<T extends Tables>(
   let last = NaN;
   const tick = (now: number) => {
     for (const writer of writers.values()) writer.begin(now);
-    read(tables as Writers<T>, (now - last) / 1000);
+    const reading = read(tables as Writers<T>, (now - last) / 1000);
+    if (reading !== undefined) {
+      return reading.then(() => {
+        last = now;
+      });
+    }
     last = now;
   };
-  return { tick, stop };
+  return { tick, stop, losses };
 }
 
 class TableWriter implements RowWriter {
@@ -92,6 +104,20 @@ class TableWriter implements RowWriter {
     return this;
   }
 }
+
+function sharedOf({ files, calls, containers, names }: NativeHost): ProbeHost {
+  return {
+    calls: calls ?? NO_CALLS,
+    containers: containers ?? new ContainerLookup(files, { clock: () => performance.now() }),
+    names: names ?? NAMELESS,
+  };
+}
+
+const NO_CALLS: HostCalls = {
+  mountSizes: (mounts) => Promise.resolve(mounts.map(() => ({ state: "refused" }))),
+};
+
+const NAMELESS: ContainerNamer = { namesOf: () => undefined, losses: {} };
 
 const NOWHERE: RowWriter = {
   row: () => NOWHERE,

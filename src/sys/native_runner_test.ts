@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { counter, gauge, nativeProbe, type Settings, table } from "../core/probe.ts";
 import { Store } from "../core/store.ts";
+import { LibcHostCalls } from "./host_calls.ts";
 import { RootFiles } from "./host_files.ts";
 import { startNative } from "./native_runner.ts";
 
@@ -9,11 +10,12 @@ const settings: Settings = {
   number: (_name, fallback) => fallback,
   text: (_name, fallback) => fallback,
   flag: (_name, fallback) => fallback,
+  pattern: (_name, fallback) => new RegExp(fallback),
 };
 
 function newHost(maxRows = 100) {
   const store = new Store({ maxTables: 4, maxRows, maxFields: 10, timeoutMs: 60_000 }, {});
-  return { store, files: new RootFiles(), settings };
+  return { store, files: new RootFiles(), calls: new LibcHostCalls(), settings };
 }
 
 /** Writes one row per name and one in `b`; what it writes can be changed between ticks. */
@@ -138,4 +140,29 @@ Deno.test("startNative passes on what the probe's start throws, before a table i
   const failing = { ...probe, open: () => host.files.read("no/such/file") && (() => {}) };
   assert.throws(() => startNative(failing, host), /Cannot read "\/no\/such\/file": ENOENT/);
   assert.deepEqual([...host.store.tables], []);
+});
+
+Deno.test("tick waits for a probe that has to, and counts the time from its last success", async () => {
+  const host = newHost();
+  const { probe } = newProbe();
+  const elapsed: number[] = [];
+  const answers = [Promise.resolve(), Promise.reject(new TypeError("late")), Promise.resolve()];
+  const waiting = nativeProbe({
+    ...probe,
+    open: () => ({
+      read: async ({ a }, seconds) => {
+        elapsed.push(seconds);
+        await answers[elapsed.length - 1];
+        a!.row("x").set("total", elapsed.length);
+      },
+      losses: () => ({ mounts: elapsed.length }),
+    }),
+  });
+  const running = startNative(waiting, host);
+  await running.tick(0);
+  assert.equal(value(host.store, "a", 0, "total"), 1);
+  await assert.rejects(async () => await running.tick(1000), TypeError);
+  await running.tick(5000);
+  assert.deepEqual(elapsed, [NaN, 1, 5]);
+  assert.deepEqual(running.losses?.(), { mounts: 3 });
 });

@@ -79,18 +79,18 @@ export class BpfObject {
     }
   }
 
-  /** Throws Unsupported or KernelError for the first program that is neither attached nor in `optional`. */
+  /**
+   * Throws Unsupported or KernelError for the first program that is not attached, unless it is in `optional` or
+   * another one of its choice is.
+   */
   demand(optional: readonly string[] = []): void {
     for (const { program, state, reason, mend } of this.hooks) {
       if (state === "attached" || optional.includes(program)) continue;
+      if (this.#choiceOf(program).some((other) => this.#links.has(other))) continue;
       const cause = this.#errors.get(program);
       if (state === "failed" && cause !== undefined) throw cause;
       throw new Unsupported(reason ?? state, mend, { cause });
     }
-  }
-
-  isAttached(program: string): boolean {
-    return this.#links.has(program);
   }
 
   /** A reader of the map; made anew by each call. */
@@ -116,6 +116,10 @@ export class BpfObject {
     }
     const fd = this.#libbpf.bpf.bpf_link__fd(link);
     return new IterReader(this.#libbpf, fd, program, struct?.size ?? 0);
+  }
+
+  isAttached(program: string): boolean {
+    return this.#links.has(program);
   }
 
   mapFd(map: string): number {
@@ -151,7 +155,9 @@ export class BpfObject {
   }
 
   #attachAll(): void {
-    const [tracepoints, others] = partition(this.#programs, ({ hook }) => needsTracefs(hook));
+    const rank = ({ name }: Program) => this.#choiceOf(name).indexOf(name);
+    const bestFirst = this.#programs.toSorted((a, b) => rank(a) - rank(b));
+    const [tracepoints, others] = partition(bestFirst, ({ hook }) => needsTracefs(hook));
     for (const program of others) this.#attach(program);
     if (tracepoints.length === 0) return;
     try {
@@ -168,7 +174,12 @@ export class BpfObject {
     }
   }
 
+  #choiceOf(program: string): readonly string[] {
+    return this.#image.choices?.find((choice) => choice.includes(program)) ?? [];
+  }
+
   #attach({ name: program, hook, handle }: Program): void {
+    if (this.#choiceOf(program).some((other) => this.#links.has(other))) return;
     const link = this.#libbpf.bpf.bpf_program__attach(handle);
     if (link === null) {
       this.#refuse(attachRefusal({ program, hook, errno: this.#libbpf.errno() }));

@@ -20,6 +20,8 @@ export interface ObjectImage {
   readonly maxEntries?: Readonly<Record<string, number>> | undefined;
   /** Programs that are not wanted. */
   readonly off?: readonly string[] | undefined;
+  /** Programs that do the same, best first: of each list the first one that the kernel takes is attached. */
+  readonly choices?: readonly (readonly string[])[] | undefined;
   /** BTF file to use instead of the kernel's own. */
   readonly btfPath?: string | undefined;
 }

@@ -1,28 +1,32 @@
 // SPDX-License-Identifier: MulanPSL-2.0
-/** What this process costs its host, from /proc/self; about 0.1 ms. */
+/** What this process costs its host, from /proc/self: `status` would tell the memory too, at three times the cost. */
 import type { ProcessStats } from "../core/agent_stats.ts";
 
 /** USER_HZ: fixed at 100 on every architecture Linux runs Deno on. */
 const TICKS_PER_SECOND = 100;
-const KILOBYTE = 1024;
+/** Of both architectures that the program is built for, as they are commonly configured. */
+const PAGE_BYTES = 4096;
+
+let startSeconds: number | undefined;
 
 export function processStats(): ProcessStats {
   const stat = Deno.readTextFileSync("/proc/self/stat");
-  const status = Deno.readTextFileSync("/proc/self/status");
-  const boot = Deno.readTextFileSync("/proc/stat");
   // The name in parentheses may contain anything, so fields are counted from behind it: the first is the third.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  const ticks = Number(fields[11]) + Number(fields[12]);
+  const [, resident, shared] = Deno.readTextFileSync("/proc/self/statm").split(" ", 3).map(Number);
+  let openFds = -1; // without the one that lists them
+  for (const _ of Deno.readDirSync("/proc/self/fd")) openFds++;
   return {
-    cpuSeconds: ticks / TICKS_PER_SECOND,
-    residentBytes: numberAfter(status, "VmRSS:") * KILOBYTE,
-    anonymousBytes: numberAfter(status, "RssAnon:") * KILOBYTE,
-    openFds: [...Deno.readDirSync("/proc/self/fd")].length - 1,
-    startSeconds: numberAfter(boot, "btime") + Number(fields[19]) / TICKS_PER_SECOND,
+    cpuSeconds: (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND,
+    residentBytes: resident! * PAGE_BYTES,
+    anonymousBytes: (resident! - shared!) * PAGE_BYTES,
+    openFds,
+    startSeconds: startSeconds ??= bootSeconds() + Number(fields[19]) / TICKS_PER_SECOND,
   };
 }
 
-function numberAfter(text: string, name: string): number {
-  const at = text.indexOf(name);
-  return at < 0 ? NaN : Number.parseInt(text.slice(at + name.length), 10);
+/** Unix time at which the machine started; later it would follow each change of the clock. */
+function bootSeconds(): number {
+  const found = /^btime (\d+)/m.exec(Deno.readTextFileSync("/proc/stat"));
+  return Number(found?.[1]);
 }

@@ -4,11 +4,10 @@
  * process's CPU time over all of it; beside it the same files read as text and split.
  */
 import process from "node:process";
+import { probes } from "../../src/gen/all.ts";
+import { LibcHostCalls } from "../../src/sys/host_calls.ts";
 import { RootFiles } from "../../src/sys/host_files.ts";
 import { startNative } from "../../src/sys/native_runner.ts";
-import systemCpu from "../../src/probes/system_cpu.ts";
-import systemMeminfo from "../../src/probes/system_meminfo.ts";
-import systemNet from "../../src/probes/system_net.ts";
 import { DEFAULTS, newStore } from "../run_probe.ts";
 
 const ROUNDS = 21;
@@ -22,16 +21,24 @@ const FILES = [
   "proc/sys/fs/dentry-state",
   "proc/net/dev",
   "proc/net/snmp",
+  "proc/net/netstat",
+  "proc/vmstat",
+  "proc/diskstats",
+  "proc/self/mountinfo",
 ];
+const INTERVAL_MS = 5000;
 
 /** Medians of wall clock and of CPU time, for one call. */
-function measure(run: () => void): { wall: number; cpu: number } {
+async function measure(run: () => unknown): Promise<{ wall: number; cpu: number }> {
   const walls: number[] = [];
   const cpus: number[] = [];
   for (let round = 0; round < ROUNDS; round++) {
     const cpu = cpuMicroseconds();
     const start = performance.now();
-    for (let tick = 0; tick < TICKS; tick++) run();
+    for (let tick = 0; tick < TICKS; tick++) {
+      const result = run();
+      if (result instanceof Promise) await result;
+    }
     walls.push((performance.now() - start) * 1000 / TICKS);
     cpus.push((cpuMicroseconds() - cpu) / TICKS);
   }
@@ -51,31 +58,30 @@ function show(name: string, { wall, cpu }: { wall: number; cpu: number }): void 
 }
 
 using files = new RootFiles();
+using calls = new LibcHostCalls();
 const store = newStore();
-const host = { store, files, settings: DEFAULTS };
-const probes = {
-  system_cpu: startNative(systemCpu, host),
-  system_meminfo: startNative(systemMeminfo, host),
-  system_net: startNative(systemNet, host),
-};
+const host = { store, files, calls, settings: DEFAULTS };
+const running = probes.filter((probe) => probe.kind === "native")
+  .filter(({ name }) => name.startsWith("system_") && name !== "system_proc")
+  .map((probe) => ({ name: probe.name, ...startNative(probe, host) }));
 
 let now = 0;
-for (const [name, probe] of Object.entries(probes)) {
-  // At the interval of the configuration, so that /proc/cpuinfo has its share.
-  show(name, measure(() => probe.tick(now += 5000)));
+for (const { name, tick } of running) {
+  // At the interval of the configuration, so that what is read less often has its share.
+  show(name, await measure(() => tick(now += INTERVAL_MS)));
 }
 show(
-  "all three",
-  measure(() => {
-    now += 5000;
-    for (const probe of Object.values(probes)) probe.tick(now);
+  `all ${running.length}`,
+  await measure(() => {
+    now += INTERVAL_MS;
+    return Promise.all(running.map(({ tick }) => tick(now)));
   }),
 );
 for (const path of FILES) {
-  show(`  ${path}: read`, measure(() => files.read(path)));
+  show(`  ${path}: read`, await measure(() => files.read(path)));
   show(
     `  ${path}: as text and split`,
-    measure(() => {
+    await measure(() => {
       for (const line of Deno.readTextFileSync(`/${path}`).split("\n")) line.split(/\s+/);
     }),
   );

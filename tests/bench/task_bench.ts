@@ -9,7 +9,7 @@ import type { BpfProbe } from "../../src/core/probe.ts";
 import io from "../../src/probes/io.ts";
 import task from "../../src/probes/task.ts";
 import { BpfStatistics } from "../../src/sys/bpf_cost.ts";
-import { ProbeRig, until } from "../kernel/probe_rig.ts";
+import { TaskRig, until } from "../kernel/task_rig.ts";
 
 const { values } = parseArgs({
   options: {
@@ -92,14 +92,14 @@ async function withProbes(
 ): Promise<Running> {
   const stack = new AsyncDisposableStack();
   for (const [probe, tables, settings] of probes) {
-    const rig = stack.use(await ProbeRig.start(probe, { tables, settings }));
+    const rig = stack.use(await TaskRig.start(probe, { tables, settings }));
     await rig.read();
     rigs.set(probe.name, rig);
   }
   return stack;
 }
 
-const rigs = new Map<string, ProbeRig>();
+const rigs = new Map<string, TaskRig>();
 const costs = new Map<string, string>();
 
 function noteCosts(variant: string): void {

@@ -71,7 +71,8 @@ Deno.test("meta --json describes every table", async () => {
   const names = tables.map(({ table }) => table);
   for (const name of ["system_cpu", "tcp_tx_rx", "tcp_rtt"]) assert.ok(names.includes(name), name);
   for (const { table, entity, keys, metrics } of tables) {
-    assert.ok(entity !== "" && keys.length > 0 && metrics.length > 0, table);
+    // Without keys: one row, that of the host.
+    assert.ok(entity !== "" && Array.isArray(keys) && metrics.length > 0, table);
     for (const { name, type, unit, help } of metrics) {
       assert.match(name, /^[a-zA-Z_]\w*$/);
       assert.ok(["counter", "gauge", "histogram"].includes(type), `${table}.${name}: ${type}`);

@@ -117,7 +117,7 @@ const OF_NAMES = new RegExp(
     'counter metrics should have "_total" suffix',
     'non-counter metrics should not have "_total" suffix',
     "metric names should not contain abbreviated units",
-    "metric names should be written in 'snake_case' not 'camelCase'",
+    "(metric|label) names should be written in 'snake_case' not 'camelCase'",
     "use base unit",
     "metric name should not include type",
   ].join("|"),

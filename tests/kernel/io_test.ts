@@ -2,7 +2,7 @@
 /** Block devices by the io probe, on a loop device of the test's own, beside /proc/diskstats. */
 import assert from "node:assert/strict";
 import io from "../../src/probes/io.ts";
-import { ProbeRig, Shell, until } from "./probe_rig.ts";
+import { Shell, TaskRig, until } from "./task_rig.ts";
 
 const WRITES = 101;
 const READS = 67;
@@ -59,7 +59,7 @@ class LoopDevice implements AsyncDisposable {
 Deno.test("io counts 101 writes, 67 reads and 53 flushes of a loop device, as /proc/diskstats does", async () => {
   await using loop = await LoopDevice.make();
   await using shell = new Shell();
-  await using rig = await ProbeRig.start(io, {
+  await using rig = await TaskRig.start(io, {
     tables: TABLES,
     settings: { observe_names: "dd" },
   });
@@ -110,7 +110,7 @@ Deno.test("io counts 101 writes, 67 reads and 53 flushes of a loop device, as /p
 
 Deno.test("io counts failed requests, with the error", async () => {
   await using loop = await LoopDevice.make();
-  await using rig = await ProbeRig.start(io, { tables: TABLES });
+  await using rig = await TaskRig.start(io, { tables: TABLES });
   await Deno.truncate(loop.file, 0); // what the device reads from is gone
   await new Deno.Command("dd", {
     args: [`if=${loop.path}`, "of=/dev/null", "bs=4096", "count=1", "iflag=direct"],
@@ -124,7 +124,7 @@ Deno.test("io counts failed requests, with the error", async () => {
 Deno.test("io counts pages of the cache by process and disk", async () => {
   await using loop = await LoopDevice.make();
   await using shell = new Shell();
-  await using rig = await ProbeRig.start(io, { tables: ["io_pagecache", "proc_page", "io_count"] });
+  await using rig = await TaskRig.start(io, { tables: ["io_pagecache", "proc_page", "io_count"] });
   await shell.run(`dd status=none if=${loop.path} of=/dev/null bs=4096 count=1 iflag=direct`);
   const pages = 211;
   await shell.run(

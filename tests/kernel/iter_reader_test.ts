@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 import assert from "node:assert/strict";
+import type { IterReader } from "../../src/sys/iter_reader.ts";
 import { BpfObject } from "../../src/sys/object.ts";
 import { openInstalled, testImage } from "./test_object.ts";
 
@@ -46,6 +47,67 @@ Deno.test("IterReader finds each of 1,009 open connections, each time", async ()
     for (const connection of open) connection.close();
   }
 });
+
+/** The port's sockets as iter/tcp lists them, in the form of /proc/net/tcp: `0100007F:1F90 0100007F:C350 01`. */
+function iteratedSockets(sockets: IterReader, family: number, port: number): string[] {
+  const found: string[] = [];
+  const hex = (value: number, digits: number) =>
+    value.toString(16).toUpperCase().padStart(digits, "0");
+  const text = (address: Uint32Array) => Array.from(address, (word) => hex(word, 8)).join("");
+  sockets.read((bytes, offset) => {
+    const at = offset / 4;
+    const { words } = sockets;
+    const own = bytes[offset + 4]! | bytes[offset + 5]! << 8;
+    const peer = words[at + 2]!;
+    if (bytes[offset + 6] !== family || (own !== port && peer !== port)) return;
+    const length = family === AF_INET ? 1 : 4;
+    const [from, to] = [at + 3, at + 7].map((start) => words.subarray(start, start + length));
+    found.push(`${text(from!)}:${hex(own, 4)} ${text(to!)}:${hex(peer, 4)} ${hex(words[at]!, 2)}`);
+  });
+  return found.sort();
+}
+
+/** The same of /proc/net. */
+function listedSockets(file: string, port: number): string[] {
+  const suffix = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
+  return Deno.readTextFileSync(`/proc/net/${file}`).split("\n").slice(1).flatMap((line) => {
+    const [, own, peer, state] = line.trim().split(/\s+/);
+    const ours = own?.endsWith(suffix) || peer?.endsWith(suffix);
+    return ours ? [`${own} ${peer} ${state}`] : [];
+  }).sort();
+}
+
+const AF_INET = 2;
+const AF_INET6 = 10;
+
+for (
+  const [family, hostname, file, count] of [
+    [AF_INET, "127.0.0.1", "tcp", 5003],
+    [AF_INET6, "::1", "tcp6", 503],
+  ] as const
+) {
+  Deno.test(`IterReader finds with ${count} connections exactly what /proc/net/${file} lists`, async () => {
+    using libbpf = openInstalled();
+    using object = await BpfObject.load(
+      libbpf,
+      await testImage("sample", { off: ["sample_call"] }),
+    );
+    const sockets = object.iterator("sample_sockets", "tcp_record");
+    using listener = Deno.listen({ hostname, port: 0 });
+    const { port } = listener.addr;
+    const open: Deno.Conn[] = [];
+    try {
+      for (let i = 0; i < count; i++) {
+        open.push(...await Promise.all([Deno.connect({ hostname, port }), listener.accept()]));
+      }
+      const listed = listedSockets(file, port);
+      assert.equal(listed.length, 2 * count + 1);
+      assert.deepEqual(iteratedSockets(sockets, family, port), listed);
+    } finally {
+      for (const connection of open) connection.close();
+    }
+  });
+}
 
 Deno.test("IterReader drains an iterator that writes nothing, which ran for each task", async () => {
   using libbpf = openInstalled();

@@ -2,13 +2,13 @@
 /** Signals by the kill probe: who sent which to whom, and how often. */
 import assert from "node:assert/strict";
 import kill from "../../src/probes/kill.ts";
-import { ProbeRig, Shell } from "./probe_rig.ts";
+import { Shell, TaskRig } from "./task_rig.ts";
 
 const KILLS = 53;
 const SIGUSR1 = 10;
 
 Deno.test("kill counts 53 signals with sender and receiver, and not those of the kernel", async () => {
-  await using rig = await ProbeRig.start(kill, { tables: ["kill_info"] });
+  await using rig = await TaskRig.start(kill, { tables: ["kill_info"] });
   await using sender = new Shell();
   await using receiver = new Shell();
   await receiver.run("trap : USR1");

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { id } from "../../src/core/labels.ts";
 import { log2Bounds, type MapTable, ofBuckets } from "../../src/core/probe.ts";
 import { Store } from "../../src/core/store.ts";
+import { kernelEnums } from "../../src/sys/kernel_enums.ts";
 import { MapFeed } from "../../src/sys/map_feed.ts";
 import { BpfObject } from "../../src/sys/object.ts";
 import { openInstalled, testImage } from "./test_object.ts";
@@ -11,6 +12,7 @@ import { callMany, onCpu } from "./workload.ts";
 
 const SLOTS = 12;
 const CALLS = 5003;
+const OPTIONS = { labels: { enums: kernelEnums(), idOf: () => undefined } };
 
 function spec(slots: number): MapTable {
   const bounds = log2Bounds(slots, 1e-9);
@@ -20,6 +22,9 @@ function spec(slots: number): MapTable {
     version: "1.0.0",
     keys: ["odd"],
     labels: [],
+    on: true,
+    programs: [],
+    insteadOf: [],
     labelReaders: [id("odd")],
     metrics: {
       seconds: ofBuckets({ field: "slots", sum: "sum", scale: 1e-9 }, bounds, "S.", "seconds"),
@@ -48,7 +53,7 @@ Deno.test("MapFeed carries 5,003 values of all CPUs into the right buckets, and 
   object.demand();
   const store = new Store({ maxTables: 1, maxRows: 9, maxFields: 9, timeoutMs: 1000 }, {});
   const table = store.add("spread", "test", spec(SLOTS));
-  const feed = new MapFeed(object.table("spread"), [{ spec: spec(SLOTS), table }]);
+  const feed = new MapFeed(object.table("spread"), [{ spec: spec(SLOTS), table }], OPTIONS);
   const share = Math.floor(CALLS / libbpf.cpus);
   for (let cpu = 0; cpu < libbpf.cpus; cpu++) {
     onCpu(cpu, () => callMany(cpu === 0 ? CALLS - share * (libbpf.cpus - 1) : share));
@@ -70,7 +75,7 @@ Deno.test("MapFeed refuses bounds that do not match the array", async () => {
   const store = new Store({ maxTables: 1, maxRows: 9, maxFields: 9, timeoutMs: 1000 }, {});
   const table = store.add("spread", "test", spec(SLOTS - 1));
   assert.throws(
-    () => new MapFeed(object.table("spread"), [{ spec: spec(SLOTS - 1), table }]),
+    () => new MapFeed(object.table("spread"), [{ spec: spec(SLOTS - 1), table }], OPTIONS),
     /Field "slots" of map "spread" has 12 buckets, its bounds want 11/,
   );
 });

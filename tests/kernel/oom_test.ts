@@ -2,7 +2,7 @@
 /** Kills for want of memory by the oom probe, in a cgroup that the test limits. */
 import assert from "node:assert/strict";
 import oom from "../../src/probes/oom.ts";
-import { ProbeRig, Shell } from "./probe_rig.ts";
+import { Shell, TaskRig } from "./task_rig.ts";
 import { TestCgroup } from "./test_cgroup.ts";
 
 const KILLS = 31;
@@ -17,7 +17,7 @@ function limitedCgroup(): TestCgroup {
 
 Deno.test("oom counts 31 children killed in a limited cgroup, with victim and size", async () => {
   using cgroup = limitedCgroup();
-  await using rig = await ProbeRig.start(oom, { tables: ["oom_kill", "cgprobe"] });
+  await using rig = await TaskRig.start(oom, { tables: ["oom_kill", "cgprobe"] });
   await using shell = new Shell();
   const child = `(echo $BASHPID >${cgroup.path}/cgroup.procs; ` +
     `exec perl -e '$x = "a" x 64000000; sleep 9') 2>/dev/null`;
@@ -41,7 +41,7 @@ Deno.test("oom counts 31 children killed in a limited cgroup, with victim and si
 });
 
 Deno.test("oom forgets a cgroup that was removed", async () => {
-  await using rig = await ProbeRig.start(oom, { tables: ["oom_kill", "cgprobe"] });
+  await using rig = await TaskRig.start(oom, { tables: ["oom_kill", "cgprobe"] });
   let id: number;
   {
     using cgroup = limitedCgroup();

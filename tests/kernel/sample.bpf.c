@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /* Test object: one of each kind of table, iterator and ring, fed by the test's own getppid calls. */
 #include "probe.h"
+#include <bpf/bpf_endian.h>
 
 struct call_key {
 	u32 tgid;
@@ -31,6 +32,9 @@ struct tcp_record {
 	u32 state;
 	u16 port;
 	u16 family;
+	u32 peer_port;
+	u32 local[4];
+	u32 peer[4];
 };
 
 RECORD(call_event);
@@ -182,6 +186,14 @@ int sample_sockets(struct bpf_iter__tcp *ctx)
 	record.state = sk->skc_state;
 	record.port = sk->skc_num;
 	record.family = sk->skc_family;
+	record.peer_port = bpf_ntohs(sk->skc_dport);
+	if (record.family == AF_INET) {
+		record.local[0] = sk->skc_rcv_saddr;
+		record.peer[0] = sk->skc_daddr;
+	} else {
+		bpf_core_read(record.local, 16, &sk->skc_v6_rcv_saddr);
+		bpf_core_read(record.peer, 16, &sk->skc_v6_daddr);
+	}
 	bpf_seq_write(ctx->meta->seq, &record, sizeof(record));
 	return 0;
 }

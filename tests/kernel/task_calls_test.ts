@@ -2,7 +2,7 @@
 /** System calls of observed processes by the task probe: exact counts of known work. */
 import assert from "node:assert/strict";
 import task from "../../src/probes/task.ts";
-import { ProbeRig, Shell } from "./probe_rig.ts";
+import { Shell, TaskRig } from "./task_rig.ts";
 
 const READS = 1009;
 const FAILING_OPENS = 211;
@@ -36,7 +36,7 @@ const observing = (...shells: Shell[]) => ({
 
 Deno.test("task counts 1,009 reads and 307 writes exactly, with their time", async () => {
   await using perl = new Perl();
-  await using rig = await ProbeRig.start(task, { tables: TABLES, settings: observing(perl) });
+  await using rig = await TaskRig.start(task, { tables: TABLES, settings: observing(perl) });
   await rig.read(); // from now on it is observed
   await perl.run("1"); // its read began before it was observed
   await perl.run(`open $f, "<", "/dev/zero"; open $g, ">", "/dev/null"`);
@@ -81,7 +81,7 @@ function ioOf(pid: number): { syscr: number; syscw: number } {
 Deno.test("task counts 211 failing opens by error, of observed processes only", async () => {
   await using perl = new Perl();
   await using other = new Perl();
-  await using rig = await ProbeRig.start(task, { tables: TABLES, settings: observing(perl) });
+  await using rig = await TaskRig.start(task, { tables: TABLES, settings: observing(perl) });
   await rig.read();
   const work = `for (1..${FAILING_OPENS}) { open $f, "<", "/nowhere/at/all" }`;
   await perl.run(work);
@@ -100,7 +100,7 @@ Deno.test("task counts 211 failing opens by error, of observed processes only", 
 
 Deno.test("task times 97 forks, and the calls of a thread that has ended", async () => {
   await using perl = new Perl();
-  await using rig = await ProbeRig.start(task, { tables: TABLES, settings: observing(perl) });
+  await using rig = await TaskRig.start(task, { tables: TABLES, settings: observing(perl) });
   await rig.read();
   await perl.run(`for (1..97) { if (!($p = fork)) { exit } waitpid $p, 0 }`);
   await rig.read();
@@ -118,7 +118,7 @@ Deno.test("task times 97 forks, and the calls of a thread that has ended", async
 
 Deno.test("task tells ioctls apart by command", async () => {
   await using perl = new Perl();
-  await using rig = await ProbeRig.start(task, { tables: TABLES, settings: observing(perl) });
+  await using rig = await TaskRig.start(task, { tables: TABLES, settings: observing(perl) });
   await rig.read();
   await perl.run(`ioctl STDIN, 0x541B, $x = "1234"`); // FIONREAD: no direction, type 0x54, number 0x1b
   await rig.read();
@@ -136,7 +136,7 @@ Deno.test("task tells ioctls apart by command", async () => {
 Deno.test("task times files of tmpfs by what is done to them", async () => {
   await using perl = new Perl();
   const tables = ["proc_tmpfs", "proc_fs_time", "proc_ext4"];
-  await using rig = await ProbeRig.start(task, { tables, settings: observing(perl) });
+  await using rig = await TaskRig.start(task, { tables, settings: observing(perl) });
   await rig.read();
   const path = `/dev/shm/gg-${Deno.pid}`;
   try {
@@ -164,7 +164,7 @@ Deno.test("task times files of tmpfs by what is done to them", async () => {
 });
 
 Deno.test("task loads nothing at system calls while no table wants it", async () => {
-  await using rig = await ProbeRig.start(task, { tables: ["proc_cpu"] });
+  await using rig = await TaskRig.start(task, { tables: ["proc_cpu"] });
   const programs = rig.running.hooks!().map(({ program }) => program);
   assert.ok(programs.includes("task_switch"));
   assert.ok(!programs.includes("task_sys_enter") && !programs.includes("task_sys_exit"));

@@ -2,7 +2,7 @@
 /** What a container waits for, by the task probe: in a cgroup that is named as a container's is. */
 import assert from "node:assert/strict";
 import task from "../../src/probes/task.ts";
-import { ProbeRig, Shell } from "./probe_rig.ts";
+import { Shell, TaskRig } from "./task_rig.ts";
 import { TestCgroup } from "./test_cgroup.ts";
 
 const TABLES = [
@@ -21,7 +21,7 @@ Deno.test("task tells sleep of a container and of the host, and searches for mem
   using cpu = TestCgroup.of("cpuacct", `docker-${container_id}.scope`);
   using memory = TestCgroup.of("memory", `docker-${container_id}.scope`);
   memory.limit(16 * 1024 * 1024);
-  await using rig = await ProbeRig.start(task, { tables: TABLES });
+  await using rig = await TaskRig.start(task, { tables: TABLES });
   const file = await Deno.makeTempFile();
   let pid: number;
   {

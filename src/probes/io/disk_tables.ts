@@ -16,8 +16,8 @@ const DISK_TYPES: readonly (readonly [prefix: string, type: string])[] = [
 /** As lsblk would call it. */
 const typeOfDisk: LabelReader<"name"> = {
   fields: ["name"],
-  read: (value) => {
-    const name = text("name").read(value);
+  read: (value, host) => {
+    const name = text("name").read(value, host);
     return DISK_TYPES.find(([prefix]) => name.startsWith(prefix))?.[1] ?? "disk";
   },
 };
@@ -74,20 +74,32 @@ const pages =
     help: string,
   ) => filledBy(program, ofField("counter", field, help, "pages"));
 
+const LATENCY_PROGRAMS = ["io_issue", "io_complete"] as const;
+const PAGE_PROGRAMS = [
+  "io_page_access",
+  "io_buffer_dirty",
+  "io_page_load",
+  "io_page_dirty",
+] as const;
+
 export const diskTables = {
   block: mapTable(io, {
     ...DISK,
+    programs: LATENCY_PROGRAMS,
     labels: { blk_type: ofValue(typeOfDisk), ...DISK.labels },
     metrics: latencies("us", 1e-3, ["req", "flush", "driver", "device"]),
   }),
   // The same numbers in the unit of later versions: not both at a time, for they have one name.
   io_latency: mapTable(io, {
     ...DISK,
+    programs: LATENCY_PROGRAMS,
     on: false,
+    insteadOf: ["block"],
     metrics: latencies("ns", 1, ["req", "driver", "device"]),
   }),
   io_latency_histogram: mapTable(io, {
     ...DISK,
+    programs: LATENCY_PROGRAMS,
     entity: "block_time",
     metrics: {
       request_seconds: times("req"),
@@ -98,6 +110,7 @@ export const diskTables = {
   }),
   io_count: mapTable(io, {
     ...DISK,
+    programs: ["io_queue"],
     metrics: {
       read_bytes: ofField("counter", "read_bytes", "Bytes asked for.", "bytes"),
       write_bytes: ofField("counter", "write_bytes", "Bytes given to be written.", "bytes"),
@@ -105,6 +118,7 @@ export const diskTables = {
   }),
   io_err: mapTable(io, {
     ...DISK,
+    programs: LATENCY_PROGRAMS,
     labels: { ...DISK.labels, last_error: ofValue(errorOf("last_errno")) },
     metrics: {
       err_count: ofField(
@@ -123,6 +137,7 @@ export const diskTables = {
   }),
   io_pagecache: mapTable(io, {
     ...DISK,
+    programs: PAGE_PROGRAMS,
     on: false,
     metrics: {
       access_pagecache: pages("io_page_access")("accessed", "Pages of files asked for."),

@@ -6,11 +6,22 @@ import { io } from "../../gen/layouts.ts";
 
 const hangs = (help: string) => filledBy("io_hang", ofField("counter", "hangs", help, "count"));
 
+const BIO_PROGRAMS = ["io_queue", "io_complete", "io_bio_complete", "io_hang"] as const;
+const PAGE_PROGRAMS = [
+  "io_page_access",
+  "io_buffer_dirty",
+  "io_page_load",
+  "io_page_dirty",
+  "io_reclaim_begin",
+  "io_reclaim_end",
+] as const;
+
 const COMM = { comm: ofValue(text("comm")) } as const;
 
 export const processTables = {
   proc_io: mapTable(io, {
     map: "proc_io",
+    programs: BIO_PROGRAMS,
     entity: "proc",
     keys: { tgid: id("tgid") },
     labels: COMM,
@@ -26,6 +37,7 @@ export const processTables = {
   }),
   thread_io: mapTable(io, {
     map: "thread_io",
+    programs: BIO_PROGRAMS,
     entity: "thread",
     on: false,
     keys: { pid: id("pid") },
@@ -39,6 +51,7 @@ export const processTables = {
   }),
   proc_page: mapTable(io, {
     map: "proc_page",
+    programs: PAGE_PROGRAMS,
     entity: "proc",
     on: false,
     keys: { tgid: id("tgid") },

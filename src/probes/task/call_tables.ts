@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Tables of bpf/task_calls.h: how long the system calls of observed processes take, and which fail. */
 import { callOf, errorOf } from "../../core/call_names.ts";
-import { id, named, ofValue, text } from "../../core/labels.ts";
+import { id, ofValue, text, word } from "../../core/labels.ts";
 import { log2Bounds, mapTable, ofBuckets, ofField } from "../../core/probe.ts";
 import { task } from "../../gen/layouts.ts";
 
@@ -107,7 +107,7 @@ export const callTables = {
     map: "proc_call_times",
     entity: "proc_syscall",
     on: false,
-    keys: { tgid: id("tgid"), syscall: named("call", CALLS) },
+    keys: { tgid: id("tgid"), syscall: word("call", CALLS) },
     metrics: {
       seconds: TIMES,
     },

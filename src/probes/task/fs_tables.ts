@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Tables of bpf/task_fs.h: how long files of each file system take to read, write, open and flush. */
-import { id, named, ofValue, text } from "../../core/labels.ts";
+import { id, ofValue, text, word } from "../../core/labels.ts";
 import { log2Bounds, type MapTable, mapTable, ofBuckets, ofField } from "../../core/probe.ts";
 import { task } from "../../gen/layouts.ts";
 
@@ -31,7 +31,7 @@ function fileSystem(name: FileSystem, operations = OPERATIONS): MapTable {
     map: "proc_fs",
     entity: "proc",
     on: false,
-    where: { fs: FILE_SYSTEMS.indexOf(name) },
+    only: { field: "fs", value: FILE_SYSTEMS.indexOf(name) },
     keys: { tgid: id("tgid") },
     labels: { comm: ofValue(text("comm")) },
     metrics: Object.fromEntries(
@@ -50,7 +50,7 @@ export const fsTables = {
     map: "proc_fs",
     entity: "proc_fs",
     on: false,
-    keys: { tgid: id("tgid"), fs: named("fs", FILE_SYSTEMS) },
+    keys: { tgid: id("tgid"), fs: word("fs", FILE_SYSTEMS) },
     labels: { comm: ofValue(text("comm")) },
     metrics: {
       read_seconds: times("read"),

@@ -1,0 +1,570 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* Endpoints of this host: who listens, who connects, and with what success; UDP sockets and what they drop.
+ *
+ * Iterators read living sockets, inet_sock_set_state counts connections. Only endpoint_sent and endpoint_received run
+ * for each call that sends or receives (of every protocol): they are loaded for the tables bind, udp and endpoint_udp.
+ *
+ * Memory, allocated as rows come, for each of imdb.max_records_num rows: listeners 96 B, connectors 56 B, tcp_peers
+ * 220 B, udp_addresses and udp_ports 80 B each, udp_peers 88 B; 48 B of storage for each listening, connecting or UDP socket.
+ */
+#include "namespaces.h"
+#include <bpf/bpf_endian.h>
+
+enum { IPPROTO_TCP = 6, IPPROTO_UDP = 17, SOCK_BIND_LOCKS = 4 | 8, COMM_BYTES = 16 };
+enum { ROLE_SERVER = 0, ROLE_CLIENT = 1 };
+enum { KIND_BIND = 0, KIND_UDP = 1 };
+
+const volatile bool want_peers = false;	    /* endpoint_tcp */
+const volatile bool want_udp_peers = false; /* endpoint_udp */
+
+u32 reading = 1;
+
+#define ROWS(name, key_type, value_type)                                                           \
+	struct {                                                                                   \
+		__uint(type, BPF_MAP_TYPE_HASH);                                                   \
+		__uint(max_entries, 16384);                                                        \
+		__uint(map_flags, BPF_F_NO_PREALLOC);                                              \
+		__type(key, key_type);                                                             \
+		__type(value, value_type);                                                         \
+	} name SEC(".maps")
+
+struct listener_key {
+	u32 tgid;
+	u16 port;
+	u16 unused;
+};
+
+struct listener_val {
+	u64 listendrop;
+	u64 accept_overflow;
+	u64 syn_overflow;
+	u64 passive_open;
+	u64 passive_open_failed;
+	u64 retran_synacks;
+	u32 accept_queue;
+	u32 accept_limit;
+	u32 syn_queue;
+	u32 unused;
+	u64 reading;
+};
+
+ROWS(listeners, struct listener_key, struct listener_val);
+
+struct connector_key {
+	u32 tgid;
+	u32 family;
+	u8 local_ip[16];
+};
+
+struct connector_val {
+	u64 active_open;
+	u64 active_open_failed;
+	u64 reading;
+};
+
+ROWS(connectors, struct connector_key, struct connector_val);
+
+struct tcp_peer_key {
+	u32 tgid;
+	u16 role;
+	u16 family;
+	u16 server_port;
+	u16 unused;
+	u8 client_ip[16];
+	u8 server_ip[16];
+	char comm[COMM_BYTES];
+};
+
+struct tcp_peer_val {
+	u64 passive_open;
+	u64 passive_open_failed;
+	u64 retran_synacks;
+	u64 retran_syn;
+	u64 active_open;
+	u64 active_open_failed;
+	u64 syn_sent;
+	u64 latency_slots[8];
+	u64 latency_ns;
+	u64 reading;
+};
+
+ROWS(tcp_peers, struct tcp_peer_key, struct tcp_peer_val);
+
+struct udp_port_key {
+	u32 tgid;
+	u16 family;
+	u16 port; /* 0 in the rows of bind and udp, which are by address */
+	u32 kind;
+	u8 local_ip[16];
+};
+
+struct udp_port_val {
+	u64 drops;
+	u64 sent_bytes;
+	u64 received_bytes;
+	u64 error;
+	u64 queue_bytes;
+	u64 reading;
+};
+
+/* Two of a kind: of an address, as the original has it, and of a port. */
+ROWS(udp_addresses, struct udp_port_key, struct udp_port_val);
+ROWS(udp_ports, struct udp_port_key, struct udp_port_val);
+
+struct udp_peer_key {
+	u32 tgid;
+	u16 family;
+	u16 local_port;
+	u16 remote_port;
+	u16 unused;
+	u8 local_ip[16];
+	u8 remote_ip[16];
+};
+
+struct udp_peer_val {
+	u64 drops;
+	u64 sent_bytes;
+	u64 received_bytes;
+	u64 reading;
+};
+
+ROWS(udp_peers, struct udp_peer_key, struct udp_peer_val);
+
+struct endpoint_memory {
+	u64 since; /* ns: of the SYN */
+	u32 tgid;
+	u32 drops; /* counted so far */
+	u32 error;
+	u16 port;
+	u8 owned;
+	u8 unused;
+	char comm[COMM_BYTES];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags,
+	       BPF_F_NO_PREALLOC | BPF_F_CLONE); /* an accepted socket starts with its listener's */
+	__type(key, int);
+	__type(value, struct endpoint_memory);
+} endpoint_memories SEC(".maps");
+
+static const struct listener_val no_listener;
+static const struct connector_val no_connector;
+static const struct tcp_peer_val no_peer;
+static const struct udp_port_val no_port;
+static const struct udp_peer_val no_udp_peer;
+
+static __always_inline struct endpoint_memory *memory_of(void *sk)
+{
+	return bpf_sk_storage_get(&endpoint_memories, sk, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+}
+
+static __always_inline void copy_ip(u8 *to, u32 family, const u32 *v4, const struct in6_addr *v6)
+{
+	if (family == AF_INET)
+		bpf_probe_read_kernel(to, 4, v4);
+	else
+		bpf_probe_read_kernel(to, 16, v6);
+}
+
+static __always_inline void own(struct endpoint_memory *memory)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+
+	memory->tgid = bpf_get_current_pid_tgid() >> 32;
+	memory->owned = true;
+	BPF_CORE_READ_STR_INTO(&memory->comm, task, group_leader, comm);
+}
+
+/* Whose are the sockets that are older than the agent, or were handed on. */
+SEC("iter/task_file")
+int endpoint_owners(struct bpf_iter__task_file *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct file *file = ctx->file;
+	struct endpoint_memory *memory;
+	struct socket *sock;
+	struct sock *sk;
+
+	if (ctx->meta->seq_num == 0)
+		reading++;
+	if (!task || !file || task->tgid != task->pid)
+		return 0;
+	sock = bpf_sock_from_file(file);
+	if (!sock)
+		return 0;
+	sk = sock->sk;
+	if (!sk)
+		return 0;
+	if (sk->sk_protocol != IPPROTO_UDP &&
+	    (sk->sk_protocol != IPPROTO_TCP || sk->__sk_common.skc_state != TCP_LISTEN))
+		return 0;
+	memory = memory_of(sk);
+	if (!memory || memory->owned)
+		return 0;
+	memory->tgid = task->tgid;
+	memory->owned = true;
+	bpf_probe_read_kernel_str(memory->comm, COMM_BYTES, task->comm);
+	return 0;
+}
+
+static __always_inline struct listener_val *listener_row(const struct endpoint_memory *memory,
+							 u16 port)
+{
+	struct listener_key key = {.tgid = memory->tgid, .port = port};
+	struct listener_val *val = row(&listeners, &key, &no_listener);
+
+	if (val)
+		val->reading = reading;
+	return val;
+}
+
+/* The kernel counts a listener's drops in one number; why is told by which of its queues is full now. */
+SEC("iter/tcp")
+int endpoint_listeners(struct bpf_iter__tcp *ctx)
+{
+	struct sock_common *skc = ctx->sk_common;
+	struct endpoint_memory *memory;
+	struct listener_val *val;
+	struct tcp_sock *tp;
+	struct sock *sk;
+	u32 drops;
+
+	if (!skc || skc->skc_state != TCP_LISTEN)
+		return 0;
+	tp = bpf_skc_to_tcp_sock(skc);
+	if (!tp)
+		return 0;
+	sk = &tp->inet_conn.icsk_inet.sk;
+	memory = memory_of(tp);
+	if (!memory)
+		return 0;
+	val = listener_row(memory, skc->skc_num);
+	if (!val)
+		return 0;
+	drops = sk->sk_drops.counter - memory->drops;
+	memory->drops += drops;
+	val->accept_queue = sk->sk_ack_backlog;
+	val->accept_limit = sk->sk_max_ack_backlog;
+	val->syn_queue = tp->inet_conn.icsk_accept_queue.qlen.counter;
+	if (!drops)
+		return 0;
+	__sync_fetch_and_add(&val->listendrop, drops);
+	if (val->accept_queue > val->accept_limit)
+		__sync_fetch_and_add(&val->accept_overflow, drops);
+	else if (val->syn_queue >= val->accept_limit)
+		__sync_fetch_and_add(&val->syn_overflow, drops);
+	return 0;
+}
+
+static __always_inline void fill_local(u8 *ip, struct sock_common *skc, u32 family)
+{
+	copy_ip(ip, family, &skc->skc_rcv_saddr, &skc->skc_v6_rcv_saddr);
+}
+
+static __always_inline void fill_remote(u8 *ip, struct sock_common *skc, u32 family)
+{
+	copy_ip(ip, family, &skc->skc_daddr, &skc->skc_v6_daddr);
+}
+
+static __noinline struct connector_val *connector_row(struct sock_common *skc,
+						      const struct endpoint_memory *memory)
+{
+	struct connector_key key = {.tgid = memory->tgid, .family = skc->skc_family};
+	struct connector_val *val;
+
+	fill_local(key.local_ip, skc, key.family);
+	val = row(&connectors, &key, &no_connector);
+	if (val)
+		val->reading = reading;
+	return val;
+}
+
+static __noinline struct tcp_peer_val *peer_row(struct sock_common *skc,
+						const struct endpoint_memory *memory, u32 role)
+{
+	struct tcp_peer_key key = {.tgid = memory->tgid, .role = role};
+	struct tcp_peer_val *val;
+	bool server = role == ROLE_SERVER;
+
+	key.family = skc->skc_family;
+	key.server_port = server ? memory->port : bpf_ntohs(skc->skc_dport);
+	fill_local(server ? key.server_ip : key.client_ip, skc, key.family);
+	fill_remote(server ? key.client_ip : key.server_ip, skc, key.family);
+	__builtin_memcpy(key.comm, memory->comm, COMM_BYTES);
+	val = row(&tcp_peers, &key, &no_peer);
+	if (val)
+		val->reading = reading;
+	return val;
+}
+
+static const u64 LATENCY_BOUNDS[] = {3000000,	10000000,   50000000,	100000000,
+				     500000000, 1000000000, 10000000000};
+
+static __always_inline void note_latency(struct tcp_peer_val *peer, u64 nanoseconds)
+{
+	u32 slot = 0;
+
+	for (u32 i = 0; i < 7; i++)
+		slot += nanoseconds > LATENCY_BOUNDS[i];
+	if (slot < 8)
+		__sync_fetch_and_add(&peer->latency_slots[slot], 1);
+	__sync_fetch_and_add(&peer->latency_ns, nanoseconds);
+}
+
+static __always_inline void count_client(struct sock_common *skc, struct endpoint_memory *memory,
+					 int oldstate, int newstate)
+{
+	struct connector_val *val = connector_row(skc, memory);
+	struct tcp_peer_val *peer = want_peers ? peer_row(skc, memory, ROLE_CLIENT) : NULL;
+
+	if (newstate == TCP_SYN_SENT) {
+		if (val)
+			__sync_fetch_and_add(&val->active_open, 1);
+		if (peer)
+			__sync_fetch_and_add(&peer->syn_sent, 1);
+	} else if (newstate == TCP_CLOSE) {
+		if (val)
+			__sync_fetch_and_add(&val->active_open_failed, 1);
+		if (peer)
+			__sync_fetch_and_add(&peer->active_open_failed, 1);
+	} else if (peer) {
+		__sync_fetch_and_add(&peer->active_open, 1);
+		note_latency(peer, bpf_ktime_get_ns() - memory->since);
+	}
+}
+
+static __always_inline void count_server(struct sock_common *skc, struct endpoint_memory *memory,
+					 struct tcp_sock *tp, int newstate)
+{
+	struct listener_val *val = listener_row(memory, memory->port);
+	struct tcp_peer_val *peer = want_peers ? peer_row(skc, memory, ROLE_SERVER) : NULL;
+	bool open = newstate == TCP_ESTABLISHED;
+
+	if (val)
+		__sync_fetch_and_add(open ? &val->passive_open : &val->passive_open_failed, 1);
+	if (!peer)
+		return;
+	__sync_fetch_and_add(open ? &peer->passive_open : &peer->passive_open_failed, 1);
+	if (open) /* from the SYN-ACK on, which is what the first round trip is measured from */
+		note_latency(peer, (u64)(tp->srtt_us >> 3) * 1000);
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(endpoint_state, struct sock *sk, int oldstate, int newstate)
+{
+	struct endpoint_memory *memory;
+	struct sock_common *skc;
+	struct tcp_sock *tp;
+
+	if (sk->sk_protocol != IPPROTO_TCP)
+		return 0;
+	if (newstate != TCP_SYN_SENT && newstate != TCP_LISTEN && oldstate != TCP_SYN_SENT &&
+	    oldstate != TCP_SYN_RECV)
+		return 0;
+	tp = bpf_skc_to_tcp_sock(sk);
+	if (!tp)
+		return 0;
+	skc = &tp->inet_conn.icsk_inet.sk.__sk_common;
+	memory = memory_of(tp);
+	if (!memory)
+		return 0;
+	if (skc->skc_num)
+		memory->port = skc->skc_num;
+	if (newstate == TCP_LISTEN || newstate == TCP_SYN_SENT) {
+		own(memory);
+		memory->since = bpf_ktime_get_ns();
+	}
+	if (newstate == TCP_SYN_SENT || oldstate == TCP_SYN_SENT)
+		count_client(skc, memory, oldstate, newstate);
+	else if (oldstate == TCP_SYN_RECV)
+		count_server(skc, memory, tp, newstate);
+	return 0;
+}
+
+SEC("tp_btf/tcp_retransmit_synack")
+int BPF_PROG(endpoint_synack_again, struct sock *sk, void *req)
+{
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	struct endpoint_memory *memory;
+	struct listener_val *val;
+
+	if (!tp)
+		return 0;
+	memory = memory_of(tp);
+	if (!memory)
+		return 0;
+	val = listener_row(memory, sk->__sk_common.skc_num);
+	if (val)
+		__sync_fetch_and_add(&val->retran_synacks, 1);
+	return 0;
+}
+
+SEC("tp_btf/tcp_retransmit_skb")
+int BPF_PROG(endpoint_syn_again, struct sock *sk)
+{
+	struct endpoint_memory *memory;
+	struct tcp_peer_val *peer;
+	struct tcp_sock *tp;
+
+	if (!want_peers || sk->__sk_common.skc_state != TCP_SYN_SENT)
+		return 0;
+	tp = bpf_skc_to_tcp_sock(sk);
+	if (!tp)
+		return 0;
+	memory = memory_of(tp);
+	if (!memory)
+		return 0;
+	peer = peer_row(&tp->inet_conn.icsk_inet.sk.__sk_common, memory, ROLE_CLIENT);
+	if (peer)
+		__sync_fetch_and_add(&peer->retran_syn, 1);
+	return 0;
+}
+
+/* Since 6.18 (commit 51132b99f01c) UDP's drops are counted on each NUMA node. */
+struct numa_drop_counters___two {
+	atomic_t drops0;
+	atomic_t drops1;
+} __attribute__((preserve_access_index));
+
+struct udp_sock___drops {
+	struct numa_drop_counters___two drop_counters;
+} __attribute__((preserve_access_index));
+
+static __always_inline u32 udp_drops(struct udp_sock *up)
+{
+	struct udp_sock___drops *new = (void *)up;
+	u32 drops = BPF_CORE_READ(up, inet.sk.sk_drops.counter);
+
+	if (bpf_core_field_exists(new->drop_counters)) {
+		drops += BPF_CORE_READ(new, drop_counters.drops0.counter);
+		drops += BPF_CORE_READ(new, drop_counters.drops1.counter);
+	}
+	return drops;
+}
+
+/* By bind() to an address or a port, not by connect() or by the first datagram that was sent. */
+static __always_inline bool is_bound(struct sock *sk)
+{
+	return BPF_CORE_READ_BITFIELD_PROBED(sk, sk_userlocks) & SOCK_BIND_LOCKS;
+}
+
+/* The row of the socket's address, or with `port` of its port. */
+static __noinline struct udp_port_val *udp_row(void *table, struct sock *sk, u32 tgid, bool port)
+{
+	struct sock_common *skc = &sk->__sk_common;
+	struct udp_port_key key = {.tgid = tgid, .family = skc->skc_family};
+
+	key.kind = is_bound(sk) ? KIND_BIND : KIND_UDP;
+	if (port)
+		key.port = skc->skc_num;
+	fill_local(key.local_ip, skc, key.family);
+	return row(table, &key, &no_port);
+}
+
+static __noinline struct udp_peer_val *udp_peer_row(struct sock *sk, u32 tgid)
+{
+	struct sock_common *skc = &sk->__sk_common;
+	struct udp_peer_key key = {.tgid = tgid, .family = skc->skc_family};
+
+	key.local_port = skc->skc_num;
+	key.remote_port = bpf_ntohs(skc->skc_dport);
+	fill_local(key.local_ip, skc, key.family);
+	fill_remote(key.remote_ip, skc, key.family);
+	return row(&udp_peers, &key, &no_udp_peer);
+}
+
+static __always_inline void read_udp(struct udp_port_val *val, u32 drops, u32 error, u32 queue)
+{
+	bool first;
+
+	if (!val)
+		return;
+	first = val->reading != reading;
+	__sync_fetch_and_add(&val->drops, drops);
+	if (first || error)
+		val->error = error;
+	if (first || queue > val->queue_bytes)
+		val->queue_bytes = queue;
+	val->reading = reading;
+}
+
+SEC("iter/udp")
+int endpoint_udp_living(struct bpf_iter__udp *ctx)
+{
+	struct udp_sock *up = ctx->udp_sk;
+	struct endpoint_memory *memory;
+	struct udp_peer_val *peer;
+	struct sock *sk;
+	u32 drops, queue;
+
+	if (!up)
+		return 0;
+	memory = memory_of(up);
+	if (!memory)
+		return 0;
+	sk = &up->inet.sk;
+	drops = udp_drops(up) - memory->drops;
+	memory->drops += drops;
+	queue = BPF_CORE_READ(sk, sk_backlog.rmem_alloc.counter);
+	read_udp(udp_row(&udp_addresses, sk, memory->tgid, false), drops, memory->error, queue);
+	if (is_bound(sk))
+		read_udp(udp_row(&udp_ports, sk, memory->tgid, true), drops, memory->error, queue);
+	peer = want_udp_peers ? udp_peer_row(sk, memory->tgid) : NULL;
+	if (peer) {
+		__sync_fetch_and_add(&peer->drops, drops);
+		peer->reading = reading;
+	}
+	return 0;
+}
+
+SEC("tp_btf/udp_fail_queue_rcv_skb")
+int BPF_PROG(endpoint_udp_error, int rc, struct sock *sk)
+{
+	struct endpoint_memory *memory = memory_of(sk);
+
+	if (memory)
+		memory->error = -rc;
+	return 0;
+}
+
+/* Straight to the row: nothing tells of the end of a UDP socket. */
+static __always_inline void count_call(struct sock *sk, int ret, bool sent)
+{
+	struct endpoint_memory *memory;
+	struct udp_peer_val *peer;
+	struct udp_port_val *val;
+
+	if (ret <= 0 || sk->sk_protocol != IPPROTO_UDP)
+		return;
+	memory = memory_of(sk);
+	if (!memory)
+		return;
+	if (!memory->owned)
+		own(memory);
+	val = udp_row(&udp_addresses, sk, memory->tgid, false);
+	if (val) {
+		__sync_fetch_and_add(sent ? &val->sent_bytes : &val->received_bytes, ret);
+		val->reading = reading;
+	}
+	peer = want_udp_peers ? udp_peer_row(sk, memory->tgid) : NULL;
+	if (peer) {
+		__sync_fetch_and_add(sent ? &peer->sent_bytes : &peer->received_bytes, ret);
+		peer->reading = reading;
+	}
+}
+
+SEC("tp_btf/sock_send_length")
+int BPF_PROG(endpoint_sent, struct sock *sk, int ret)
+{
+	count_call(sk, ret, true);
+	return 0;
+}
+
+SEC("tp_btf/sock_recv_length")
+int BPF_PROG(endpoint_received, struct sock *sk, int ret)
+{
+	count_call(sk, ret, false);
+	return 0;
+}

@@ -1,0 +1,493 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* Takes what a socket gained since it was counted last, and carries it to the rows of its connection and service. */
+#pragma once
+
+#include "tcp.h"
+
+const volatile bool keep_client_port = false; /* set before load */
+const volatile bool want_link = true;
+const volatile bool want_metric = false;
+const volatile bool want_service = true;
+
+/* From the kernel's configuration; 0 where that cannot be read: then what is in jiffies is not known. */
+extern u32 CONFIG_HZ __kconfig __weak;
+
+/* Number of the current reading; the first iterator of a reading raises it. */
+u32 reading = 1;
+
+#define ROWS(name, key_type, value_type)                                                           \
+	struct {                                                                                   \
+		__uint(type, BPF_MAP_TYPE_HASH);                                                   \
+		__uint(max_entries, 16384);                                                        \
+		__uint(map_flags, BPF_F_NO_PREALLOC);                                              \
+		__type(key, key_type);                                                             \
+		__type(value, value_type);                                                         \
+	} name SEC(".maps")
+
+ROWS(tcp_link, struct tcp_link_key, struct tcp_link_val);
+ROWS(tcp_metric, struct tcp_metric_key, struct tcp_metric_val);
+ROWS(tcp_service, struct tcp_service_key, struct tcp_service_val);
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags,
+	       BPF_F_NO_PREALLOC | BPF_F_CLONE); /* an accepted socket starts with its listener's */
+	__type(key, int);
+	__type(value, struct sock_memory);
+} sock_memories SEC(".maps");
+
+enum { IPPROTO_TCP = 6 };
+
+static __always_inline struct sock_memory *memory_of(void *sk)
+{
+	return bpf_sk_storage_get(&sock_memories, sk, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+}
+
+static const struct tcp_link_val no_link;
+static const struct tcp_metric_val no_metric;
+static const struct tcp_service_val no_service;
+
+enum { SOCK_DONE = 1 }; /* bit of skc_flags: the peer's FIN was received */
+
+struct sock_common___flags {
+	unsigned long skc_flags;
+} __attribute__((preserve_access_index));
+
+/* The kernel's bytes_received counts the peer's FIN as a byte. */
+static __always_inline u64 received(struct tcp_sock *tp)
+{
+	struct sock_common___flags *skc = (void *)tp;
+	u64 bytes = tp->bytes_received;
+	bool fin = BPF_CORE_READ(skc, skc_flags) >> SOCK_DONE & 1;
+
+	return fin && bytes ? bytes - 1 : bytes;
+}
+
+/* The row of key, or else the row of all that did not fit, which hold_others() has made. */
+static __always_inline void *row_or_other(void *table, const void *key, const void *other,
+					  const void *zero)
+{
+	void *val = bpf_map_lookup_elem(table, key);
+	struct loss_val *lost;
+
+	if (val)
+		return val;
+	bpf_map_update_elem(table, key, zero, BPF_NOEXIST); /* another CPU may have been first */
+	val = bpf_map_lookup_elem(table, key);
+	if (!val)
+		val = bpf_map_lookup_elem(table, other);
+	if (!val) {
+		lost = loss();
+		if (lost)
+			lost->table_full++;
+	}
+	return val;
+}
+
+/* A row of its own for each role, so that what does not fit has one. */
+static __noinline void hold_others(void)
+{
+	struct tcp_metric_key key = {};
+	struct tcp_service_key service = {};
+
+	for (u32 role = 0; role < 2; role++) {
+		key.link.role = role;
+		service.role = role;
+		if (want_link)
+			bpf_map_update_elem(&tcp_link, &key.link, &no_link, BPF_NOEXIST);
+		if (want_metric)
+			bpf_map_update_elem(&tcp_metric, &key, &no_metric, BPF_NOEXIST);
+		if (want_service)
+			bpf_map_update_elem(&tcp_service, &service, &no_service, BPF_NOEXIST);
+	}
+}
+
+static __always_inline void fill_addresses(struct tcp_link_key *key, struct sock_common *skc,
+					   bool server)
+{
+	u8 *local = server ? key->server_ip : key->client_ip;
+	u8 *remote = server ? key->client_ip : key->server_ip;
+
+	if (key->family == AF_INET) {
+		*(u32 *)local = skc->skc_rcv_saddr;
+		*(u32 *)remote = skc->skc_daddr;
+	} else {
+		bpf_core_read(local, 16, &skc->skc_v6_rcv_saddr);
+		bpf_core_read(remote, 16, &skc->skc_v6_daddr);
+	}
+}
+
+static __always_inline void fill_key(struct tcp_link_key *key, struct sock_common *skc,
+				     const struct sock_memory *memory)
+{
+	u16 local = memory->local_port;
+	u16 remote = bpf_ntohs(skc->skc_dport);
+	bool server = memory->role == ROLE_SERVER;
+
+	key->tgid = memory->tgid;
+	key->role = memory->role - ROLE_SERVER; /* exported as 0 server, 1 client */
+	key->family = skc->skc_family;
+	key->server_port = server ? local : remote;
+	if (keep_client_port)
+		key->client_port = server ? remote : local;
+	fill_addresses(key, skc, server);
+}
+
+static __always_inline u64 jiffies_to_us(u64 jiffies)
+{
+	u32 hz = CONFIG_HZ;
+
+	return hz ? jiffies * 1000000 / hz : 0;
+}
+
+/* Time in one of the kernel's three sending states (1 busy, 2 peer's window, 3 own buffer), in jiffies. */
+static __always_inline u64 chrono(struct tcp_sock *tp, u32 state)
+{
+	u64 time = tp->chrono_stat[state - 1];
+
+	if (BPF_CORE_READ_BITFIELD(tp, chrono_type) == state)
+		time += (u32)((u32)bpf_jiffies64() - tp->chrono_start);
+	return time;
+}
+
+/* Bytes a second, as tcp_info has it. */
+static __always_inline u64 delivery_rate(struct tcp_sock *tp)
+{
+	u32 interval = tp->rate_interval_us;
+
+	if (!interval || !tp->rate_delivered)
+		return 0;
+	return (u64)tp->rate_delivered * tp->mss_cache * 1000000 / interval;
+}
+
+static __always_inline void take_queues(struct tcp_gauges *now, struct sock *sk)
+{
+	int wmem = sk->sk_wmem_alloc.refs.counter;
+
+	now->sk_err_que_size = sk->sk_error_queue.qlen;
+	now->sk_rcv_que_size = sk->sk_receive_queue.qlen;
+	now->sk_wri_que_size = sk->sk_write_queue.qlen;
+	now->sk_backlog_size = sk->sk_backlog.len;
+	now->sk_omem_size = sk->sk_omem_alloc.counter;
+	now->sk_forward_size = sk->sk_forward_alloc > 0 ? sk->sk_forward_alloc : 0;
+	now->sk_wmem_size = wmem > 0 ? wmem - 1 : 0; /* the first is the socket's own reference */
+	now->sk_err = sk->sk_err;
+	now->sk_err_soft = sk->sk_err_soft;
+	now->pacing_rate = sk->sk_pacing_rate;
+	now->max_pacing_rate = sk->sk_max_pacing_rate;
+}
+
+static __noinline void take_gauges(struct tcp_gauges *now, struct tcp_sock *tp)
+{
+	struct inet_connection_sock *icsk = &tp->inet_conn;
+	u32 notsent = tp->write_seq - tp->snd_nxt;
+	u32 busy = chrono(tp, 1), window = chrono(tp, 2), buffer = chrono(tp, 3);
+
+	now->srtt_us = tp->srtt_us >> 3; /* the kernel keeps 8 times the value */
+	now->rcv_rtt_us = tp->rcv_rtt_est.rtt_us >> 3;
+	now->notsent_bytes = (s32)notsent > 0 ? notsent : 0;
+	now->notack_bytes = tp->snd_nxt - tp->snd_una;
+	now->reordering = tp->reordering;
+	now->rto_us = jiffies_to_us(icsk->icsk_rto);
+	now->ato_us = jiffies_to_us(BPF_CORE_READ_BITFIELD(icsk, icsk_ack.ato));
+	now->snd_ssthresh = tp->snd_ssthresh;
+	now->rcv_ssthresh = tp->rcv_ssthresh;
+	now->advmss = tp->advmss;
+	now->rcv_space = tp->rcvq_space.space;
+	now->delivery_rate = delivery_rate(tp);
+	now->busy_time = busy + window + buffer;
+	now->rwnd_limited = window;
+	now->sndbuf_limited = buffer;
+	now->lost_out = tp->lost_out;
+	now->sacked_out = tp->sacked_out;
+	now->retrans_ppm = tp->segs_out ? (u64)tp->total_retrans * 1000000 / tp->segs_out : 0;
+	now->snd_cwnd = tp->snd_cwnd;
+	now->snd_wnd = tp->snd_wnd;
+	now->rcv_wnd = tp->rcv_wnd;
+	take_queues(now, &icsk->icsk_inet.sk);
+}
+
+/* What is left of the window that was last told to the peer. */
+static __always_inline u32 receive_window(struct tcp_sock *tp)
+{
+	s32 window = tp->rcv_wup + tp->rcv_wnd - tp->rcv_nxt;
+
+	return window > 0 ? window : 0;
+}
+
+static __always_inline void merge_gauges(struct tcp_link_val *val, const struct tcp_gauges *now)
+{
+	u64 *held = (u64 *)&val->now;
+	const u64 *new = (const u64 *)now;
+	bool first = val->reading != reading;
+
+	for (u32 i = 0; i < GAUGES; i++) {
+		bool beats = i < FIRST_SMALLEST ? new[i] > held[i] : new[i] < held[i];
+
+		if (first || beats)
+			held[i] = new[i];
+	}
+	val->reading = reading;
+}
+
+/* What a socket gained since it was counted last. */
+struct gain {
+	u64 rx_bytes;
+	u64 tx_bytes;
+	u32 segs_in;
+	u32 segs_out;
+	u32 retrans;
+	u32 sk_drops;
+	u32 rwnd_limited;
+	u32 events[EVENTS];
+};
+
+static __noinline struct tcp_link_val *link_row(struct sock_common *skc,
+						const struct sock_memory *memory)
+{
+	struct tcp_link_key key = {};
+	struct tcp_link_key other = {};
+
+	fill_key(&key, skc, memory);
+	other.role = key.role;
+	return row_or_other(&tcp_link, &key, &other, &no_link);
+}
+
+static __noinline struct tcp_metric_val *metric_row(struct sock_common *skc,
+						    const struct sock_memory *memory)
+{
+	struct tcp_metric_key key = {};
+	struct tcp_metric_key other = {};
+
+	fill_key(&key.link, skc, memory);
+	__builtin_memcpy(key.comm, memory->comm, COMM_BYTES);
+	other.link.role = key.link.role;
+	return row_or_other(&tcp_metric, &key, &other, &no_metric);
+}
+
+static __noinline struct tcp_service_val *service_row(struct sock_common *skc,
+						      const struct sock_memory *memory)
+{
+	struct tcp_service_key key = {};
+	struct tcp_service_key other = {};
+	struct tcp_link_key link = {};
+
+	fill_key(&link, skc, memory);
+	key.tgid = link.tgid;
+	key.role = link.role;
+	key.family = link.family;
+	key.server_port = link.server_port;
+	__builtin_memcpy(key.server_ip, link.server_ip, 16);
+	other.role = key.role;
+	return row_or_other(&tcp_service, &key, &other, &no_service);
+}
+
+static __always_inline u32 slot_of(u64 value, const u64 *bounds, u32 count)
+{
+	u32 slot = 0;
+
+	for (u32 i = 0; i < count; i++)
+		slot += value > bounds[i];
+	return slot;
+}
+
+static const u64 WINDOW_BOUNDS[] = {1000, 10000, 100000, 1000000, 10000000};
+static const u64 TIME_BOUNDS[] = {50, 100, 200, 500, 1000};
+static const u64 TIMER_BOUNDS[] = {1000, 10000, 20000, 40000, 80000};
+static const u64 BUFFER_BOUNDS[] = {131072,  262144,  524288,  1048576,
+				    2097152, 4194304, 8388608, 16777216};
+
+static __always_inline void observe6(struct buckets6 *buckets, u64 value, const u64 *bounds)
+{
+	u32 slot = slot_of(value, bounds, 5);
+
+	if (slot < 6)
+		__sync_fetch_and_add(&buckets->slots[slot], 1);
+	__sync_fetch_and_add(&buckets->sum, value);
+}
+
+static __always_inline void observe9(struct buckets9 *buckets, u64 value)
+{
+	u32 slot = slot_of(value, BUFFER_BOUNDS, 8);
+
+	if (slot < 9)
+		__sync_fetch_and_add(&buckets->slots[slot], 1);
+	__sync_fetch_and_add(&buckets->sum, value);
+}
+
+static __noinline void observe(struct tcp_metric_val *val, const struct tcp_gauges *now,
+			       struct tcp_sock *tp)
+{
+	struct sock *sk = &tp->inet_conn.icsk_inet.sk;
+	u32 available = tp->snd_una + tp->snd_wnd - tp->snd_nxt;
+
+	observe6(&val->srtt, now->srtt_us, TIME_BOUNDS);
+	observe6(&val->rcv_rtt, now->rcv_rtt_us, TIME_BOUNDS);
+	observe6(&val->snd_cwnd, now->snd_cwnd, WINDOW_BOUNDS);
+	observe6(&val->notsent_bytes, now->notsent_bytes, WINDOW_BOUNDS);
+	observe6(&val->notack_bytes, now->notack_bytes, WINDOW_BOUNDS);
+	observe6(&val->reordering, now->reordering, WINDOW_BOUNDS);
+	observe6(&val->snd_wnd, now->snd_wnd, WINDOW_BOUNDS);
+	observe6(&val->rcv_wnd, now->rcv_wnd, WINDOW_BOUNDS);
+	observe6(&val->avl_snd_wnd, (s32)available > 0 ? available : 0, WINDOW_BOUNDS);
+	observe6(&val->rto, now->rto_us / 1000, TIMER_BOUNDS);
+	observe6(&val->ato, now->ato_us / 1000, TIMER_BOUNDS);
+	observe9(&val->sk_rcvbuf, sk->sk_rcvbuf);
+	observe9(&val->sk_sndbuf, sk->sk_sndbuf);
+}
+
+static __always_inline void add_gain(struct tcp_link_val *val, const struct gain *gain)
+{
+	u64 *events = &val->backlog_drops;
+
+	__sync_fetch_and_add(&val->rx_bytes, gain->rx_bytes);
+	__sync_fetch_and_add(&val->tx_bytes, gain->tx_bytes);
+	__sync_fetch_and_add(&val->segs_in, gain->segs_in);
+	__sync_fetch_and_add(&val->segs_out, gain->segs_out);
+	if (gain->retrans)
+		__sync_fetch_and_add(&val->retran_packets, gain->retrans);
+	if (gain->sk_drops)
+		__sync_fetch_and_add(&val->sk_drops, gain->sk_drops);
+	for (u32 i = 0; i < EVENTS; i++)
+		if (gain->events[i])
+			__sync_fetch_and_add(&events[i], gain->events[i]);
+}
+
+static __noinline void update_gauges(struct tcp_link_val *val, struct tcp_metric_val *metric,
+				     struct tcp_sock *tp, const struct sock_memory *memory)
+{
+	struct tcp_gauges now = {};
+
+	take_gauges(&now, tp);
+	now.syn_srtt_us = memory->syn_srtt_us;
+	merge_gauges(val, &now);
+	if (!receive_window(tp))
+		__sync_fetch_and_add(&val->zero_rcv_wnd_count, 1);
+	if (!now.snd_wnd)
+		__sync_fetch_and_add(&val->zero_snd_wnd_count, 1);
+	if (metric)
+		observe(metric, &now, tp);
+}
+
+static __noinline void add_service(struct sock_common *skc, struct sock_memory *memory,
+				   const struct gain *gain, bool living)
+{
+	struct tcp_service_val *val = service_row(skc, memory);
+	bool first;
+
+	if (!val)
+		return;
+	first = val->reading != reading;
+	__sync_fetch_and_add(&val->segs_out, gain->segs_out);
+	__sync_fetch_and_add(&val->retrans, gain->retrans);
+	__sync_fetch_and_add(&val->rwnd_limited, gain->rwnd_limited);
+	__sync_fetch_and_add(&val->resets_sent, gain->events[EVENT_RESET_SENT]);
+	__sync_fetch_and_add(&val->resets_received, gain->events[EVENT_RESET_RECEIVED]);
+	if (memory->opened) {
+		__sync_fetch_and_add(&val->opened, 1);
+		if (memory->setup_us) {
+			__sync_fetch_and_add(
+				&val->setup_slots[log2_slot(memory->setup_us, TIME_SLOTS) %
+						  TIME_SLOTS],
+				1);
+			__sync_fetch_and_add(&val->setup_us, memory->setup_us);
+		}
+	}
+	if (first)
+		val->open = living;
+	else if (living)
+		val->open++;
+	val->reading = reading;
+}
+
+static __noinline void add_end(struct sock_common *skc, const struct sock_memory *memory,
+			       bool failed)
+{
+	struct tcp_service_val *val = service_row(skc, memory);
+	u64 life;
+
+	if (!val)
+		return;
+	if (val->reading != reading)
+		val->open = 0;
+	val->reading = reading;
+	if (failed) {
+		__sync_fetch_and_add(&val->failed, 1);
+		return;
+	}
+	__sync_fetch_and_add(&val->closed, 1);
+	if (!memory->since)
+		return;
+	life = (bpf_ktime_get_ns() - memory->since) / 1000000;
+	__sync_fetch_and_add(&val->life_slots[log2_slot(life, TIME_SLOTS) % TIME_SLOTS], 1);
+	__sync_fetch_and_add(&val->life_ms, life);
+}
+
+static __always_inline void take_gain(struct gain *gain, struct tcp_sock *tp,
+				      struct sock_memory *memory)
+{
+	struct sock *sk = &tp->inet_conn.icsk_inet.sk;
+	u32 window = chrono(tp, 2);
+
+	/* Not bytes_acked, which counts SYN and FIN too. */
+	gain->rx_bytes = received(tp) - memory->rx_bytes;
+	gain->tx_bytes = tp->bytes_sent - tp->bytes_retrans - memory->tx_bytes;
+	gain->segs_in = tp->segs_in - memory->segs_in; /* these wrap after 2^32 */
+	gain->segs_out = tp->segs_out - memory->segs_out;
+	gain->retrans = tp->total_retrans - memory->retrans;
+	gain->sk_drops = sk->sk_drops.counter - memory->sk_drops;
+	gain->rwnd_limited = window > memory->rwnd_limited ? window - memory->rwnd_limited : 0;
+	memory->rx_bytes += gain->rx_bytes;
+	memory->tx_bytes += gain->tx_bytes;
+	memory->segs_in += gain->segs_in;
+	memory->segs_out += gain->segs_out;
+	memory->retrans += gain->retrans;
+	memory->sk_drops += gain->sk_drops;
+	memory->rwnd_limited += gain->rwnd_limited;
+	for (u32 i = 0; i < EVENTS; i++) {
+		gain->events[i] = memory->events[i];
+		if (gain->events[i]) /* one may come meanwhile on another CPU */
+			__sync_fetch_and_add(&memory->events[i], -gain->events[i]);
+	}
+}
+
+/* Adds what the socket gained since it was counted last. Two CPUs may count two sockets of one link: hence atomics. */
+static __noinline void count(struct tcp_sock *tp, struct sock_memory *memory, bool living)
+{
+	struct sock_common *skc = &tp->inet_conn.icsk_inet.sk.__sk_common;
+	struct tcp_metric_val *metric = NULL;
+	struct tcp_link_val *val = NULL;
+	struct gain gain = {};
+
+	if (want_metric) {
+		metric = metric_row(skc, memory);
+		if (metric) {
+			metric->reading = reading;
+			val = &metric->link;
+		}
+	} else if (want_link) {
+		val = link_row(skc, memory);
+	}
+	if (!val && (want_metric || want_link))
+		return; /* counted as lost for now: the socket's memory stays as it was */
+	take_gain(&gain, tp, memory);
+	if (val) {
+		add_gain(val, &gain);
+		if (memory->reading != reading && (living || !memory->reading))
+			update_gauges(val, metric, tp, memory);
+		if (!living)
+			val->reading = reading;
+		memory->reading = reading;
+	}
+	if (metric && memory->opened && memory->syn_srtt_us)
+		observe6(&metric->syn_srtt, memory->syn_srtt_us, TIME_BOUNDS);
+	if (metric && metric->link.rx_bytes)
+		metric->zero_rx_ppm =
+			metric->link.zero_rcv_wnd_count * 1000000 / metric->link.rx_bytes;
+	if (metric && metric->link.tx_bytes)
+		metric->zero_tx_ppm =
+			metric->link.zero_snd_wnd_count * 1000000 / metric->link.tx_bytes;
+	if (want_service)
+		add_service(skc, memory, &gain, living);
+	memory->opened = 0;
+}

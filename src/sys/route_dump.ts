@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MulanPSL-2.0
+/**
+ * Asks the kernel's routing netlink, off the event loop: it takes a lock that a driver in trouble may hold for long. While
+ * one answer of a kind is awaited, that kind is not asked for again.
+ */
+import { dumpRequest, endsDump } from "../core/route_netlink.ts";
+import { ABI } from "./kernel_abi.ts";
+import type { LibcCalls } from "./libbpf.ts";
+
+type NetlinkCalls = Pick<LibcCalls, "socket" | "send" | "recv" | "close">;
+
+const PATIENCE_MS = 300;
+/** The kernel fills up to 32 KB at a time. */
+const PART_BYTES = 64 * 1024;
+/** A host of 10,000 virtual devices answers with some MB. */
+const MAX_BYTES = 16 * 1024 * 1024;
+
+export class RouteDump {
+  readonly #calls: NetlinkCalls;
+  readonly #patienceMs: number;
+  readonly #underWay = new Set<number>();
+
+  constructor(calls: NetlinkCalls, patienceMs = PATIENCE_MS) {
+    this.#calls = calls;
+    this.#patienceMs = patienceMs;
+  }
+
+  /** The messages of the answer; undefined when there is none in time. Never rejects. */
+  async dump(type: number): Promise<Uint8Array | undefined> {
+    if (this.#underWay.has(type)) return undefined;
+    this.#underWay.add(type);
+    const answer = this.#ask(type).finally(() => this.#underWay.delete(type));
+    const timeout = Promise.withResolvers<undefined>();
+    const timer = setTimeout(() => timeout.resolve(undefined), this.#patienceMs);
+    const first = await Promise.race([answer, timeout.promise]);
+    clearTimeout(timer);
+    return first;
+  }
+
+  async #ask(type: number): Promise<Uint8Array | undefined> {
+    const fd = this.#calls.socket(
+      ABI.AF_NETLINK,
+      ABI.SOCK_RAW | ABI.SOCK_CLOEXEC,
+      ABI.NETLINK_ROUTE,
+    );
+    if (fd < 0) return undefined;
+    try {
+      const request = dumpRequest(type);
+      const sent = await this.#calls.send(fd, request, BigInt(request.length), 0);
+      return Number(sent) === request.length ? await this.#receive(fd) : undefined;
+    } finally {
+      this.#calls.close(fd);
+    }
+  }
+
+  async #receive(fd: number): Promise<Uint8Array | undefined> {
+    const all: Uint8Array[] = [];
+    for (let size = 0; size < MAX_BYTES;) {
+      const part = new Uint8Array(PART_BYTES);
+      const received = Number(await this.#calls.recv(fd, part, BigInt(part.length), 0));
+      if (received <= 0) return undefined;
+      all.push(part.subarray(0, received));
+      size += received;
+      if (endsDump(all.at(-1)!)) return join(all, size);
+    }
+    return undefined;
+  }
+}
+
+/** Each part ends with a whole message. */
+function join(parts: readonly Uint8Array[], size: number): Uint8Array {
+  const joined = new Uint8Array(size);
+  let at = 0;
+  for (const part of parts) {
+    joined.set(part, at);
+    at += part.length;
+  }
+  return joined;
+}

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MulanPSL-2.0
+/** The endpoint probe beside the counters of a network namespace in which only a known work goes on. */
+import assert from "node:assert/strict";
+import endpoint from "../../src/probes/endpoint.ts";
+import { ProbeRig } from "./probe_rig.ts";
+
+interface Said {
+  readonly listener: number;
+  readonly full: number;
+  readonly receiver: number;
+  readonly deaf: number;
+  readonly deafDrops: number;
+  readonly snmp: Readonly<Record<string, number>>;
+  readonly netstat: Readonly<Record<string, number>>;
+}
+
+async function startWork() {
+  const script = new URL("endpoint_child.py", import.meta.url).pathname;
+  const child = new Deno.Command("unshare", {
+    args: ["--net", "sh", "-c", `ip link set lo up && exec python3 ${script}`],
+    stdin: "piped",
+    stdout: "piped",
+  }).spawn();
+  const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  let text = "";
+  while (!text.includes("\n")) text += (await reader.read()).value ?? "\n";
+  return {
+    tgid: `tgid="${child.pid}"`,
+    said: JSON.parse(text) as Said,
+    async end() {
+      await child.stdin.close();
+      await child.status;
+      await reader.cancel();
+    },
+  };
+}
+
+const TABLES = Object.keys(endpoint.tables);
+
+Deno.test("endpoint counts what listens, connects and is refused, as the namespace's own counters do", async () => {
+  await using rig = await ProbeRig.start(endpoint, { tables: TABLES });
+  await rig.tick(1);
+  const { tgid, said, end } = await startWork();
+  try {
+    await rig.tick(2);
+    const { snmp, netstat } = said;
+    const listen = (metric: string, ...labels: string[]) =>
+      rig.sum("listen", metric, tgid, 'ep_type="listen"', ...labels);
+    const port = `s_port="${said.listener}"`;
+    assert.equal(listen("passive_open", port), 23);
+    assert.equal(listen("passive_open"), snmp.TcpPassiveOpens!);
+    assert.equal(listen("listendrop"), netstat.TcpExtListenDrops!);
+    assert.ok(netstat.TcpExtListenDrops! > 0);
+    assert.equal(listen("accept_overflow"), netstat.TcpExtListenOverflows!);
+    assert.equal(listen("listendrop", port), 0);
+    const connect = (metric: string) => rig.sum("connect", metric, tgid, 's_addr="127.0.0.1"');
+    assert.equal(connect("active_open"), snmp.TcpActiveOpens!);
+    assert.equal(connect("active_open_failed"), 19);
+    assert.equal(connect("active_open_failed"), snmp.TcpAttemptFails!);
+    const queue = rig.rows("listen_queue", tgid, `s_port="${said.full}"`);
+    assert.deepEqual(queue.map(({ connections, limit }) => [connections, limit]), [[3, 2]]);
+    const peers = (metric: string, role: string) =>
+      rig.sum("endpoint_tcp", metric, tgid, 'comm="python3', `role="${role}"`);
+    assert.equal(peers("passive_open", "server"), snmp.TcpPassiveOpens!);
+    assert.equal(peers("syn_sent", "client"), snmp.TcpActiveOpens!);
+    assert.equal(peers("retran_syn", "client"), netstat.TcpExtTCPSynRetrans!);
+  } finally {
+    await end();
+  }
+});
+
+Deno.test("endpoint counts UDP payload and drops exactly, of sockets that are gone too", async () => {
+  await using rig = await ProbeRig.start(endpoint, { tables: TABLES });
+  await rig.tick(1);
+  const { tgid, said, end } = await startWork();
+  try {
+    await rig.tick(2);
+    const local = 's_addr="127.0.0.1"';
+    assert.equal(rig.sum("bind", "bind_rcvs", tgid, local), 101 * 100 + 50 * 10);
+    assert.equal(rig.sum("udp", "udp_sends", tgid), (101 + 997) * 100 + 50 * 10);
+    const { deaf, receiver, deafDrops, snmp } = said;
+    assert.ok(deafDrops > 900);
+    assert.equal(rig.sum("udp_receive", "drops_total", tgid, `local_port="${deaf}"`), deafDrops);
+    assert.equal(rig.sum("udp_receive", "drops_total", tgid, `local_port="${receiver}"`), 0);
+    assert.equal(rig.sum("bind", "bind_rcv_drops", tgid, local), snmp.UdpRcvbufErrors!);
+    const peers = ["endpoint_udp", "bind_rcvs", tgid, `local_port="${receiver}"`] as const;
+    assert.equal(rig.sum(...peers), 101 * 100 + 50 * 10);
+  } finally {
+    await end();
+  }
+});
+
+Deno.test("endpoint runs no program per call unless a table needs it", async () => {
+  await using rig = await ProbeRig.start(endpoint);
+  const programs = rig.running.hooks!().map(({ program }) => program);
+  assert.ok(programs.includes("endpoint_state"));
+  assert.ok(!programs.includes("endpoint_sent") && !programs.includes("endpoint_received"));
+});

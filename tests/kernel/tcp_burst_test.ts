@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MulanPSL-2.0
+/** Connections that no reading sees alive, and more of them than there is room for. */
+import assert from "node:assert/strict";
+import { DOWN_BYTES, living, readExactly, Rig, until, UP_BYTES } from "./tcp_rig.ts";
+
+const CONNECTIONS = 10_007;
+const AT_ONCE = 50;
+
+/** Each connection: UP_BYTES there, DOWN_BYTES back, end. */
+async function burst(rig: Rig, connections: number): Promise<void> {
+  const { hostname, port } = rig.listener.addr;
+  const served = (async () => {
+    for (let i = 0; i < connections; i++) {
+      const server = await rig.listener.accept();
+      readExactly(server, UP_BYTES)
+        .then(() => server.write(new Uint8Array(DOWN_BYTES)))
+        .then(() => server.close());
+    }
+  })();
+  let left = connections;
+  const clients = Array.from({ length: AT_ONCE }, async () => {
+    while (left-- > 0) {
+      using client = await Deno.connect({ hostname, port });
+      await client.write(new Uint8Array(UP_BYTES));
+      await readExactly(client, DOWN_BYTES);
+      assert.equal(await client.read(new Uint8Array(1)), null);
+    }
+  });
+  await Promise.all([served, ...clients]);
+  await until("all sockets closed", () => living(port) === 0);
+}
+
+Deno.test("tcp counts 10,007 connections between two readings exactly, with all their bytes", async () => {
+  await using rig = await Rig.start();
+  await rig.tick(1);
+  await burst(rig, CONNECTIONS);
+  await rig.tick(2);
+  rig.assertTotals(CONNECTIONS * UP_BYTES, CONNECTIONS * DOWN_BYTES);
+  for (const role of ["server", "client"]) {
+    const label = `tgid="${Deno.pid}",role="${role}"`;
+    const { opened_total, closed_total, failed_total } = rig.row("tcp_service", label);
+    assert.deepEqual([opened_total, closed_total, failed_total], [CONNECTIONS, CONNECTIONS, 0]);
+    for (const metric of ["setup_seconds", "life_seconds"]) {
+      const { counts, sum } = rig.histogram("tcp_service", label, metric);
+      assert.equal(counts.reduce((total, count) => total + count, 0), CONNECTIONS, metric);
+      assert.ok(sum >= 0 && sum < CONNECTIONS, `${metric}: ${sum} s`);
+    }
+  }
+  assert.equal(rig.running.losses!().table_full, 0);
+});
+
+const ADDRESSES = 97;
+const EACH_BYTES = 1 << 20;
+const ROOM = 64;
+
+/** Rows that other processes of this host fill. */
+async function rowsOfOthers(): Promise<number> {
+  await using rig = await Rig.start();
+  await rig.tick(1);
+  return rig.table("tcp_tx_rx").rows;
+}
+
+Deno.test("tcp adds what does not fit to a row named other, so that totals stay right", async () => {
+  const others = await rowsOfOthers();
+  const maxRows = others + ROOM;
+  await using rig = await Rig.start({ hostname: "0.0.0.0", maxRows });
+  await rig.tick(1);
+  for (let i = 1; i <= ADDRESSES; i++) {
+    const [client, server] = await Promise.all([
+      Deno.connect({ hostname: `127.0.7.${i}`, port: rig.port }),
+      rig.listener.accept(),
+    ]);
+    rig.links.push({ client, server });
+    await Promise.all([
+      (async () => {
+        for (let left = EACH_BYTES; left > 0;) left -= await client.write(new Uint8Array(left));
+      })(),
+      readExactly(server, EACH_BYTES),
+    ]);
+  }
+  await rig.tick(2);
+  const table = rig.table("tcp_tx_rx");
+  assert.ok(table.rows > maxRows - 10 && table.rows <= maxRows, `${table.rows} rows`);
+  assert.equal(table.dropped, 0);
+  const total = (role: number, metric: string) => {
+    let sum = 0;
+    for (let slot = 0; slot < table.slots; slot++) {
+      const labels = new TextDecoder().decode(table.labelText(slot));
+      const ours = labels.includes(`server_port="${rig.port}"`) || labels.includes('"other"');
+      if (ours && labels.includes(`role="${role}"`)) sum += table.get(slot, table.column(metric));
+    }
+    return sum;
+  };
+  const wanted = ADDRESSES * EACH_BYTES;
+  for (const [role, metric] of [[0, "rx_bytes"], [1, "tx_bytes"]] as const) {
+    const sum = total(role, metric);
+    // Other processes of this host may be in the row too.
+    assert.ok(sum >= wanted && sum < wanted * 1.05, `${metric}: ${sum} of ${wanted}`);
+  }
+  assert.equal(rig.running.losses!().table_full, 0);
+  const { label_values } = rig.running.facts!() as {
+    label_values: Record<string, Record<string, number>>;
+  };
+  const { server_ip, role } = label_values.tcp_tx_rx!;
+  assert.ok(server_ip! > ROOM / 4 && role === 2, JSON.stringify(label_values));
+});
