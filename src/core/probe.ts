@@ -167,6 +167,13 @@ export interface MapTable extends TableSpec {
   readonly only?: { readonly field: string; readonly value: number };
 }
 
+/** A function of the C library, with programs for its entry and its returns. */
+export interface UserHook {
+  readonly symbol: string;
+  readonly entry: string;
+  readonly returns: string;
+}
+
 /** A row that user space puts into a map before the first reading. */
 export interface MapEntry {
   readonly map: string;
@@ -184,6 +191,8 @@ export interface BpfProbe extends ProbeBase {
     settings: Settings,
     tables: ReadonlySet<string>,
   ) => Readonly<Record<string, number>>;
+  /** Programs in sections named `uprobe`. */
+  readonly userHooks: readonly UserHook[];
   /** Rows of maps that are set once, such as what is to be observed. */
   readonly entries: (settings: Settings) => readonly MapEntry[];
   /** Columns of the original that are left out on every kernel, with the reason. */
@@ -393,7 +402,8 @@ type OfLayout =
   | "choices"
   | "ceilings"
   | "entries"
-  | "lacking";
+  | "lacking"
+  | "userHooks";
 
 export function bpfProbe<const L extends ObjectLayout>(
   declaration:
@@ -412,6 +422,11 @@ export function bpfProbe<const L extends ObjectLayout>(
       ceilings?: readonly Extract<keyof L["maps"], string>[];
       entries?: (settings: Settings) => readonly MapEntry[];
       lacking?: Readonly<Record<string, string>>;
+      userHooks?: readonly {
+        readonly symbol: string;
+        readonly entry: Extract<keyof L["programs"], string>;
+        readonly returns: Extract<keyof L["programs"], string>;
+      }[];
     },
 ): BpfProbe {
   const { constants, ...rest } = declaration;
@@ -424,6 +439,7 @@ export function bpfProbe<const L extends ObjectLayout>(
     ceilings: [],
     entries: () => [],
     lacking: {},
+    userHooks: [],
     ...rest,
     constants: (settings, tables) => {
       const given: Readonly<Record<string, number | undefined>> = constants?.(settings, tables) ??

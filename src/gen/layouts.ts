@@ -2,6 +2,99 @@
 /** Written by scripts/gen.ts from the BTF of bpf/*.bpf.c: do not edit. */
 import type { ObjectLayout } from "../core/layout.ts";
 
+export const dns = {
+  object: "dns.bpf.o",
+  maps: {
+    domains: {
+      type: "hash",
+      maxEntries: 2048,
+      key: {
+        size: 68,
+        fields: {
+          tgid: { offset: 0, size: 4, kind: "unsigned" },
+          domain: { offset: 4, size: 64, kind: "bytes" },
+        },
+      },
+      value: {
+        size: 256,
+        fields: {
+          count: { offset: 0, size: 8, kind: "unsigned" },
+          errors: { offset: 8, size: 8, kind: "unsigned" },
+          ns: { offset: 16, size: 8, kind: "unsigned" },
+          average_ns: { offset: 24, size: 8, kind: "unsigned" },
+          error_permille: { offset: 32, size: 8, kind: "unsigned" },
+          max_ns: { offset: 40, size: 8, kind: "unsigned" },
+          period: { offset: 48, size: 8, kind: "unsigned" },
+          reading: { offset: 56, size: 8, kind: "unsigned" },
+          slots: { offset: 64, size: 192, kind: "array", element: 8 },
+        },
+      },
+    },
+    lookups: {
+      type: "hash",
+      maxEntries: 4096,
+      key: {
+        size: 4,
+        fields: {
+          value: { offset: 0, size: 4, kind: "unsigned" },
+        },
+      },
+      value: {
+        size: 72,
+        fields: {
+          since: { offset: 0, size: 8, kind: "unsigned" },
+          domain: { offset: 8, size: 64, kind: "bytes" },
+        },
+      },
+    },
+    losses: {
+      type: "percpu_array",
+      maxEntries: 1,
+      key: {
+        size: 4,
+        fields: {
+          value: { offset: 0, size: 4, kind: "unsigned" },
+        },
+      },
+      value: {
+        size: 16,
+        fields: {
+          table_full: { offset: 0, size: 8, kind: "unsigned" },
+          ring_drop: { offset: 8, size: 8, kind: "unsigned" },
+        },
+      },
+    },
+    proc_dns: {
+      type: "hash",
+      maxEntries: 2048,
+      key: {
+        size: 4,
+        fields: {
+          tgid: { offset: 0, size: 4, kind: "unsigned" },
+        },
+      },
+      value: {
+        size: 48,
+        fields: {
+          failed: { offset: 0, size: 8, kind: "unsigned" },
+          max_ns: { offset: 8, size: 8, kind: "unsigned" },
+          period: { offset: 16, size: 8, kind: "unsigned" },
+          reading: { offset: 24, size: 8, kind: "unsigned" },
+          comm: { offset: 32, size: 16, kind: "bytes" },
+        },
+      },
+    },
+  },
+  records: {},
+  constants: {},
+  programs: {
+    dns_begin: "uprobe",
+    dns_end: "uprobe",
+    dns_end_pointer: "uprobe",
+    dns_reading: "iter/task",
+  },
+} as const satisfies ObjectLayout;
+
 export const endpoint = {
   object: "endpoint.bpf.o",
   maps: {

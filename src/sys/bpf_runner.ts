@@ -11,6 +11,7 @@ import { MapFeed, type Target } from "./map_feed.ts";
 import { NetNamespaces } from "./net_namespaces.ts";
 import { BpfObject } from "./object.ts";
 import type { MapReader } from "./table_reader.ts";
+import { UserProbes } from "./user_probes.ts";
 
 export interface BpfHost {
   readonly store: Store;
@@ -117,6 +118,9 @@ interface WiredIterator {
   readonly ofSockets: boolean;
 }
 
+/** Readings between two searches for new C libraries. */
+const SCAN_READINGS = 12;
+
 class RunningBpf implements RunningProbe {
   readonly #object: BpfObject;
   readonly #store: Store;
@@ -125,6 +129,8 @@ class RunningBpf implements RunningProbe {
   readonly #namespaces: NetNamespaces | undefined;
   readonly #feeds: readonly MapFeed[];
   readonly #losses: MapReader;
+  readonly #userProbes: UserProbes | undefined;
+  #readings = 0;
 
   constructor(
     probe: BpfProbe,
@@ -155,10 +161,15 @@ class RunningBpf implements RunningProbe {
         labels,
       })
     );
+    if (probe.userHooks.length > 0) {
+      this.#userProbes = new UserProbes(object, probe.userHooks);
+      this.#userProbes.scan();
+    }
     this.#losses = object.table(LOSSES);
   }
 
   tick(now: number): void {
+    if (++this.#readings % SCAN_READINGS === 0) this.#userProbes?.scan();
     const namespaces = this.#namespaces;
     namespaces?.list();
     for (const { reader, ofSockets } of this.#iterators) {
@@ -174,7 +185,7 @@ class RunningBpf implements RunningProbe {
   }
 
   hooks() {
-    return this.#object.hooks;
+    return [...this.#object.hooks, ...this.#userProbes?.verdicts() ?? []];
   }
 
   cost() {

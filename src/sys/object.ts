@@ -7,7 +7,7 @@ import { CostReader } from "./bpf_cost.ts";
 import { demandBpf } from "./bpf_ability.ts";
 import { ERRNO } from "./errno.ts";
 import { IterReader } from "./iter_reader.ts";
-import type { Libbpf } from "./libbpf.ts";
+import { cString, type Libbpf } from "./libbpf.ts";
 import { mapBytes } from "./map_memory.ts";
 import {
   findMap,
@@ -21,6 +21,9 @@ import { MapReader } from "./table_reader.ts";
 import { needsTracefs, Tracefs } from "./tracefs.ts";
 import { attachRefusal, type Refused } from "./verdict.ts";
 
+/** Such programs are hooked up by `attachUser`. */
+const USER_HOOK = "uprobe";
+
 export class BpfObject {
   readonly name: string;
   /** How each wanted program is hooked up, or why not. */
@@ -33,6 +36,7 @@ export class BpfObject {
   readonly #image: ObjectImage;
   readonly #programs: readonly Program[];
   readonly #links = new Map<string, NonNullable<Deno.PointerValue>>();
+  readonly #userLinks: NonNullable<Deno.PointerValue>[] = [];
   readonly #errors = new Map<string, KernelError | Unsupported>();
   readonly #cost: CostReader;
   readonly #readers = new DisposableStack();
@@ -118,6 +122,16 @@ export class BpfObject {
     return new IterReader(this.#libbpf, fd, program, struct?.size ?? 0);
   }
 
+  /** Hooks a program of a section `uprobe` to an instruction of a file, in every process. Throws KernelError. */
+  attachUser(program: string, path: string, offset: number): void {
+    const handle = this.#programs.find(({ name }) => name === program)?.handle;
+    if (handle === undefined) throw new TypeError(`Object "${this.name}" has no "${program}"`);
+    const { bpf } = this.#libbpf;
+    const link = bpf.bpf_program__attach_uprobe(handle, false, -1, cString(path), BigInt(offset));
+    if (link === null) throw this.#libbpf.lastFailure("attach", `${program} to ${path}`);
+    this.#userLinks.push(link);
+  }
+
   isAttached(program: string): boolean {
     return this.#links.has(program);
   }
@@ -139,6 +153,7 @@ export class BpfObject {
     this.#readers.dispose();
     for (const link of this.#links.values()) this.#libbpf.bpf.bpf_link__destroy(link);
     this.#links.clear();
+    for (const link of this.#userLinks.splice(0)) this.#libbpf.bpf.bpf_link__destroy(link);
     this.#libbpf.bpf.bpf_object__close(this.#handle);
     this.#handle = null;
   }
@@ -156,7 +171,8 @@ export class BpfObject {
 
   #attachAll(): void {
     const rank = ({ name }: Program) => this.#choiceOf(name).indexOf(name);
-    const bestFirst = this.#programs.toSorted((a, b) => rank(a) - rank(b));
+    const own = this.#programs.filter(({ hook }) => hook !== USER_HOOK);
+    const bestFirst = own.toSorted((a, b) => rank(a) - rank(b));
     const [tracepoints, others] = partition(bestFirst, ({ hook }) => needsTracefs(hook));
     for (const program of others) this.#attach(program);
     if (tracepoints.length === 0) return;

@@ -11,6 +11,7 @@ import { openInstalled, probeBytes } from "./test_object.ts";
 
 const LIMITS = { maxTables: 64, maxRows: 16384, maxFields: 64, timeoutMs: 1000 };
 const POLLS = 1000;
+const ANSWER_MS = 20_000;
 
 export interface RigOptions {
   readonly settings?: Readonly<Record<string, SettingValue>>;
@@ -139,6 +140,8 @@ export class Shell implements AsyncDisposable {
 
   async #answer(): Promise<string> {
     let text = "";
+    const late = setTimeout(() => this.#child.kill("SIGKILL"), ANSWER_MS); // then the output ends
+    using _timer = { [Symbol.dispose]: () => clearTimeout(late) };
     for (;;) {
       const { value, done } = await this.#output.read();
       if (done) throw new Error(`shell ended: ${text}`);
