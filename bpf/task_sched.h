@@ -48,6 +48,7 @@ struct thread_key {
 struct thread_cpu_val {
 	u64 off_cpu_ns; /* longest of the period */
 	u64 migrations;
+	u64 iowait_ns;
 	u64 reading;
 	u32 tgid;
 	char comm[TASK_COMM_LEN];
@@ -244,7 +245,7 @@ int BPF_PROG(task_wakeup_new, struct task_struct *task)
 }
 
 static __always_inline void harvest_thread(struct task_struct *task, struct thread *thread,
-					   u64 migrations)
+					   u64 migrations, u64 iowait_ns)
 {
 	static const struct thread_cpu_val zero;
 	struct thread_key key = {.pid = task->pid};
@@ -254,6 +255,7 @@ static __always_inline void harvest_thread(struct task_struct *task, struct thre
 	if (!val)
 		return;
 	add_to(&val->migrations, migrations);
+	add_to(&val->iowait_ns, iowait_ns);
 	if (max && (val->reading != reading || max > val->off_cpu_ns))
 		__builtin_memcpy(val->preemptor, thread->preemptor_comm, TASK_COMM_LEN);
 	note_max(&val->off_cpu_ns, max, val->reading != reading);
@@ -271,7 +273,7 @@ static __always_inline void harvest_sched(struct task_struct *task, struct threa
 	static const struct proc_sched_val zero;
 	struct proc_key key = {.tgid = task->tgid};
 	struct proc_sched_val *val = NULL;
-	u64 gained, migrations = 0;
+	u64 gained, migrations = 0, iowait_ns = 0;
 
 	if (sched_on)
 		val = living || thread->observed ? row(&proc_sched, &key, &zero)
@@ -282,6 +284,8 @@ static __always_inline void harvest_sched(struct task_struct *task, struct threa
 		gained = take_new(&thread->now[i], &thread->counted[i]);
 		if (i == MIGRATIONS)
 			migrations = gained;
+		if (i == IOWAIT_NS)
+			iowait_ns = gained;
 		if (val)
 			add_to((u64 *)val + i, gained);
 	}
@@ -290,7 +294,7 @@ static __always_inline void harvest_sched(struct task_struct *task, struct threa
 		val->reading = reading;
 	}
 	if (thread_cpu_on && thread->observed)
-		harvest_thread(task, thread, migrations);
+		harvest_thread(task, thread, migrations, iowait_ns);
 }
 
 KEEP_LIVING(proc_latency, struct latency_val)

@@ -55,7 +55,8 @@ export class UserProbes {
     const reason =
       [...this.#libraries.values()].find((each) => each.reason !== undefined)?.reason ??
         "no process has mapped glibc";
-    return this.#hooks.flatMap(({ entry, returns }) => [entry, returns]).map((program) =>
+    const programs = new Set(this.#hooks.flatMap(({ entry, returns }) => [entry, returns]));
+    return [...programs].map((program) =>
       hooked.length > 0
         ? { program, hook, state: "attached" }
         : { program, hook, state: "unsupported", reason, mend: "a program linked with glibc" }

@@ -84,6 +84,7 @@ export const schedTables = {
         "ns",
       ),
       migration_count: ofField("counter", "migrations", "Times it changed its CPU.", "count"),
+      iowait_us: ofField("counter", "iowait_ns", "Time it waited for I/O.", "us", 1e-3),
     },
   }),
   proc_preemption: mapTable(task, {
