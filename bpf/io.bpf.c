@@ -12,6 +12,7 @@
 u64 reading = 1;
 
 #include "io_disk.h"
+#include "io_sli.h"
 #include "io_process.h"
 #include "io_page.h"
 
@@ -41,6 +42,8 @@ int io_reading(struct bpf_iter__task *ctx)
 	if (task) {
 		if (process_on || page_process_on)
 			keep_rows(task);
+		if (sli_on)
+			keep_sli_io(task);
 		return 0;
 	}
 	bpf_for_each_map_elem(&disks, end_disk_period, NULL, 0);

@@ -56,6 +56,7 @@ struct {
 
 struct queued_bio {
 	u64 since;
+	u64 cgroup;
 	u32 tgid;
 	u32 pid;
 	u32 bytes;
@@ -63,7 +64,7 @@ struct queued_bio {
 	u8 observed;
 };
 
-/* By the bio's address. 40 B x 16384. */
+/* By the bio's address. 48 B x 16384. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 16384);
@@ -141,6 +142,7 @@ static __always_inline void queue_bio(struct bio *bio)
 		return;
 	count_bio(val, &state);
 	bpf_core_read_str(val->comm, sizeof(val->comm), &task->group_leader->comm);
+	state.cgroup = sli_on ? queueing_cgroup(task) : 0;
 	state.observed = thread_on && is_observed(task);
 	if (state.observed)
 		name_thread(task);
@@ -175,6 +177,8 @@ static __always_inline void complete_bio(struct bio *bio, u8 status)
 		raise_max(&val->max_ns, now - state->since);
 		__sync_fetch_and_add(&val->errors, status != 0);
 	}
+	if (sli_on)
+		note_sli_bio(state->cgroup, now - state->since);
 	if (state->observed)
 		complete_bio_of_thread(state, status != 0);
 	bpf_map_delete_elem(&queued, &key);

@@ -515,14 +515,15 @@ export const io = {
         },
       },
       value: {
-        size: 24,
+        size: 32,
         fields: {
           since: { offset: 0, size: 8, kind: "unsigned" },
-          tgid: { offset: 8, size: 4, kind: "unsigned" },
-          pid: { offset: 12, size: 4, kind: "unsigned" },
-          bytes: { offset: 16, size: 4, kind: "unsigned" },
-          is_write: { offset: 20, size: 1, kind: "unsigned" },
-          observed: { offset: 21, size: 1, kind: "unsigned" },
+          cgroup: { offset: 8, size: 8, kind: "unsigned" },
+          tgid: { offset: 16, size: 4, kind: "unsigned" },
+          pid: { offset: 20, size: 4, kind: "unsigned" },
+          bytes: { offset: 24, size: 4, kind: "unsigned" },
+          is_write: { offset: 28, size: 1, kind: "unsigned" },
+          observed: { offset: 29, size: 1, kind: "unsigned" },
         },
       },
     },
@@ -539,6 +540,44 @@ export const io = {
         size: 8,
         fields: {
           value: { offset: 0, size: 8, kind: "unsigned" },
+        },
+      },
+    },
+    sli_io_containers: {
+      type: "hash",
+      maxEntries: 2048,
+      key: {
+        size: 8,
+        fields: {
+          cgroup: { offset: 0, size: 8, kind: "unsigned" },
+        },
+      },
+      value: {
+        size: 168,
+        fields: {
+          ns: { offset: 0, size: 8, kind: "unsigned" },
+          slots: { offset: 8, size: 56, kind: "array", element: 8 },
+          reading: { offset: 64, size: 8, kind: "unsigned" },
+          name: { offset: 72, size: 96, kind: "bytes" },
+        },
+      },
+    },
+    sli_io_node: {
+      type: "percpu_array",
+      maxEntries: 1,
+      key: {
+        size: 4,
+        fields: {
+          value: { offset: 0, size: 4, kind: "unsigned" },
+        },
+      },
+      value: {
+        size: 168,
+        fields: {
+          ns: { offset: 0, size: 8, kind: "unsigned" },
+          slots: { offset: 8, size: 56, kind: "array", element: 8 },
+          reading: { offset: 64, size: 8, kind: "unsigned" },
+          name: { offset: 72, size: 96, kind: "bytes" },
         },
       },
     },
@@ -570,10 +609,11 @@ export const io = {
     count_on: { offset: 2, size: 1, kind: "unsigned" },
     disk_on: { offset: 1, size: 1, kind: "unsigned" },
     observe_all: { offset: 0, size: 1, kind: "unsigned" },
-    page_disk_on: { offset: 5, size: 1, kind: "unsigned" },
-    page_process_on: { offset: 6, size: 1, kind: "unsigned" },
-    process_on: { offset: 3, size: 1, kind: "unsigned" },
-    thread_on: { offset: 4, size: 1, kind: "unsigned" },
+    page_disk_on: { offset: 6, size: 1, kind: "unsigned" },
+    page_process_on: { offset: 7, size: 1, kind: "unsigned" },
+    process_on: { offset: 4, size: 1, kind: "unsigned" },
+    sli_on: { offset: 3, size: 1, kind: "unsigned" },
+    thread_on: { offset: 5, size: 1, kind: "unsigned" },
   },
   programs: {
     io_bio_complete: "tp_btf/block_bio_complete",

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import io from "../../src/probes/io.ts";
 import { Shell, TaskRig, until } from "./task_rig.ts";
+import { TestCgroup } from "./test_cgroup.ts";
 
 const WRITES = 101;
 const READS = 67;
@@ -106,6 +107,34 @@ Deno.test("io counts 101 writes, 67 reads and 53 flushes of a loop device, as /p
   await rig.read();
   assert.equal(rig.row("block", disk).latency_req_max, 0, "a maximum holds for a period");
   assert.equal(rig.row("block", disk).latency_req_sum, row.latency_req_sum);
+});
+
+Deno.test("io times the bios of a container and of the host", async () => {
+  const container_id = crypto.randomUUID().replaceAll("-", "").repeat(2);
+  await using loop = await LoopDevice.make();
+  using cgroup = TestCgroup.of("cpuacct", container_id);
+  const tables = [
+    "sli_io_container_gauge",
+    "sli_io_container_histogram",
+    "sli_io_node_gauge",
+    "sli_io_node_histogram",
+  ];
+  await using rig = await TaskRig.start(io, { tables });
+  {
+    await using shell = new Shell();
+    await Deno.writeTextFile(`${cgroup.path}/cgroup.procs`, String(shell.pid));
+    await shell.run(
+      `dd if=${loop.path} of=/dev/null bs=4096 count=${READS} iflag=direct status=none`,
+    );
+    await rig.read();
+  }
+  const { count, sum } = rig.histogram("sli_io_container_histogram", "bio_latency_histo", {
+    container_id,
+  });
+  assert.equal(count, READS);
+  assert.equal(rig.row("sli_io_container_gauge", { container_id }).bio_latency, sum);
+  const node = rig.histogram("sli_io_node_histogram", "bio_latency_histo");
+  assert.ok(node.count >= READS && node.sum >= sum);
 });
 
 Deno.test("io counts failed requests, with the error", async () => {
