@@ -106,10 +106,12 @@ bundle() {
 # Compiled inside the stage, so that what is embedded stands beside js/ as it stands there.
 # compile_program STAGE OUTPUT
 compile_program() {
-	local size
-	rm -rf "$1/out"
-	(cd "$1" && "$DENO" compile --quiet "${COMPILE_FLAGS[@]}" --include js --include bpf \
-		--include lib --include version.txt --output out/gala-gopher js/main.js)
+	local size file
+	rm -rf "$1/out" "$1/packed"
+	mkdir -p "$1/packed/bpf" "$1/packed/lib"
+	for file in "$1"/bpf/*.bpf.o "$1"/lib/*.so.*; do gzip -9nc "$file" >"$1/packed/${file#"$1"/}.gz"; done
+	(cd "$1" && "$DENO" compile --quiet "${COMPILE_FLAGS[@]}" --include js --include packed \
+		--include version.txt --output out/gala-gopher js/main.js)
 	size=$(stat -c %s "$1/out/gala-gopher")
 	if [ "$MODE" = release ] && [ "$size" -ge "$SIZE_LIMIT" ]; then
 		die "gala-gopher has $size bytes; wanted less than $SIZE_LIMIT"

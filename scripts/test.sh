@@ -9,7 +9,8 @@ cd "$(dirname "$0")/.."
 . scripts/packages.sh
 . scripts/fetch_deno.sh
 
-STAGES=(tools build generated spdx format lint check c-format unit kernel e2e probes kafka package newest-check newest-unit)
+STAGES=(tools build generated spdx format lint check c-format unit kernel e2e probes kafka package newest-check
+	newest-unit)
 # No stage comes near this; one that hangs must not take the others, or the whole run's 25 minutes, with it.
 STAGE_SECONDS=300
 ALL_SECONDS=1320
@@ -19,9 +20,9 @@ FAILED=0
 SKIPPED=0
 FAILED_STAGES=()
 
-# Layouts as they were checked out: the build writes them anew.
+# What is generated, as it was checked out: the build writes it anew.
 generated_sum() {
-	cat src/gen/layouts.ts src/gen/all.ts 2>/dev/null | sha256sum
+	cat src/gen/{layouts,all}.ts docs/{metrics,configuration}.md packaging/grafana/*.json 2>/dev/null | sha256sum
 }
 GENERATED=${GENERATED_AT_START:-$(generated_sum)}
 
@@ -42,7 +43,7 @@ stage_generated() {
 	"$DENO" run --no-lock --allow-read --allow-run=bpftool scripts/gen.ts --check || return
 	"$DENO" run --frozen --allow-read scripts/docs.ts --check || return
 	if [ "$(generated_sum)" != "$GENERATED" ]; then
-		say "src/gen was not up to date: the build has rewritten it, commit it"
+		say "src/gen, docs/ or packaging/grafana was not up to date: the build has rewritten it, commit it"
 		return 1
 	fi
 }

@@ -28,6 +28,7 @@ export async function doctor(config: Config, json: boolean): Promise<string> {
           mend,
           lacks: lacksOf(name, config, held),
           hooks,
+          left_out: leftOut(name),
         }
       )),
       null,
@@ -57,6 +58,12 @@ function lacksOf(
     .map(([capability, without]) => ({ capability, without }));
 }
 
+/** What the original has and no kernel gives, with the reason. */
+function leftOut(name: string): Readonly<Record<string, string>> {
+  const probe = probes.find((each) => each.name === name);
+  return probe?.kind === "ebpf" ? probe.lacking : {};
+}
+
 /** What a service of these probes is to be given. */
 function describeCapabilities(config: Config): string {
   const on = [...config.probes, ...config.extend_probes].filter((entry) => entry.switch !== "off");
@@ -82,6 +89,9 @@ function describe(
     const why = hook.reason === undefined ? "" : `: ${hook.reason}`;
     lines.push(`    ${hook.program} by ${hook.hook}: ${hook.state}${why}`);
     if (hook.mend !== undefined) lines.push(`        mend: ${hook.mend}`);
+  }
+  for (const [what, why] of Object.entries(leftOut(name))) {
+    lines.push(`    without ${what}: ${why}`);
   }
   return lines.join("\n");
 }

@@ -2,7 +2,6 @@
 /** Probes that this build was made without: known by name, so that a configuration may go on naming them. */
 import { Unsupported } from "../core/errors.ts";
 import { leftOut } from "../gen/all.ts";
-import type { Startable } from "../manager/probe_life.ts";
 import type { Config } from "../manager/schema.ts";
 
 export function isLeftOut(name: string): boolean {
@@ -10,13 +9,11 @@ export function isLeftOut(name: string): boolean {
 }
 
 /** Each refuses to start, and says why. */
-export function leftOutProbes(
-  { probes }: Pick<Config, "probes">,
-): { readonly startable: Startable; readonly on: boolean; readonly stage: "files" }[] {
+export function leftOutProbes({ probes }: Pick<Config, "probes">) {
   return leftOut.map(({ name, kind }) => ({
     startable: { name, kind, start: refuse },
-    stage: "files",
     on: probes.some((entry) => entry.name === name && entry.switch === "on"),
+    stage: "files" as const,
   }));
 }
 

@@ -468,6 +468,9 @@ export const DEFAULT_PROBES = [
   "container",
   "system_cpu",
   "endpoint",
+  "io",
+  "kill",
+  "oom",
   "system_disk",
   "system_files",
   "system_fs",
@@ -481,6 +484,7 @@ export const DEFAULT_PROBES = [
   "system_protocols",
   "system_sockets",
   "system_vmstat",
+  "task",
   "tcp",
 ] as const;
 

@@ -170,6 +170,11 @@ export const LIBBPF_SYMBOLS = {
     parameters: ["pointer"],
     result: "pointer",
   },
+  bpf_program__attach_uprobe: {
+    c: "struct bpf_link *(const struct bpf_program *, bool, pid_t, const char *, size_t)",
+    parameters: ["pointer", "bool", "i32", "buffer", "usize"],
+    result: "pointer",
+  },
   bpf_link__fd: { c: "int (const struct bpf_link *)", parameters: ["pointer"], result: "i32" },
   bpf_link__destroy: { c: "int (struct bpf_link *)", parameters: ["pointer"], result: "i32" },
   bpf_iter_create: { c: "int (int)", parameters: ["i32"], result: "i32" },

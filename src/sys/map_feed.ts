@@ -7,7 +7,7 @@ import { ByteIndex } from "../core/byte_index.ts";
 import { KeyView, type LabelHost } from "../core/labels.ts";
 import type { FieldMetric, MapTable } from "../core/probe.ts";
 import type { Table } from "../core/table.ts";
-import { RowLabels } from "./row_labels.ts";
+import { RowLabels, type RowViews } from "./row_labels.ts";
 import type { MapReader, Row } from "./table_reader.ts";
 
 export interface Target {
@@ -46,7 +46,9 @@ export class MapFeed {
   readonly #reader: MapReader;
   readonly #sides: readonly Side[];
   readonly #index: ByteIndex;
-  readonly #view: KeyView;
+  readonly #key: KeyView;
+  readonly #value: KeyView;
+  readonly #both: RowViews;
   /** Position of the field that tells life, or -1. */
   readonly #alive: number;
   readonly #labels: readonly RowLabels[];
@@ -66,7 +68,9 @@ export class MapFeed {
     });
     this.#labels = shared;
     this.#index = new ByteIndex(reader.keySize);
-    this.#view = new KeyView(reader.layout.key);
+    this.#key = new KeyView(reader.layout.key);
+    this.#value = new KeyView(reader.layout.value);
+    this.#both = { key: this.#key, value: this.#value };
     this.#alive = alive !== undefined && Object.hasOwn(reader.layout.value.fields, alive)
       ? reader.indexOf(alive)
       : -1;
@@ -104,21 +108,31 @@ export class MapFeed {
     if (slot >= 0 && generations[number] === table.generation(slot)) {
       if (!renew) return slot;
       const { labels } = side;
-      if (labels.changes) {
-        const key = this.#view.at(row.keys, row.keyOffset);
-        if (labels.hasChanged(number, key, this.#reading)) table.row(labels.read(number, key), now);
+      if (!labels.changes || !labels.hasChanged(number, this.#views(row), this.#reading)) {
+        table.renew(slot, now);
+        return slot;
       }
-      table.renew(slot, now);
-      return slot;
+      return this.#make(side, number, row, now);
     }
     if (!renew) return -1;
-    const key = this.#view.at(row.keys, row.keyOffset);
     const { only } = side.spec;
-    if (only !== undefined && key.number(only.field) !== only.value) return -1;
-    const made = table.row(side.labels.read(number, key), now);
+    if (only !== undefined && this.#views(row).key.number(only.field) !== only.value) return -1;
+    return this.#make(side, number, row, now);
+  }
+
+  /** The row with these labels is the key's from now on: the same as before unless a label that changed is a key. */
+  #make(side: Side, number: number, row: Row, now: number): number {
+    const { table, slots, generations, labels } = side;
+    const made = table.row(labels.read(number, this.#views(row)), now);
     slots[number] = made;
     if (made >= 0) generations[number] = table.generation(made);
     return made;
+  }
+
+  #views(row: Row): RowViews {
+    this.#key.at(row.keys, row.keyOffset);
+    this.#value.at(row.values, row.valueOffset);
+    return this.#both;
   }
 
   #write(side: Side, slot: number, numbers: Float64Array, lives: boolean): void {

@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: MulanPSL-2.0
-/** Label texts of a map's keys, decoded once a key for all tables that show the same labels. */
+/** Label texts of a map's rows, decoded once a key for all tables that show the same labels. */
 import type { KeyView, LabelHost, LabelReader } from "../core/labels.ts";
+
+/** A row's key and value. */
+export interface RowViews {
+  readonly key: KeyView;
+  readonly value: KeyView;
+}
 
 export class RowLabels {
   /** Whether a label may change while its key stays. */
@@ -27,18 +33,21 @@ export class RowLabels {
       readers.every((reader, i) => reader === this.#readers[i]);
   }
 
-  read(number: number, key: KeyView): readonly string[] {
-    return this.#texts[number] ??= this.#readers.map((label) => label.read(key, this.#host));
+  read(number: number, row: RowViews): readonly string[] {
+    return this.#texts[number] ??= this.#readers.map((label) =>
+      label.read(row[label.part ?? "key"], this.#host)
+    );
   }
 
   /** Reads the labels again that may change, once in a reading; whether one has. */
-  hasChanged(number: number, key: KeyView, reading: number): boolean {
+  hasChanged(number: number, row: RowViews, reading: number): boolean {
     const before = this.#texts[number];
     if (before === undefined) return false;
     if (this.#checkedIn[number] === reading) return this.#changedIn[number] === reading;
     this.#checkedIn[number] = reading;
     for (const i of this.#changing) {
-      const text = this.#readers[i]!.read(key, this.#host, before[i]);
+      const label = this.#readers[i]!;
+      const text = label.read(row[label.part ?? "key"], this.#host, before[i]);
       if (text === before[i]) continue;
       this.#texts[number] = this.#texts[number]!.map((old, at) => at === i ? text : old);
       this.#changedIn[number] = reading;

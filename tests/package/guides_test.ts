@@ -26,6 +26,12 @@ function blocks(text: string, kind: string): string[] {
 
 const withoutBlocks = (text: string) => text.replaceAll(/^```[\s\S]*?^```$/gm, "");
 
+Deno.test("The guides carry no marks of an unfinished merge", () => {
+  for (const guide of guides()) {
+    assert.doesNotMatch(read(guide), /^(# )?(<<<<<<<|>>>>>>>) /m, guide);
+  }
+});
+
 Deno.test("Links of the guides lead to files and headings that there are", () => {
   let links = 0;
   for (const guide of guides()) {
