@@ -8,6 +8,7 @@
  * 220 B, udp_addresses and udp_ports 80 B each, udp_peers 88 B; 48 B of storage for each listening, connecting or UDP socket.
  */
 #include "namespaces.h"
+#include "owners.h"
 #include <bpf/bpf_endian.h>
 
 enum { IPPROTO_TCP = 6, IPPROTO_UDP = 17, SOCK_BIND_LOCKS = 4 | 8, COMM_BYTES = 16 };
@@ -78,6 +79,9 @@ struct tcp_peer_key {
 struct tcp_peer_val {
 	u64 passive_open;
 	u64 passive_open_failed;
+	u64 listendrop;
+	u64 accept_overflow;
+	u64 syn_overflow;
 	u64 retran_synacks;
 	u64 retran_syn;
 	u64 active_open;
@@ -137,7 +141,7 @@ struct endpoint_memory {
 	u32 error;
 	u16 port;
 	u8 owned;
-	u8 unused;
+	u8 asked;
 	char comm[COMM_BYTES];
 };
 
@@ -177,6 +181,20 @@ static __always_inline void own(struct endpoint_memory *memory)
 	BPF_CORE_READ_STR_INTO(&memory->comm, task, group_leader, comm);
 }
 
+static void begin_reading(void)
+{
+	reading++;
+}
+
+/* One wish for each socket: a kernel's own has no owner. */
+static __always_inline void ask_for_owner(struct endpoint_memory *memory)
+{
+	if (memory->owned || memory->asked)
+		return;
+	memory->asked = true;
+	wish_for_owner();
+}
+
 /* Whose are the sockets that are older than the agent, or were handed on. */
 SEC("iter/task_file")
 int endpoint_owners(struct bpf_iter__task_file *ctx)
@@ -187,8 +205,6 @@ int endpoint_owners(struct bpf_iter__task_file *ctx)
 	struct socket *sock;
 	struct sock *sk;
 
-	if (ctx->meta->seq_num == 0)
-		reading++;
 	if (!task || !file || task->tgid != task->pid)
 		return 0;
 	sock = bpf_sock_from_file(file);
@@ -220,44 +236,6 @@ static __always_inline struct listener_val *listener_row(const struct endpoint_m
 	return val;
 }
 
-/* The kernel counts a listener's drops in one number; why is told by which of its queues is full now. */
-SEC("iter/tcp")
-int endpoint_listeners(struct bpf_iter__tcp *ctx)
-{
-	struct sock_common *skc = ctx->sk_common;
-	struct endpoint_memory *memory;
-	struct listener_val *val;
-	struct tcp_sock *tp;
-	struct sock *sk;
-	u32 drops;
-
-	if (!skc || skc->skc_state != TCP_LISTEN)
-		return 0;
-	tp = bpf_skc_to_tcp_sock(skc);
-	if (!tp)
-		return 0;
-	sk = &tp->inet_conn.icsk_inet.sk;
-	memory = memory_of(tp);
-	if (!memory)
-		return 0;
-	val = listener_row(memory, skc->skc_num);
-	if (!val)
-		return 0;
-	drops = sk->sk_drops.counter - memory->drops;
-	memory->drops += drops;
-	val->accept_queue = sk->sk_ack_backlog;
-	val->accept_limit = sk->sk_max_ack_backlog;
-	val->syn_queue = tp->inet_conn.icsk_accept_queue.qlen.counter;
-	if (!drops)
-		return 0;
-	__sync_fetch_and_add(&val->listendrop, drops);
-	if (val->accept_queue > val->accept_limit)
-		__sync_fetch_and_add(&val->accept_overflow, drops);
-	else if (val->syn_queue >= val->accept_limit)
-		__sync_fetch_and_add(&val->syn_overflow, drops);
-	return 0;
-}
-
 static __always_inline void fill_local(u8 *ip, struct sock_common *skc, u32 family)
 {
 	copy_ip(ip, family, &skc->skc_rcv_saddr, &skc->skc_v6_rcv_saddr);
@@ -266,19 +244,6 @@ static __always_inline void fill_local(u8 *ip, struct sock_common *skc, u32 fami
 static __always_inline void fill_remote(u8 *ip, struct sock_common *skc, u32 family)
 {
 	copy_ip(ip, family, &skc->skc_daddr, &skc->skc_v6_daddr);
-}
-
-static __noinline struct connector_val *connector_row(struct sock_common *skc,
-						      const struct endpoint_memory *memory)
-{
-	struct connector_key key = {.tgid = memory->tgid, .family = skc->skc_family};
-	struct connector_val *val;
-
-	fill_local(key.local_ip, skc, key.family);
-	val = row(&connectors, &key, &no_connector);
-	if (val)
-		val->reading = reading;
-	return val;
 }
 
 static __noinline struct tcp_peer_val *peer_row(struct sock_common *skc,
@@ -294,6 +259,74 @@ static __noinline struct tcp_peer_val *peer_row(struct sock_common *skc,
 	fill_remote(server ? key.client_ip : key.server_ip, skc, key.family);
 	__builtin_memcpy(key.comm, memory->comm, COMM_BYTES);
 	val = row(&tcp_peers, &key, &no_peer);
+	if (val)
+		val->reading = reading;
+	return val;
+}
+
+/* The kernel counts a listener's drops in one number; why is told by which of its queues is full now. */
+SEC("iter/tcp")
+int endpoint_listeners(struct bpf_iter__tcp *ctx)
+{
+	struct sock_common *skc = ctx->sk_common;
+	struct endpoint_memory *memory;
+	bool accept_full, syn_full;
+	struct listener_val *val;
+	struct tcp_peer_val *peer;
+	struct tcp_sock *tp;
+	struct sock *sk;
+	u8 end = 0;
+	u32 drops;
+
+	if (!skc)
+		return 0;
+	if (skc->skc_state != TCP_LISTEN) { /* listeners come first: this ends the reading */
+		bpf_seq_write(ctx->meta->seq, &end, sizeof(end));
+		return 0;
+	}
+	tp = bpf_skc_to_tcp_sock(skc);
+	if (!tp)
+		return 0;
+	sk = &tp->inet_conn.icsk_inet.sk;
+	memory = memory_of(tp);
+	if (!memory)
+		return 0;
+	ask_for_owner(memory);
+	val = listener_row(memory, skc->skc_num);
+	if (!val)
+		return 0;
+	drops = sk->sk_drops.counter - memory->drops;
+	memory->drops += drops;
+	val->accept_queue = sk->sk_ack_backlog;
+	val->accept_limit = sk->sk_max_ack_backlog;
+	val->syn_queue = tp->inet_conn.icsk_accept_queue.qlen.counter;
+	if (!drops)
+		return 0;
+	accept_full = val->accept_queue > val->accept_limit;
+	syn_full = !accept_full && val->syn_queue >= val->accept_limit;
+	__sync_fetch_and_add(&val->listendrop, drops);
+	__sync_fetch_and_add(&val->accept_overflow, accept_full ? drops : 0);
+	__sync_fetch_and_add(&val->syn_overflow, syn_full ? drops : 0);
+	if (!want_peers)
+		return 0;
+	memory->port = skc->skc_num;
+	peer = peer_row(skc, memory, ROLE_SERVER); /* whose client is not known: 0.0.0.0 */
+	if (!peer)
+		return 0;
+	__sync_fetch_and_add(&peer->listendrop, drops);
+	__sync_fetch_and_add(&peer->accept_overflow, accept_full ? drops : 0);
+	__sync_fetch_and_add(&peer->syn_overflow, syn_full ? drops : 0);
+	return 0;
+}
+
+static __noinline struct connector_val *connector_row(struct sock_common *skc,
+						      const struct endpoint_memory *memory)
+{
+	struct connector_key key = {.tgid = memory->tgid, .family = skc->skc_family};
+	struct connector_val *val;
+
+	fill_local(key.local_ip, skc, key.family);
+	val = row(&connectors, &key, &no_connector);
 	if (val)
 		val->reading = reading;
 	return val;
@@ -384,20 +417,25 @@ int BPF_PROG(endpoint_state, struct sock *sk, int oldstate, int newstate)
 }
 
 SEC("tp_btf/tcp_retransmit_synack")
-int BPF_PROG(endpoint_synack_again, struct sock *sk, void *req)
+int BPF_PROG(endpoint_synack_again, struct sock *sk, struct request_sock *req)
 {
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 	struct endpoint_memory *memory;
 	struct listener_val *val;
+	struct tcp_peer_val *peer;
 
 	if (!tp)
 		return 0;
 	memory = memory_of(tp);
 	if (!memory)
 		return 0;
-	val = listener_row(memory, sk->__sk_common.skc_num);
+	memory->port = sk->__sk_common.skc_num;
+	val = listener_row(memory, memory->port);
 	if (val)
 		__sync_fetch_and_add(&val->retran_synacks, 1);
+	peer = want_peers ? peer_row(&req->__req_common, memory, ROLE_SERVER) : NULL;
+	if (peer)
+		__sync_fetch_and_add(&peer->retran_synacks, 1);
 	return 0;
 }
 
@@ -504,6 +542,7 @@ int endpoint_udp_living(struct bpf_iter__udp *ctx)
 	memory = memory_of(up);
 	if (!memory)
 		return 0;
+	ask_for_owner(memory);
 	sk = &up->inet.sk;
 	drops = udp_drops(up) - memory->drops;
 	memory->drops += drops;

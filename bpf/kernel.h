@@ -81,6 +81,92 @@ enum {
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
+struct list_head {
+	struct list_head *next;
+};
+
+struct upid {
+	int nr;
+};
+
+struct pid {
+	struct upid numbers[1];
+};
+
+enum { PIDTYPE_PGID = 2 };
+
+struct prev_cputime {
+	u64 utime;
+	u64 stime;
+};
+
+struct sched_entity {
+	u64 sum_exec_runtime;
+};
+
+/* Whole and in the kernel's order: it is read at once. */
+struct task_io_accounting {
+	u64 rchar;
+	u64 wchar;
+	u64 syscr;
+	u64 syscw;
+	u64 read_bytes;
+	u64 write_bytes;
+	u64 cancelled_write_bytes;
+};
+
+enum { RLIMIT_NOFILE = 7 };
+
+struct rlimit {
+	unsigned long rlim_cur;
+};
+
+/* What threads of a process share, and what those that ended left. */
+struct signal_struct {
+	int nr_threads;
+	struct list_head thread_head;
+	struct pid *pids[4];
+	u64 utime;
+	u64 stime;
+	u64 cutime;
+	u64 cstime;
+	struct prev_cputime prev_cputime;
+	unsigned long min_flt;
+	unsigned long maj_flt;
+	struct task_io_accounting ioac;
+	unsigned long long sum_sched_runtime;
+	struct rlimit rlim[16];
+};
+
+struct fdtable {
+	unsigned int max_fds;
+	unsigned long *open_fds;
+};
+
+struct files_struct {
+	struct fdtable *fdt;
+};
+
+typedef struct {
+	s64 counter;
+} atomic_long_t;
+
+struct percpu_counter {
+	s64 count;
+};
+
+enum { MM_FILEPAGES = 0, MM_ANONPAGES = 1, MM_SHMEMPAGES = 3 };
+
+struct mm_struct {
+	unsigned long total_vm;
+	unsigned long start_stack;
+	struct percpu_counter rss_stat[4];
+};
+
+struct thread_info {
+	u32 cpu;
+};
+
 struct ns_common {
 	unsigned int inum;
 };
@@ -94,16 +180,29 @@ struct nsproxy {
 };
 
 struct task_struct {
+	struct thread_info thread_info;
 	unsigned int __state;
 	int pid;
 	int tgid;
 	unsigned int flags;
+	int prio;
+	int static_prio;
 	int exit_code;
+	u64 utime;
+	u64 stime;
 	u64 start_time;
 	u64 start_boottime;
+	unsigned long min_flt;
+	unsigned long maj_flt;
 	char comm[16];
+	struct sched_entity se;
+	struct task_io_accounting ioac;
+	struct list_head thread_node;
 	struct task_struct *real_parent;
 	struct task_struct *group_leader;
+	struct signal_struct *signal;
+	struct files_struct *files;
+	struct mm_struct *mm;
 	struct nsproxy *nsproxy;
 };
 
@@ -168,6 +267,7 @@ struct sk_buff {
 	struct sock *sk;
 	unsigned char *head;
 	unsigned char *data;
+	char cb[48];
 	__be16 protocol;
 	u16 network_header;
 	u16 transport_header;
@@ -253,6 +353,7 @@ struct tcp_sock {
 	u32 rcv_wnd;
 	u32 rcv_nxt;
 	u32 rcv_wup;
+	u32 copied_seq;
 	u32 reordering;
 	u32 snd_ssthresh;
 	u32 rcv_ssthresh;
@@ -275,6 +376,10 @@ struct tcp_sock {
 
 struct udp_sock {
 	struct inet_sock inet;
+};
+
+struct request_sock {
+	struct sock_common __req_common;
 };
 
 struct seq_file;

@@ -22,6 +22,9 @@ struct {
 	__type(value, u64);
 } net_runs SEC(".maps");
 
+/* The first thing of each reading; the probe's own. */
+static void begin_reading(void);
+
 SEC("iter/task")
 int net_namespaces(struct bpf_iter__task *ctx)
 {
@@ -31,6 +34,8 @@ int net_namespaces(struct bpf_iter__task *ctx)
 	struct nsproxy *nsproxy;
 	u64 *seen;
 
+	if (ctx->meta->seq_num == 0)
+		begin_reading();
 	if (!task || task->pid != task->tgid)
 		return 0;
 	nsproxy = task->nsproxy;

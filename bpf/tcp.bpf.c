@@ -10,6 +10,8 @@
  * tcp_service 550 B, tcp_resets 60 B; 170 B of storage for each socket; listen_ports 64 KiB, net_drops 16 KiB a CPU.
  */
 #include "namespaces.h"
+#include "owners.h"
+#include "tcp_delay.h"
 #include "tcp_link.h"
 #include "tcp_trouble.h"
 
@@ -58,7 +60,14 @@ static __always_inline void find_owner(struct sock_memory *memory, struct task_s
 	bpf_probe_read_kernel_str(memory->comm, COMM_BYTES, task->comm);
 }
 
-/* First of a reading: whose socket is it. */
+static void begin_reading(void)
+{
+	reading++;
+	find_hz();
+	hold_others();
+}
+
+/* When there are new sockets, and now and then for those that change hands: whose socket is it. */
 SEC("iter/task_file")
 int tcp_owners(struct bpf_iter__task_file *ctx)
 {
@@ -68,10 +77,6 @@ int tcp_owners(struct bpf_iter__task_file *ctx)
 	struct socket *sock;
 	struct sock *sk;
 
-	if (ctx->meta->seq_num == 0) {
-		reading++;
-		hold_others();
-	}
 	if (!task || !file || task->tgid != task->pid)
 		return 0;
 	sock = bpf_sock_from_file(file);
@@ -101,11 +106,13 @@ static __always_inline bool is_owned(struct sock_memory *memory, struct sock *sk
 		return false;
 	if (memory->seen && memory->seen != reading)
 		return true;
+	if (!memory->seen)
+		wish_for_owner();
 	memory->seen = reading;
 	return false;
 }
 
-/* Second: what living sockets gained. Listening sockets come first, which tells the ports. */
+/* In each reading: what living sockets gained. Listening sockets come first, which tells the ports. */
 SEC("iter/tcp")
 int tcp_living(struct bpf_iter__tcp *ctx)
 {
@@ -131,7 +138,7 @@ int tcp_living(struct bpf_iter__tcp *ctx)
 	memory->local_port = skc->skc_num;
 	if (memory->role == ROLE_UNKNOWN)
 		memory->role = role_by_port(memory->local_port);
-	count(tp, memory, true);
+	count(tp, memory, true, true);
 	return 0;
 }
 
@@ -194,7 +201,7 @@ static __always_inline void close_link(struct sock_memory *memory, struct tcp_so
 	if (memory->role == ROLE_UNKNOWN)
 		memory->role = role_by_port(memory->local_port);
 	if (oldstate != TCP_SYN_SENT)
-		count(tp, memory, false);
+		count(tp, memory, false, true);
 	if (want_service)
 		add_end(skc, memory, oldstate == TCP_SYN_SENT || oldstate == TCP_SYN_RECV);
 }
@@ -218,6 +225,8 @@ int BPF_PROG(tcp_state, struct sock *sk, int oldstate, int newstate)
 		return 0;
 	if (newstate == TCP_ESTABLISHED)
 		open_link(memory, tp, oldstate == TCP_SYN_RECV);
+	if (oldstate == TCP_SYN_RECV)
+		wish_for_owner(); /* somebody will accept it */
 	if (newstate == TCP_CLOSE && oldstate != TCP_LISTEN && oldstate != TCP_CLOSE)
 		close_link(memory, tp, oldstate);
 	return 0;

@@ -9,8 +9,8 @@ const volatile bool want_link = true;
 const volatile bool want_metric = false;
 const volatile bool want_service = true;
 
-/* From the kernel's configuration; 0 where that cannot be read: then what is in jiffies is not known. */
-extern u32 CONFIG_HZ __kconfig __weak;
+/* Jiffies a second; 0: not known yet. Not from the kernel's configuration, which many hosts do not have. */
+u32 hz = 0;
 
 /* Number of the current reading; the first iterator of a reading raises it. */
 u32 reading = 1;
@@ -133,10 +133,34 @@ static __always_inline void fill_key(struct tcp_link_key *key, struct sock_commo
 	fill_addresses(key, skc, server);
 }
 
+static __always_inline u64 distance(u64 a, u64 b)
+{
+	return a > b ? a - b : b - a;
+}
+
+/* Jiffies begin at 2^32 - 300 s, so one look tells their rate, but not around 300 s after the start of the kernel. */
+static __noinline void find_hz(void)
+{
+	static const u32 RATES[] = {100, 250, 300, 1000};
+	u64 ms = bpf_ktime_get_ns() / 1000000;
+	u64 jiffies = bpf_jiffies64();
+	u64 nearest = ~0ULL;
+
+	if (hz || distance(ms, 300000) < 10000)
+		return;
+	for (u32 i = 0; i < 4; i++) {
+		u64 expected = (1ULL << 32) - 300 * RATES[i] + ms * RATES[i] / 1000;
+		u64 off = distance(expected, jiffies) * 1000 / RATES[i];
+
+		if (off < nearest) {
+			nearest = off;
+			hz = RATES[i];
+		}
+	}
+}
+
 static __always_inline u64 jiffies_to_us(u64 jiffies)
 {
-	u32 hz = CONFIG_HZ;
-
 	return hz ? jiffies * 1000000 / hz : 0;
 }
 
@@ -336,21 +360,25 @@ static __noinline void observe(struct tcp_metric_val *val, const struct tcp_gaug
 	observe9(&val->sk_sndbuf, sk->sk_sndbuf);
 }
 
+/* An atomic operation costs more than looking whether it is needed. */
+static __always_inline void add(u64 *to, u64 gained)
+{
+	if (gained)
+		__sync_fetch_and_add(to, gained);
+}
+
 static __always_inline void add_gain(struct tcp_link_val *val, const struct gain *gain)
 {
 	u64 *events = &val->backlog_drops;
 
-	__sync_fetch_and_add(&val->rx_bytes, gain->rx_bytes);
-	__sync_fetch_and_add(&val->tx_bytes, gain->tx_bytes);
-	__sync_fetch_and_add(&val->segs_in, gain->segs_in);
-	__sync_fetch_and_add(&val->segs_out, gain->segs_out);
-	if (gain->retrans)
-		__sync_fetch_and_add(&val->retran_packets, gain->retrans);
-	if (gain->sk_drops)
-		__sync_fetch_and_add(&val->sk_drops, gain->sk_drops);
+	add(&val->rx_bytes, gain->rx_bytes);
+	add(&val->tx_bytes, gain->tx_bytes);
+	add(&val->segs_in, gain->segs_in);
+	add(&val->segs_out, gain->segs_out);
+	add(&val->retran_packets, gain->retrans);
+	add(&val->sk_drops, gain->sk_drops);
 	for (u32 i = 0; i < EVENTS; i++)
-		if (gain->events[i])
-			__sync_fetch_and_add(&events[i], gain->events[i]);
+		add(&events[i], gain->events[i]);
 }
 
 static __noinline void update_gauges(struct tcp_link_val *val, struct tcp_metric_val *metric,
@@ -378,11 +406,11 @@ static __noinline void add_service(struct sock_common *skc, struct sock_memory *
 	if (!val)
 		return;
 	first = val->reading != reading;
-	__sync_fetch_and_add(&val->segs_out, gain->segs_out);
-	__sync_fetch_and_add(&val->retrans, gain->retrans);
-	__sync_fetch_and_add(&val->rwnd_limited, gain->rwnd_limited);
-	__sync_fetch_and_add(&val->resets_sent, gain->events[EVENT_RESET_SENT]);
-	__sync_fetch_and_add(&val->resets_received, gain->events[EVENT_RESET_RECEIVED]);
+	add(&val->segs_out, gain->segs_out);
+	add(&val->retrans, gain->retrans);
+	add(&val->rwnd_limited, gain->rwnd_limited);
+	add(&val->resets_sent, gain->events[EVENT_RESET_SENT]);
+	add(&val->resets_received, gain->events[EVENT_RESET_RECEIVED]);
 	if (memory->opened) {
 		__sync_fetch_and_add(&val->opened, 1);
 		if (memory->setup_us) {
@@ -451,8 +479,9 @@ static __always_inline void take_gain(struct gain *gain, struct tcp_sock *tp,
 	}
 }
 
-/* Adds what the socket gained since it was counted last. Two CPUs may count two sockets of one link: hence atomics. */
-static __noinline void count(struct tcp_sock *tp, struct sock_memory *memory, bool living)
+/* Adds what the socket gained since it was counted last. `measure` is constant: the verifier then skips the rest. Two CPUs may count two sockets of one link: hence atomics. */
+static __noinline void count(struct tcp_sock *tp, struct sock_memory *memory, bool living,
+			     bool measure)
 {
 	struct sock_common *skc = &tp->inet_conn.icsk_inet.sk.__sk_common;
 	struct tcp_metric_val *metric = NULL;
@@ -473,7 +502,7 @@ static __noinline void count(struct tcp_sock *tp, struct sock_memory *memory, bo
 	take_gain(&gain, tp, memory);
 	if (val) {
 		add_gain(val, &gain);
-		if (memory->reading != reading && (living || !memory->reading))
+		if (measure && memory->reading != reading && (living || !memory->reading))
 			update_gauges(val, metric, tp, memory);
 		if (!living)
 			val->reading = reading;

@@ -8,13 +8,15 @@ enum { ETIMEDOUT = 110, SK_MEM_SEND = 0, ETH_P_IP = 0x0800, ETH_P_IPV6 = 0x86dd 
 enum { RESET_SENT = 0, RESET_RECEIVED = 1 };
 enum { NO_HEADER = 0xffff };
 
+#define NO_REASON 0xffffffff /* none is given: src/probes/tcp.ts knows the number */
+
 const volatile bool want_resets = true;
 const volatile bool want_drops = true;
 
 /* family 0: all that did not fit. */
 struct tcp_reset_key {
 	u32 tgid;
-	u32 reason; /* enum sk_rst_reason; 0 for those received, which have none */
+	u32 reason; /* enum sk_rst_reason, or NO_REASON */
 	u16 direction;
 	u16 state; /* of our socket; 0: there is none */
 	u16 family;
@@ -61,7 +63,7 @@ static __always_inline void note_event(struct sock *sk, u32 event)
 		return;
 	__sync_fetch_and_add(&memory->events[event], 1);
 	if (sk->__sk_common.skc_state == TCP_CLOSE) /* it was counted for the last time */
-		count(tp, memory, false);
+		count(tp, memory, false, false);
 }
 
 static __always_inline void add_reset(const struct tcp_reset_key *key)
@@ -155,7 +157,7 @@ int BPF_PROG(tcp_reset_sent, struct sock *sk, struct sk_buff *skb, enum sk_rst_r
 SEC("tp_btf/tcp_send_reset")
 int BPF_PROG(tcp_reset_sent_old, struct sock *sk, struct sk_buff *skb)
 {
-	reset_sent(sk, skb, 0);
+	reset_sent(sk, skb, NO_REASON);
 	return 0;
 }
 
@@ -166,7 +168,7 @@ int BPF_PROG(tcp_reset_received, struct sock *sk)
 
 	note_event(sk, EVENT_RESET_RECEIVED);
 	if (tp && want_resets)
-		reset_of_socket(tp, RESET_RECEIVED, 0);
+		reset_of_socket(tp, RESET_RECEIVED, NO_REASON);
 	return 0;
 }
 

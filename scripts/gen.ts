@@ -4,9 +4,11 @@
  * from the files in src/probes. With --check it writes nothing and fails if a file in the tree differs.
  */
 import type { ObjectLayout } from "../src/core/layout.ts";
+import type { AnyProbe } from "../src/core/probe.ts";
 import { BtfReader, type BtfType } from "./btf_layout.ts";
 import { elfSymbols } from "./elf_symbols.ts";
 import { printLayouts } from "./print_layout.ts";
+import { writeOrCompare } from "./write_or_compare.ts";
 
 const ROOT = new URL("../", import.meta.url);
 
@@ -39,16 +41,23 @@ async function layoutsText(): Promise<string> {
   return printLayouts(await Promise.all(names.map((name) => readLayout(folder, name))));
 }
 
-/** A probe is a file with a default export; what probes share has none. */
-export async function probeListText(folder: URL): Promise<string> {
+type LeftOut = Pick<AnyProbe, "name" | "kind">;
+
+/** A probe is a file with a default export; what probes share has none. `leftOut` are not listed. */
+export async function probeListText(
+  folder: URL,
+  leftOut: readonly LeftOut[] = [],
+): Promise<string> {
   const names = await fileNames(
     folder,
     (name) => name.endsWith(".ts") && !name.endsWith("_test.ts"),
   );
   const stems: string[] = [];
   for (const name of names) {
+    const stem = name.slice(0, -".ts".length);
+    if (leftOut.some(({ name }) => name === stem)) continue;
     const text = await Deno.readTextFile(new URL(name, folder));
-    if (/^export default /m.test(text)) stems.push(name.slice(0, -".ts".length));
+    if (/^export default /m.test(text)) stems.push(stem);
   }
   const imports = stems.map((stem) => `import ${stem} from "../probes/${stem}.ts";\n`).join("");
   return `// SPDX-License-Identifier: MulanPSL-2.0
@@ -57,36 +66,17 @@ import type { AnyProbe } from "../core/probe.ts";
 ${imports}
 export const probes: readonly AnyProbe[] = [
 ${stems.map((stem) => `  ${stem},\n`).join("")}];
+
+/** Those that this build was made without. */
+export const leftOut: readonly Pick<AnyProbe, "name" | "kind">[] = ${JSON.stringify(leftOut)};
 `;
 }
 
-async function readOrEmpty(path: URL): Promise<string> {
-  try {
-    return await Deno.readTextFile(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return "";
-    throw error;
-  }
+if (import.meta.main) {
+  Deno.exit(
+    await writeOrCompare([
+      ["src/gen/layouts.ts", await layoutsText()],
+      ["src/gen/all.ts", await probeListText(new URL("src/probes/", ROOT))],
+    ]),
+  );
 }
-
-async function main(check: boolean): Promise<number> {
-  const wanted: readonly [string, string][] = [
-    ["src/gen/layouts.ts", await layoutsText()],
-    ["src/gen/all.ts", await probeListText(new URL("src/probes/", ROOT))],
-  ];
-  let stale = 0;
-  for (const [name, text] of wanted) {
-    const path = new URL(name, ROOT);
-    if (await readOrEmpty(path) === text) continue;
-    stale++;
-    if (check) console.error(`${name} is not what scripts/gen.ts writes: run scripts/build.sh`);
-    else {
-      await Deno.mkdir(new URL(".", path), { recursive: true });
-      await Deno.writeTextFile(path, text);
-      console.log(`wrote ${name}`);
-    }
-  }
-  return check && stale > 0 ? 1 : 0;
-}
-
-if (import.meta.main) Deno.exit(await main(Deno.args.includes("--check")));

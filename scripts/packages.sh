@@ -21,11 +21,17 @@ command clang-format-19 clang-format-19 clang-tools-extra
 command promtool prometheus golang-github-prometheus
 command prometheus-node-exporter prometheus-node-exporter golang-github-prometheus-node-exporter
 command wrk wrk wrk
+command systemd-analyze systemd systemd
+command setpriv util-linux util-linux
 command ip iproute2 iproute
 command ss iproute2 iproute
 command iostat sysstat sysstat
 command free procps procps-ng
 command strace strace strace
+command java openjdk-17-jre-headless java-17-openjdk-headless
+command mvn maven maven
+command kcat kcat kcat
+command openssl openssl openssl
 header stdio.h libc6-dev glibc-devel
 command make make make
 command redis-server redis-server redis
@@ -39,6 +45,12 @@ command rabbitmqctl rabbitmq-server rabbitmq-server
 command java openjdk-17-jre-headless java-17-openjdk-headless
 command mvn maven maven
 postgres - postgresql-15 postgresql-server
+'
+PACKAGE_NEEDS='
+command dpkg-deb dpkg dpkg
+command rpmbuild rpm rpm-build
+command make make make
+header stdio.h libc6-dev glibc-devel
 '
 
 # Full path of a shared library of this machine's own architecture.

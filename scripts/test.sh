@@ -9,7 +9,8 @@ cd "$(dirname "$0")/.."
 . scripts/packages.sh
 . scripts/fetch_deno.sh
 
-STAGES=(tools build generated spdx format lint check c-format unit kernel e2e probes newest-check newest-unit)
+STAGES=(tools build generated spdx format lint check c-format unit kernel e2e probes kafka package newest-check
+	newest-unit)
 # No stage comes near this; one that hangs must not take the others, or the whole run's 25 minutes, with it.
 STAGE_SECONDS=300
 ALL_SECONDS=1320
@@ -28,7 +29,7 @@ GENERATED=${GENERATED_AT_START:-$(generated_sum)}
 stage_tools() {
 	(
 		set -e
-		install_packages "$BUILD_NEEDS$TEST_NEEDS"
+		install_packages "$BUILD_NEEDS$TEST_NEEDS$PACKAGE_NEEDS"
 		fetch_deno
 		fetch_newest_deno
 	)
@@ -108,10 +109,28 @@ stage_e2e() {
 	tests e2e "$DENO" tests/e2e
 }
 
+# A broker of Apache's release, from Maven Central; it is kept in .tools.
+fetch_kafka() {
+	local jars=$TOOLS/kafka
+	if [ -e "$jars/.pom" ] && cmp -s tests/kafka/pom.xml "$jars/.pom"; then return; fi
+	rm -rf "$jars"
+	mvn -q -B -f tests/kafka/pom.xml dependency:copy-dependencies -DincludeScope=runtime \
+		-DoutputDirectory="$(realpath "$TOOLS")/kafka" >&2 && cp tests/kafka/pom.xml "$jars/.pom"
+}
+
+stage_kafka() {
+	fetch_kafka && tests kafka "$DENO" tests/kafka
+}
+
 # The shipped third-party probes, each with the server that it observes.
 stage_probes() {
 	make --silent -C probes/redis_client CC="$CLANG" &&
 		tests probes "$DENO" --parallel tests/probes
+}
+
+# Packages, the unit, trimmed builds, dashboards and rules, guides.
+stage_package() {
+	tests package "$DENO" tests/package
 }
 
 stage_newest-check() {

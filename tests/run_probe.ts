@@ -7,6 +7,7 @@ import type {
   Mount,
   MountAnswer,
   NativeProbe,
+  ProbeHost,
   Settings,
 } from "../src/core/probe.ts";
 import { Store } from "../src/core/store.ts";
@@ -56,10 +57,18 @@ export const DEFAULTS: Settings = {
   text: (_name, fallback) => fallback,
   flag: (_name, fallback) => fallback,
   pattern: (_name, fallback) => new RegExp(fallback),
+  list: () => [],
+  fileText: () => "",
 };
 
 export function newStore(maxRows = 10_000): Store {
   return new Store({ maxTables: 64, maxRows, maxFields: 64, timeoutMs: 60_000 }, {});
+}
+
+/** What a run has besides its files. */
+export interface RunOptions {
+  readonly settings?: Settings;
+  readonly shared?: Partial<ProbeHost>;
 }
 
 /** Answers of a host that has no file system. */
@@ -77,10 +86,26 @@ export function runProbe(
   probe: NativeProbe,
   files: FileTexts | readonly FileTexts[],
   ticks = Array.isArray(files) ? files.length : 1,
+  options: RunOptions = {},
 ): Rows {
-  const run = new Run(probe, Array.isArray(files) ? files : [files], NO_CALLS);
+  const run = new Run(probe, Array.isArray(files) ? files : [files], options);
   for (let tick = 0; tick < ticks; tick++) {
     if (run.tick() !== undefined) throw new TypeError(`${probe.name} waits: use runWaiting`);
+  }
+  return run.rows;
+}
+
+/** The same with time between the readings, in which `readLater` comes back. */
+export async function runProbeSlowly(
+  probe: NativeProbe,
+  files: FileTexts | readonly FileTexts[],
+  ticks = Array.isArray(files) ? files.length : 1,
+  options: RunOptions = {},
+): Promise<Rows> {
+  const run = new Run(probe, Array.isArray(files) ? files : [files], options);
+  for (let tick = 0; tick < ticks; tick++) {
+    await run.tick();
+    await new Promise((resolve) => setTimeout(resolve, 0));
   }
   return run.rows;
 }
@@ -92,7 +117,7 @@ export async function runWaiting(
   calls: HostCalls = NO_CALLS,
 ): Promise<Rows> {
   const readings = Array.isArray(files) ? files : [files];
-  const run = new Run(probe, readings, calls);
+  const run = new Run(probe, readings, { shared: { calls } });
   for (const _ of readings) await run.tick();
   return run.rows;
 }
@@ -104,11 +129,15 @@ class Run {
   readonly #running: RunningNative;
   #ticks = 0;
 
-  constructor(probe: NativeProbe, readings: readonly FileTexts[], calls: HostCalls) {
+  constructor(
+    probe: NativeProbe,
+    readings: readonly FileTexts[],
+    { settings = DEFAULTS, shared = {} }: RunOptions,
+  ) {
     this.#readings = readings;
     this.#host = new TextFiles(readings[0]!);
-    const host = { store: this.#store, files: this.#host, calls, settings: DEFAULTS };
-    this.#running = startNative(probe, host);
+    const own = { store: this.#store, files: this.#host, settings };
+    this.#running = startNative(probe, { calls: NO_CALLS, ...shared, ...own });
   }
 
   get rows(): Rows {
@@ -182,12 +211,23 @@ class TextFiles implements HostFiles {
     return bytes;
   }
 
-  readOptional(path: string): Uint8Array | undefined {
+  readOptional(path: string, maxBytes = Infinity): Uint8Array | undefined {
     this.#given.fill(0xff);
     const text = this.texts[path];
     if (text === undefined) return undefined;
-    this.#given = typeof text === "string" ? new TextEncoder().encode(text) : text.slice();
+    const bytes = typeof text === "string" ? new TextEncoder().encode(text) : text;
+    this.#given = bytes.slice(0, Math.min(bytes.length, maxBytes));
     return this.#given;
+  }
+
+  readLater(path: string): Promise<Uint8Array | undefined> {
+    const text = this.texts[path];
+    if (text === undefined) return Promise.resolve(undefined);
+    return Promise.resolve(typeof text === "string" ? new TextEncoder().encode(text) : text);
+  }
+
+  count(path: string): number {
+    return this.list(path).length || NaN;
   }
 
   link(path: string): string | undefined {

@@ -24,7 +24,12 @@ QUERY = (
     f"SELECT datid, datname, numbackends, {', '.join(COUNTERS)} FROM pg_stat_database"
     " WHERE datname NOT IN ('template0', 'template1')"
 )
-CONF_LINE = re.compile(r"""\s*(-?)\s*(?:(ip|port|dbname|user|password)\s*:\s*(?:"([^"]*)"|'([^']*)'|([^\s#"']+)))?\s*(?:\#.*)?""")
+CONF_LINE = re.compile(
+    r"""\s*(-?)\s*  # a dash starts a server
+    (?:(ip|port|dbname|user|password)\s*:\s*(?:"([^"]*)"|'([^']*)'|([^\s\#"']+)))?
+    \s*(?:\#.*)?""",
+    re.VERBOSE,
+)
 COMMIT_AT = 3
 
 

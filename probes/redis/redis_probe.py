@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MulanPSL-2.0
 """Prints what a Redis server's INFO says, in the five tables of the original."""
 
+import argparse
 import os
 import sys
 import time
@@ -11,7 +12,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..
 
 # pylint: disable=wrong-import-position
 import resp
-from line_probe import Kept, ProbeError, add_credentials, from_environment, options, row, run, seconds
+from line_probe import Kept, ProbeError, add_credentials, from_environment, options, row, run
 
 
 def read_info(stream):
@@ -35,6 +36,13 @@ def intrinsic_latency_us(duration):
     return longest / 1000
 
 
+def milliseconds(text):
+    number = float(text)
+    if not 1 <= number <= 1000:
+        raise argparse.ArgumentTypeError(f"{text!r} is not 1 to 1000 ms")
+    return number
+
+
 def print_tables(info, latency):
     def fields(table, *names):
         row(table, *(info.get(name) for name in names))
@@ -56,13 +64,15 @@ def print_tables(info, latency):
 def main():
     parser = options("redis", "Rows about a Redis server.", 6379)
     add_credentials(parser)
-    from_environment(parser, "--latency-seconds", type=seconds, default=0.05, help="busy loop for redis_latency")
+    from_environment(
+        parser, "--latency-ms", type=milliseconds, default=10.0, help="busy loop for redis_latency"
+    )
     args = parser.parse_args()
     server = Kept(lambda: resp.connect(args))
 
     def collect():
         info = server.use(read_info)
-        print_tables(info, intrinsic_latency_us(args.latency_seconds))
+        print_tables(info, intrinsic_latency_us(args.latency_ms / 1000))
 
     run(f"Redis at {args.host}:{args.port}", args, collect)
 

@@ -3,7 +3,7 @@
 import type { BuildInfo, ProbeStatus } from "../core/agent_stats.ts";
 import { ContainerLookup } from "../core/container_lookup.ts";
 import { Unsupported } from "../core/errors.ts";
-import type { ProbeKind } from "../core/probe.ts";
+import { ProcessTable } from "../core/process_table.ts";
 import { Store } from "../core/store.ts";
 import { agentMetrics } from "../egress/agent_metrics.ts";
 import { type MetricsServer, metricsServer } from "../egress/http_server.ts";
@@ -13,7 +13,7 @@ import { probes } from "../gen/all.ts";
 import { Watchdog } from "../ingest/watchdog.ts";
 import { createLog, fileSink, type Logger, type LogSink, stderrSink } from "../manager/log.ts";
 import { Manager } from "../manager/manager.ts";
-import type { Config } from "../manager/schema.ts";
+import { channelsOf, type Config } from "../manager/schema.ts";
 import { BpfStatistics } from "../sys/bpf_cost.ts";
 import { breakOff } from "../sys/break_off.ts";
 import { LibcHostCalls } from "../sys/host_calls.ts";
@@ -23,8 +23,14 @@ import { processStats } from "../sys/process_stats.ts";
 import { IdleMemory } from "../sys/resident_memory.ts";
 import { RuntimeNames } from "../sys/runtime_names.ts";
 import { buildVersion, embeddedLibrary } from "./embedded.ts";
+import { AutoChecks } from "./auto_checks.ts";
+import { DropIns } from "./drop_ins.ts";
+import { EventSources } from "./event_sources.ts";
+import { ExternalStarter } from "./external_starter.ts";
 import { hostLabels } from "./identity.ts";
-import { builtInProbes, type Configured, externalProbes } from "./starters.ts";
+import { leftOutProbes } from "./left_out.ts";
+import { type OpenOutputs, openOutputs } from "./open_outputs.ts";
+import { builtInProbes, type Configured, externalProbes, type Stage } from "./starters.ts";
 
 const now = () => performance.now();
 /** It takes 0.7 ms, and 2 more until what readings and scrapes touch has come back from the page cache. */
@@ -44,8 +50,13 @@ export class Agent {
   readonly #calls: LibcHostCalls;
   readonly #watchdog: Watchdog;
   readonly #manager: Manager;
+  readonly #outputs: OpenOutputs;
+  readonly #events: EventSources;
   readonly #lag = new LoopLag();
   readonly #configured: readonly Configured[];
+  readonly #starter: ExternalStarter;
+  #autoChecks: AutoChecks | undefined;
+  #dropIns: DropIns | undefined;
   readonly #timers: ReturnType<typeof setTimeout>[] = [];
   #server: MetricsServer | undefined;
   #ownMetrics: ReturnType<typeof agentMetrics> | undefined;
@@ -71,6 +82,13 @@ export class Agent {
       maxFields: imdb.max_metrics_num,
       timeoutMs: imdb.record_timeout * 1000,
     }, hostLabels(global.root));
+    this.#outputs = openOutputs(config, this.#store, this.#log);
+    this.#events = new EventSources({
+      config,
+      store: this.#store,
+      log: this.#log,
+      send: (json) => this.#outputs.outputs.event(json),
+    });
     this.#files = new RootFiles({ root: global.root });
     this.#calls = new LibcHostCalls(global.root);
     this.#watchdog = new Watchdog((text) => this.#log("warn", text));
@@ -80,33 +98,54 @@ export class Agent {
       now,
       intervalMs: ingress.interval * 1000,
     });
+    const containers = new ContainerLookup(this.#files, { clock: now });
     const context = {
       config,
       store: this.#store,
       files: this.#files,
       calls: this.#calls,
-      containers: new ContainerLookup(this.#files, { clock: now }),
+      containers,
+      processes: new ProcessTable(this.#files, {
+        clock: now,
+        containerOf: (pid) => containers.idOf(pid),
+      }),
       names: new RuntimeNames(this.#files, {
         root: global.root,
         clock: now,
         log: (text) => this.#log("info", text),
       }),
+      log: this.#log,
+      libbpf: () => this.#openLibbpf(),
+      events: this.#events,
+    };
+    this.#starter = new ExternalStarter({
+      config,
+      store: this.#store,
       watchdog: this.#watchdog,
       log: this.#log,
       now,
-      libbpf: () => this.#openLibbpf(),
-    };
-    this.#configured = [...builtInProbes(probes, context), ...externalProbes(context)];
+      onRecord: (_probe, kind, line) => this.#events.record(kind, line),
+    });
+    this.#configured = [
+      ...builtInProbes(probes, context),
+      ...leftOutProbes(config),
+      ...externalProbes(context, this.#starter),
+    ];
     for (const { startable } of this.#configured) this.#manager.add(startable);
   }
 
   /** Resolves when every probe runs or is known not to. Throws AddressInUse, or what TLS files are refused for. */
   async start(): Promise<void> {
     for (const warning of this.#config.warnings) this.#log("warn", warning);
-    await this.#startKinds("native");
-    if (this.#config.metric.out_channel === "web_server") this.#server = this.#serve();
+    await this.#startStage("files");
+    if (channelsOf(this.#config.metric.out_channel).includes("web_server")) {
+      this.#server = this.#serve();
+    }
     this.#manager.run();
-    await Promise.all([this.#startKinds("external"), this.#startEbpf()]);
+    this.#outputs.start();
+    this.#events.start();
+    await Promise.all([this.#startStage("external"), this.#startKernel()]);
+    this.#startWatching();
     await this.#ownMetrics?.(); // loads its package now, so that the first scrape need not
     this.#timers.push(setTimeout(() => this.#idleMemory?.giveBack(), GIVE_BACK_AFTER_MS));
     this.#timers.push(setInterval(() => this.#idleMemory?.giveBack(), GIVE_BACK_EVERY_MS));
@@ -115,8 +154,8 @@ export class Agent {
   /** Starts every probe, also those that are switched off, tells how each fares, and ends them all. */
   async tryAll(): Promise<ProbeStatus[]> {
     try {
-      for (const kind of ["native", "external", "ebpf"] as const) {
-        await this.#startKinds(kind, true);
+      for (const stage of ["files", "external", "kernel"] as const) {
+        await this.#startStage(stage, true);
       }
       return this.#manager.status();
     } finally {
@@ -124,12 +163,32 @@ export class Agent {
     }
   }
 
+  /** For the service manager's status line. */
+  summary(): string {
+    const states = this.#manager.status().map(({ state }) => state);
+    const count = (wanted: string) => states.filter((state) => state === wanted).length;
+    const counts = `${count("running")} probes run`;
+    const rest = count("unsupported") + count("failed");
+    return rest === 0 ? counts : `${counts}, ${rest} do not: gala-gopher doctor says why`;
+  }
+
+  /** Somebody has moved files away that the agent writes. */
+  reopenFiles(): void {
+    this.#outputs.reopen();
+    this.#sink.reopen();
+  }
+
   /** Ends everything that the agent started; within 2 s. */
   async stop(reason: string): Promise<void> {
     this.#log("info", `Stops: ${reason}`);
     for (const timer of this.#timers) clearInterval(timer);
+    this.#events.stop();
     this.#idleMemory = undefined;
-    await Promise.all([this.#manager.stop(), this.#server?.close(500)]);
+    this.#starter.hurry();
+    const closing = [this.#autoChecks?.close(), this.#dropIns?.close(), this.#server?.close(500)];
+    // The outputs read the tables for the last time at once, before they go with their probes.
+    await Promise.all([this.#outputs.close(), this.#manager.stop(), ...closing]);
+    await this.#starter.close();
     await this.#watchdog[Symbol.asyncDispose]();
     this[Symbol.dispose]();
   }
@@ -149,16 +208,30 @@ export class Agent {
     return { version: buildVersion(), deno: Deno.version.deno, libbpf };
   }
 
-  async #startKinds(kind: ProbeKind, off = false): Promise<void> {
-    const wanted = this.#configured.filter(({ on, startable }) =>
-      (on || off) && startable.kind === kind
-    );
+  async #startStage(stage: Stage, off = false): Promise<void> {
+    const wanted = this.#configured.filter((probe) => (probe.on || off) && probe.stage === stage);
     await Promise.all(wanted.map(({ startable }) => this.#manager.get(startable.name)!.start()));
   }
 
-  async #startEbpf(): Promise<void> {
+  /** Third-party probes come and go: with what they observe, and with their folders. */
+  #startWatching(): void {
+    const { extend_probes, external_probes } = this.#config;
+    const { drop_in, drop_in_dir, drop_in_interval, check_interval } = external_probes;
+    const shared = { starter: this.#starter, manager: this.#manager, log: this.#log };
+    if (drop_in) {
+      const intervalMs = drop_in_interval * 1000;
+      this.#dropIns = new DropIns({ ...shared, folder: drop_in_dir, intervalMs });
+    }
+    this.#autoChecks = new AutoChecks({
+      ...shared,
+      intervalMs: check_interval * 1000,
+      entries: () => [...extend_probes, ...this.#dropIns?.entries ?? []],
+    });
+  }
+
+  async #startKernel(): Promise<void> {
     if (this.#config.global.bpf_stats) this.#startStatistics();
-    await this.#startKinds("ebpf");
+    await this.#startStage("kernel");
   }
 
   #startStatistics(): void {
@@ -193,6 +266,7 @@ export class Agent {
       snapshot,
       build: this.#build,
       probes: () => this.#manager.status(),
+      events: () => this.#events.events.latest(),
       failed: (error) =>
         this.#log("error", `HTTP: ${error instanceof Error ? error.stack : error}`),
     });
@@ -203,6 +277,8 @@ export class Agent {
         probes: this.#manager.status(),
       }),
       http: () => server.stats(),
+      outputs: () => this.#outputs.outputs.stats(),
+      events: () => ({ counts: this.#events.events.counts() }),
       snapshot: () => snapshot.stats,
       lag: () => this.#lag.stats,
     });

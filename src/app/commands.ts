@@ -6,10 +6,12 @@ import { loadConfig } from "../manager/config.ts";
 import { ConfigProblems } from "../manager/config_findings.ts";
 import { ConfigError } from "../core/errors.ts";
 import { portHolder } from "../sys/port_holder.ts";
+import { ServiceNotice } from "../sys/service_notice.ts";
 import { Agent } from "./agent.ts";
 import { doctor } from "./doctor.ts";
 import { buildVersion } from "./embedded.ts";
 import { describeTables } from "./meta.ts";
+import { UsageError } from "./usage_error.ts";
 
 export const EXIT = { stopped: 0, internal: 1, usage: 2, addressInUse: 3 } as const;
 
@@ -20,6 +22,8 @@ const HELP =
   gala-gopher check [-c PATH]            say what is wrong in the configuration
   gala-gopher doctor [-c PATH] [--json]  say which probes run on this host, and why others do not
   gala-gopher meta [--json]              list all tables with their metrics
+  gala-gopher probe new NAME --lang LANG write a third-party probe to start from: sh, python, java, go or c
+  gala-gopher probe test DIR [--seconds N] run the third-party probe in DIR alone, and say what is wrong with it
   gala-gopher --version | --help
 
 Without -c: /etc/gala-gopher if it has a configuration, else built-in defaults. An empty file means the defaults.
@@ -43,11 +47,25 @@ const COMMANDS: Readonly<Record<string, (options: Options) => Promise<number>>> 
     print(describeTables(options.json));
     return Promise.resolve(EXIT.stopped);
   },
+  probe: async ({ words, lang, seconds }) => {
+    const { probeCommand } = await import("./probe_command.ts"); // an agent needs it not
+    const well = await probeCommand({ words, lang, seconds, print });
+    return well ? EXIT.stopped : EXIT.internal;
+  },
 };
+
+/** Commands that take more words. */
+const WORDY: readonly string[] = ["probe"];
+/** As long as a person may want to look at a probe. */
+const MAX_SECONDS = 86_400;
 
 interface Options {
   readonly config: string | undefined;
   readonly json: boolean;
+  /** What stands after the command. */
+  readonly words: readonly string[];
+  readonly lang: string;
+  readonly seconds: number;
 }
 
 /** Runs the command line and gives the exit code. */
@@ -67,6 +85,8 @@ function dispatch(args: readonly string[]): Promise<number> {
       config: { type: "string", short: "c" },
       config_path: { type: "string" }, // the original's name
       json: { type: "boolean", default: false },
+      lang: { type: "string", default: "sh" },
+      seconds: { type: "string", default: "10" },
       help: { type: "boolean", short: "h", default: false },
       version: { type: "boolean", short: "v", default: false },
     },
@@ -76,14 +96,17 @@ function dispatch(args: readonly string[]): Promise<number> {
   if (values.help || values.version) return Promise.resolve(EXIT.stopped);
   const [name = "run", ...rest] = positionals;
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-  if (command === undefined || rest.length > 0) {
+  if (command === undefined || (rest.length > 0 && !WORDY.includes(name))) {
     const names = Object.keys(COMMANDS).filter((known) => known !== "run").join(", ");
     throw new UsageError(`unknown command "${[...positionals].join(" ")}"; there are: ${names}`);
   }
-  return command({ config: values.config ?? values.config_path, json: values.json });
+  const seconds = Number(values.seconds);
+  if (!(seconds > 0 && seconds <= MAX_SECONDS)) {
+    throw new UsageError(`--seconds ${values.seconds}; wanted: a number up to ${MAX_SECONDS}`);
+  }
+  const config = values.config ?? values.config_path;
+  return command({ config, json: values.json, words: rest, lang: values.lang, seconds });
 }
-
-class UsageError extends Error {}
 
 function load({ config }: Options) {
   return loadConfig(config, Deno.env.toObject());
@@ -95,11 +118,20 @@ async function run(options: Options): Promise<number> {
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     Deno.addSignalListener(signal, () => ask(signal));
   }
-  Deno.addSignalListener("SIGHUP", () => {}); // a closed terminal does not end it, as in the original
+  // A closed terminal does not end it, as in the original; log rotation says so too.
+  let reopen = () => {};
+  Deno.addSignalListener("SIGHUP", () => reopen());
+  using notice = new ServiceNotice(Deno.env, Deno.pid, complain);
   const agent = new Agent(load(options));
+  reopen = () => agent.reopenFiles();
   try {
-    const failed = agent.start().then(() => asked);
-    await agent.stop(await Promise.race([asked, failed]));
+    const failed = agent.start().then(() => {
+      notice.ready(agent.summary());
+      return asked;
+    });
+    const reason = await Promise.race([asked, failed]);
+    notice.stopping();
+    await agent.stop(reason);
   } catch (error) {
     await agent.stop("the start failed");
     throw error;

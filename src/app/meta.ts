@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** `gala-gopher meta`: every table of the program's own probes, for people and as JSON. */
-import { probes } from "../gen/all.ts";
+import { leftOut, probes } from "../gen/all.ts";
 import { familyName } from "../core/store.ts";
 import type { MetricSpec } from "../core/table.ts";
 
@@ -54,7 +54,7 @@ export function describeMetric([name, metric]: [string, MetricSpec]): MetricDesc
 export function describeTables(json: boolean): string {
   const tables = tableDescriptions();
   if (json) return JSON.stringify(tables, null, 2);
-  return tables.map((description) => {
+  const blocks = tables.map((description) => {
     const { probe, table, on, keys, labels, metrics } = description;
     const lines = metrics.map(({ name, type, unit, help }) =>
       `  ${familyName({ ...description, metrics: {} }, name)}  ${type}, ${unit}. ${help}`
@@ -63,5 +63,9 @@ export function describeTables(json: boolean): string {
     return `${table} (probe ${probe}${off}), labels: ${[...keys, ...labels].join(", ")}\n${
       lines.join("\n")
     }`;
-  }).join("\n\n");
+  });
+  if (leftOut.length > 0) {
+    blocks.push(`Left out of this build: ${leftOut.map(({ name }) => name).join(", ")}`);
+  }
+  return blocks.join("\n\n");
 }

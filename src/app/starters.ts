@@ -2,23 +2,27 @@
 /** From the configuration to probes that can be started, one way for each kind. */
 import type { ContainerLookup } from "../core/container_lookup.ts";
 import type { ContainerNamer } from "../core/container_names.ts";
-import { ConfigError } from "../core/errors.ts";
-import type { AnyProbe, HostCalls, RunningProbe } from "../core/probe.ts";
+import { ConfigError, KernelError, Unsupported } from "../core/errors.ts";
+import type { AnyProbe, HookVerdict, HostCalls, NativeProbe, RunningProbe } from "../core/probe.ts";
+import { Snooper } from "../core/proc_filter.ts";
+import type { ProcessTable } from "../core/process_table.ts";
 import type { Store } from "../core/store.ts";
-import { resolveCommand, splitCommandLine } from "../ingest/command_line.ts";
-import { startExternal, type StopLimits } from "../ingest/external_probe.ts";
-import { startCheck } from "../ingest/start_check.ts";
-import type { Watchdog } from "../ingest/watchdog.ts";
-import { Unsupported } from "../core/errors.ts";
+import { proc } from "../gen/layouts.ts";
+import { watchSystemLog } from "../ingest/system_log.ts";
 import type { Logger } from "../manager/log.ts";
 import type { Startable } from "../manager/probe_life.ts";
-import { probeSettings } from "../manager/probe_settings.ts";
-import type { Config, ExtendProbeConfig, ProbeConfig } from "../manager/schema.ts";
+import { probeSettings, settingsOfParam } from "../manager/probe_settings.ts";
+import type { Config, ProbeConfig } from "../manager/schema.ts";
+import { BpfTasks } from "../sys/bpf_tasks.ts";
 import { startBpf } from "../sys/bpf_runner.ts";
 import type { RootFiles } from "../sys/host_files.ts";
 import type { Libbpf } from "../sys/libbpf.ts";
-import { startNative } from "../sys/native_runner.ts";
+import { type NativeHost, startNative } from "../sys/native_runner.ts";
+import { pageSize, ProcTasks } from "../sys/proc_tasks.ts";
 import { embeddedObject } from "./embedded.ts";
+import type { ExternalStarter } from "./external_starter.ts";
+import type { EventSources } from "./event_sources.ts";
+import { isLeftOut } from "./left_out.ts";
 
 export interface StartContext {
   readonly config: Config;
@@ -27,36 +31,70 @@ export interface StartContext {
   readonly calls: HostCalls;
   readonly containers: ContainerLookup;
   readonly names: ContainerNamer;
-  readonly watchdog: Watchdog;
+  readonly processes: ProcessTable;
   readonly log: Logger;
-  readonly now: () => number;
   /** Opened at the first call. Throws Unsupported when it cannot be. */
   readonly libbpf: () => Libbpf;
+  readonly events: EventSources;
 }
+
+/** When a probe is started: what reads files before the server, what loads programs into the kernel after it. */
+export type Stage = "files" | "external" | "kernel";
 
 /** A probe that is configured, and whether it is to run. */
 export interface Configured {
   readonly startable: Startable;
   readonly on: boolean;
+  readonly stage: Stage;
 }
 
 /** All probes of the program with their configured switch. Throws ConfigError for a name that does not exist. */
 export function builtInProbes(all: readonly AnyProbe[], context: StartContext): Configured[] {
   const configured = new Map(context.config.probes.map((entry) => [entry.name, entry]));
+  const names = [...all.map(({ name }) => name), SYSTEM_LOG_PROBE];
   for (const entry of configured.values()) {
-    if (all.some(({ name }) => name === entry.name)) continue;
-    const names = all.map(({ name }) => name).join(", ");
-    throw new ConfigError(`there is no probe "${entry.name}"`, entry.place, names);
+    if (names.includes(entry.name) || isLeftOut(entry.name)) continue;
+    throw new ConfigError(`there is no probe "${entry.name}"`, entry.place, names.join(", "));
   }
-  return all.map((probe) => {
-    const entry = configured.get(probe.name);
-    refuseUnknownTables(probe, entry);
-    const start = () => Promise.resolve().then(() => startBuiltIn(probe, entry, context));
-    return {
-      startable: { name: probe.name, kind: probe.kind, start },
-      on: entry?.switch === "on",
-    };
-  });
+  return [
+    ...all.map((probe) => builtInProbe(probe, configured.get(probe.name), context)),
+    systemLogProbe(configured.get(SYSTEM_LOG_PROBE), context),
+  ];
+}
+
+function builtInProbe(
+  probe: AnyProbe,
+  entry: ProbeConfig | undefined,
+  context: StartContext,
+): Configured {
+  refuseUnknownTables(probe, entry);
+  const snooper = new Snooper();
+  const start = () => Promise.resolve().then(() => startBuiltIn(probe, entry, snooper, context));
+  return {
+    startable: { name: probe.name, kind: probe.kind, start },
+    on: entry?.switch === "on",
+    stage: probe.kind === "native" && !probe.tasks ? "files" : "kernel",
+  };
+}
+
+/** The original's name. It has no table: all it finds are events. */
+const SYSTEM_LOG_PROBE = "event";
+const SYSTEM_LOGS = ["/var/log/messages", "/var/log/syslog"];
+
+function systemLogProbe(entry: ProbeConfig | undefined, context: StartContext): Configured {
+  const { config: { global: { root } }, events } = context;
+  const start = () =>
+    Promise.resolve().then(() => {
+      const settings = probeSettings(entry?.settings ?? {}, entry?.place ?? { file: "settings" });
+      const path = settings.text("path", "");
+      const paths = path === "" ? SYSTEM_LOGS.map((file) => root + file) : [path];
+      return watchSystemLog({ paths, report: (event) => events.report(event) });
+    });
+  return {
+    startable: { name: SYSTEM_LOG_PROBE, kind: "native", start },
+    on: entry?.switch === "on",
+    stage: "files",
+  };
 }
 
 function refuseUnknownTables(probe: AnyProbe, entry: ProbeConfig | undefined): void {
@@ -70,10 +108,12 @@ function refuseUnknownTables(probe: AnyProbe, entry: ProbeConfig | undefined): v
 function startBuiltIn(
   probe: AnyProbe,
   entry: ProbeConfig | undefined,
+  snooper: Snooper,
   context: StartContext,
 ): RunningProbe | Promise<RunningProbe> {
   const { config, store, containers, log, libbpf } = context;
-  const settings = probeSettings(entry?.settings ?? {}, entry?.place ?? { file: "settings" });
+  const given = { ...settingsOfParam(entry?.param ?? "", probe.options), ...entry?.settings };
+  const settings = probeSettings(given, entry?.place ?? { file: "settings" });
   const tablesOff = new Set(
     Object.entries(probe.tables).filter(([name, spec]) => {
       const byDefault = "on" in spec && !spec.on ? "off" : "on";
@@ -81,7 +121,8 @@ function startBuiltIn(
     }).map(([name]) => name),
   );
   if (probe.kind === "native") {
-    return startNative(probe, { ...context, settings, tablesOff });
+    const host = { ...context, settings, tablesOff, snooper };
+    return probe.tasks ? startWithTasks(probe, host, context) : startNative(probe, host);
   }
   return startBpf(probe, {
     store,
@@ -95,80 +136,59 @@ function startBuiltIn(
   });
 }
 
-/** The third-party probes of the configuration. */
-export function externalProbes(context: StartContext): Configured[] {
-  return context.config.extend_probes.map((entry) => ({
-    startable: {
-      name: entry.name,
-      kind: "external",
-      start: (failed) => startEntry(entry, context, failed),
-    },
-    on: entry.switch !== "off",
-  }));
-}
-
-/** The agent must be gone within 2 s of SIGTERM. */
-const STOP_LIMITS: StopLimits = { termAfterMs: 300, killAfterMs: 500 };
-
-async function startEntry(
-  entry: ExtendProbeConfig,
-  { config, store, watchdog, log, now }: StartContext,
-  failed: (reason: string) => void,
+/** A probe of processes: through BPF where the kernel takes it, through /proc where not. */
+async function startWithTasks(
+  probe: NativeProbe,
+  host: NativeHost,
+  { config, files, log, libbpf }: StartContext,
 ): Promise<RunningProbe> {
-  const folder = configFolder(config);
-  if (entry.switch === "auto") await demandCheck(entry, folder, watchdog);
-  const words = splitCommandLine(`${entry.command} ${entry.param}`, entry.place);
-  const path = Deno.env.get("PATH") ?? "/usr/bin:/bin";
-  const program = await resolveCommand(words[0]!, { configFolder: folder, path });
-  const running = await startExternal({
-    name: entry.name,
-    command: [program, ...words.slice(1)],
-    workingDirectory: folder,
-    metaFiles: entry.meta === "" ? await metasBeside(program) : [absolute(folder, entry.meta)],
-    store,
-    watchdog,
-    now,
-    log: (level, text) => log(level, `Probe "${entry.name}": ${text}`),
-    onRecord: (kind, line) => log("info", `Probe "${entry.name}" reports ${kind}: ${line}`),
-    onExit: ({ reason }) => failed(reason),
-  });
-  return {
-    stop: () => running.stop(STOP_LIMITS),
-    losses: () => running.losses?.() ?? {},
-    facts: () => running.facts?.() ?? {},
-  };
-}
-
-async function demandCheck(
-  entry: ExtendProbeConfig,
-  workingDirectory: string,
-  watchdog: Watchdog,
-): Promise<void> {
-  if (entry.start_check === "") {
-    throw new ConfigError(`probe "${entry.name}" has no start_check`, entry.place, "one, for auto");
+  const pageBytes = pageSize();
+  const fallback = new ProcTasks(files, pageBytes);
+  let bpf: BpfTasks | undefined;
+  let verdict: HookVerdict | undefined;
+  try {
+    bpf = await BpfTasks.load({
+      libbpf: libbpf(),
+      image: embeddedObject(proc.object),
+      files: fallback,
+      pageBytes,
+      root: config.global.root,
+      btfPath: config.global.btf_path || undefined,
+    });
+  } catch (error) {
+    if (!(error instanceof Unsupported || error instanceof KernelError)) throw error;
+    verdict = {
+      program: "proc_tasks",
+      hook: "iter/task",
+      state: "unsupported",
+      reason: error.message,
+    };
+    log("info", `Probe "${probe.name}" reads /proc: ${error.message}`);
   }
-  const { start, reason } = await startCheck(entry.start_check, { workingDirectory, watchdog });
-  if (!start) throw new Unsupported(reason, `switch: on, to run it all the same`);
-}
-
-function configFolder({ origin }: Config): string {
-  if (origin === undefined) return "/etc/gala-gopher";
-  return absolute(Deno.cwd(), origin).replace(/\/[^/]*$/, "") || "/";
-}
-
-function absolute(folder: string, path: string): string {
-  return path.startsWith("/") ? path : `${folder}/${path}`;
-}
-
-async function metasBeside(program: string): Promise<string[]> {
-  const folder = program.slice(0, program.lastIndexOf("/") + 1);
-  const found: string[] = [];
-  for await (const { name, isDirectory } of Deno.readDir(folder)) {
-    if (name.endsWith(".meta") && !isDirectory) found.push(folder + name);
+  try {
+    const tasks = bpf ?? fallback;
+    const running = startNative(probe, { ...host, tasks });
+    return {
+      ...running,
+      stop() {
+        running.stop();
+        bpf?.[Symbol.dispose]();
+      },
+      hooks: () => bpf?.hooks ?? (verdict === undefined ? [] : [verdict]),
+      cost: () => bpf?.cost() ?? [],
+      facts: () => ({ reads: tasks.name }),
+    };
+  } catch (error) {
+    bpf?.[Symbol.dispose]();
+    throw error;
   }
-  if (found.length > 0) return found.sort();
-  throw new Unsupported(
-    `No .meta file beside "${program}"`,
-    `one that describes its tables, or "meta"`,
-  );
+}
+
+/** The third-party probes of the configuration. */
+export function externalProbes({ config }: StartContext, starter: ExternalStarter): Configured[] {
+  return config.extend_probes.map((entry) => ({
+    startable: starter.startable(entry.name, () => entry),
+    on: entry.switch !== "off",
+    stage: "external",
+  }));
 }

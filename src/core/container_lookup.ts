@@ -7,8 +7,10 @@
  * minute. Bounded by `maxPids`; a process that is not among them is read anew each time, and counted.
  */
 import { type Container, containerOfBytes } from "./process_cgroups.ts";
-import { processStat } from "./process_stat.ts";
 import type { HostFiles } from "./probe.ts";
+import { processStat } from "./proc_pid.ts";
+
+export type LookupFiles = Pick<HostFiles, "list" | "readOptional">;
 
 export interface LookupOptions {
   /** Monotonic, in ms. */
@@ -46,14 +48,14 @@ export class ContainerLookup {
   /** Processes that did not fit into the memory. */
   notKept = 0;
 
-  readonly #files: HostFiles;
+  readonly #files: LookupFiles;
   readonly #clock: () => number;
   readonly #maxPids: number;
   readonly #freshMs: number;
   readonly #known = new Map<number, Known>();
   #scan = 0;
 
-  constructor(files: HostFiles, { clock, maxPids = 32_768, freshMs = 4000 }: LookupOptions) {
+  constructor(files: LookupFiles, { clock, maxPids = 32_768, freshMs = 4000 }: LookupOptions) {
     this.#files = files;
     this.#clock = clock;
     this.#maxPids = maxPids;

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 import assert from "node:assert/strict";
-import { ContainerLookup } from "./container_lookup.ts";
-import { Unsupported } from "./errors.ts";
-import type { HostFiles } from "./probe.ts";
+import { ContainerLookup, type LookupFiles } from "./container_lookup.ts";
 
 const ID = (digit: string) => digit.repeat(64);
 const stat = (start: number, name = "x") =>
@@ -10,7 +8,7 @@ const stat = (start: number, name = "x") =>
 const cgroup = (id: string) => `0::/docker/${id}\n`;
 
 /** Files in memory that counts how often each was read. */
-class FakeFiles implements HostFiles {
+class FakeFiles implements LookupFiles {
   readonly texts = new Map<string, string>();
   readonly reads = new Map<string, number>();
 
@@ -24,20 +22,10 @@ class FakeFiles implements HostFiles {
     this.texts.delete(`proc/${pid}/cgroup`);
   }
 
-  read(path: string): Uint8Array {
-    const bytes = this.readOptional(path);
-    if (bytes === undefined) throw new Unsupported(path);
-    return bytes;
-  }
-
   readOptional(path: string): Uint8Array | undefined {
     this.reads.set(path, (this.reads.get(path) ?? 0) + 1);
     const text = this.texts.get(path);
     return text === undefined ? undefined : new TextEncoder().encode(text);
-  }
-
-  link(): string | undefined {
-    return undefined;
   }
 
   list(path: string): string[] {

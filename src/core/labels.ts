@@ -104,26 +104,31 @@ export function word<Field extends string>(
     read: (key) => words[key.number(field)] ?? String(key.number(field)),
   };
 }
-/** The container of the process whose id `process` reads; that of a process that is gone stays. */
+
+/** The container of the process whose id `process` reads, which is one number of the key; that of a process that is gone stays. */
 export function containerOf<Field extends string>(
   process: LabelReader<Field>,
 ): LabelReader<Field> {
   return {
     fields: process.fields,
     changes: true,
-    read: (key, host, before = "") => host.idOf(Number(process.read(key, host))) ?? before,
+    read: (key, host, before = "") => host.idOf(key.number(process.fields[0]!)) ?? before,
   };
 }
 
-/** The name that the kernel's enum has for the number, without the prefix and in lower case; else the number. */
+/**
+ * The name that the kernel's enum has for the number, without the prefix and in lower case; else the number. `none` is
+ * the number that stands for no value.
+ */
 export function nameOf<Field extends string>(
   field: Field,
-  { type, prefix }: { type: string; prefix: string },
+  { type, prefix, none }: { type: string; prefix: string; none?: number },
 ): LabelReader<Field> {
   return {
     fields: [field],
     read: (key, host) => {
       const value = key.number(field);
+      if (value === none) return "";
       const name = host.enums(type).get(value);
       if (name === undefined) return String(value);
       return (name.startsWith(prefix) ? name.slice(prefix.length) : name).toLowerCase();

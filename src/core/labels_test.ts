@@ -127,7 +127,7 @@ Deno.test("word, text and unknown read what they say", () => {
 });
 
 Deno.test("nameOf reads the kernel's name of a number, or else the number", () => {
-  const reader = nameOf("u8", { type: "reason", prefix: "DROP_" });
+  const reader = nameOf("u8", { type: "reason", prefix: "DROP_", none: 255 });
   const enums = (type: string) =>
     new Map(type === "reason" ? [[1, "DROP_NO_ROOM"], [2, "GONE"]] : []);
   const read = (value: number) => {
@@ -135,7 +135,7 @@ Deno.test("nameOf reads the kernel's name of a number, or else the number", () =
     key[0] = value;
     return reader.read(VIEW.at(key, 0), { enums, idOf: () => undefined });
   };
-  assert.deepEqual([1, 2, 3].map(read), ["no_room", "gone", "3"]);
+  assert.deepEqual([1, 2, 3, 255].map(read), ["no_room", "gone", "3", ""]);
 });
 
 Deno.test("containerOf asks for the container of the process, and keeps that of one that is gone", () => {

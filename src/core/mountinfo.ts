@@ -18,6 +18,11 @@ export interface FileSystem extends Mount {
 const MAX_MOUNTS = 100_000;
 const SEPARATOR = word("-");
 
+/** Mount points: what container engines mount for each container: its root, shared memory, network; its volumes are not among it. */
+export const ENGINE_MOUNTS =
+  "^/(var/lib/docker|run/docker|var/lib/containerd|run/containerd|var/lib/containers|run/netns)/" +
+  "|/kubernetes\\.io~(projected|secret)/";
+
 /** A line that is cut short or garbled is left out. */
 export function parseMountinfo(bytes: Uint8Array): FileSystem[] {
   const scan = new Scanner().over(bytes);

@@ -1,13 +1,26 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** What a probe declares. Declarations are data and pure functions; `sys`, `ingest` and `manager` bring them to life. */
+import type { EventRule } from "./event.ts";
 import type { ObjectLayout } from "./layout.ts";
 import type { ContainerLookup } from "./container_lookup.ts";
 import type { ContainerNamer } from "./container_names.ts";
 import { containerOf, type LabelReader, type ValueLabelReader } from "./labels.ts";
+import type { Snooper } from "./proc_filter.ts";
+import type { ProcessTable } from "./process_table.ts";
 import type { QueueTotals } from "./route_netlink.ts";
 import type { HistogramSpec, MetricSpec, NumberSpec, NumberType, TableSpec } from "./table.ts";
+import type { TaskSource } from "./task_batch.ts";
 
 export type ProbeKind = "native" | "ebpf" | "external";
+
+/** Rights that root has, and a service may be given one by one: capabilities(7). */
+export type Capability =
+  | "CAP_BPF"
+  | "CAP_PERFMON"
+  | "CAP_SYS_ADMIN"
+  | "CAP_SYS_PTRACE"
+  | "CAP_DAC_READ_SEARCH"
+  | "CAP_DAC_OVERRIDE";
 
 export type SettingValue = string | number | boolean;
 
@@ -19,16 +32,30 @@ export interface Settings {
   flag(name: string, fallback: boolean): boolean;
   /** A regular expression. */
   pattern(name: string, fallback: string): RegExp;
+  /**
+   * Parts of a text that stand between commas, without the blanks around; a single number is one part. Throws
+   * ConfigError when a part is not of the form.
+   */
+  list(name: string, form: RegExp, allowed: string): string[];
+  /** Text of the file that this setting names; empty when it names none. Throws ConfigError if it cannot be read. */
+  fileText(name: string): string;
 }
 
 /** Files of the observed host, below its root. Paths have no leading slash: `proc/stat`. */
 export interface HostFiles {
   /** Content, valid until the next call. Throws Unsupported when there is no such file. */
   read(path: string): Uint8Array;
-  /** Content, or undefined when there is no such file (or it vanished while being read). */
-  readOptional(path: string): Uint8Array | undefined;
+  /**
+   * Content, or undefined when there is no such file (or it vanished while being read). With `maxBytes`: no more than
+   * its first bytes, where otherwise a file that is too large is an error.
+   */
+  readOptional(path: string, maxBytes?: number): Uint8Array | undefined;
+  /** As readOptional, but elsewhere: for a file that takes the kernel long. The content is the caller's own. */
+  readLater(path: string): Promise<Uint8Array | undefined>;
   /** Names in a folder, in no particular order; empty when there is no such folder. */
   list(path: string): string[];
+  /** How many names `list` would give, which may be cheaper; NaN when there is no such folder. */
+  count(path: string): number;
   /** Where a symbolic link points, as it says; undefined when there is none, or it may not be read. */
   link(path: string): string | undefined;
 }
@@ -38,6 +65,12 @@ export interface ProbeHost {
   readonly calls: HostCalls;
   readonly containers: ContainerLookup;
   readonly names: ContainerNamer;
+  /** Reads all processes: through BPF for a probe with `tasks`, where the kernel can; else from /proc. */
+  readonly tasks: TaskSource;
+  /** Names and containers of processes. */
+  readonly processes: ProcessTable;
+  /** This probe's own filter; it outlives a restart of the probe, and may be replaced at any time. */
+  readonly snooper: Snooper;
 }
 
 /** A mounted file system to be asked for its size. */
@@ -95,7 +128,17 @@ interface ProbeBase {
   readonly partOf: readonly string[];
   /** Whether it runs when the configuration does not name it. */
   readonly on: boolean;
+  /** Options of the original's command line (`-w FILE`) that stand for a setting: letter to name. */
+  readonly options: Readonly<Record<string, string>>;
+  /** What is not shown without a capability; those that eBPF needs at all go without saying. */
+  readonly capabilities?: Readonly<Partial<Record<Capability, string>>>;
 }
+
+/** For probes of sockets: other network namespaces are found by /proc/PID/ns and entered. */
+export const NAMESPACE_CAPABILITIES = {
+  CAP_SYS_ADMIN: "sockets of other network namespaces (of containers)",
+  CAP_SYS_PTRACE: "sockets of other network namespaces (of containers)",
+} as const satisfies Partial<Record<Capability, string>>;
 
 export type Tables = Readonly<Record<string, TableSpec>>;
 
@@ -127,6 +170,8 @@ export interface Reading<T extends Tables = Tables> {
 export interface NativeProbe<T extends Tables = Tables> extends ProbeBase {
   readonly kind: "native";
   readonly tables: T;
+  /** Whether it reads all processes: it then starts as late as eBPF probes do. */
+  readonly tasks: boolean;
   /** Called once at start. Throws Unsupported when the host lacks what it reads. */
   open(files: HostFiles, settings: Settings, host: ProbeHost): Read<T> | Reading<T>;
 }
@@ -181,6 +226,16 @@ export interface MapEntry {
   readonly value: Uint8Array<ArrayBuffer>;
 }
 
+export interface IteratorUse<Program extends string = string> {
+  readonly program: Program;
+  /** Ends with the first record, if the program writes one: what follows is of no interest. */
+  readonly untilRecord?: boolean;
+  /** Runs only when the one entry of this map is not 0, which is then set to 0 ... */
+  readonly wishes?: string;
+  /** ... and in every n-th reading. */
+  readonly every?: number;
+}
+
 /** A probe whose numbers are added up by programs in the kernel. */
 export interface BpfProbe extends ProbeBase {
   readonly kind: "ebpf";
@@ -199,8 +254,8 @@ export interface BpfProbe extends ProbeBase {
   readonly lacking: Readonly<Record<string, string>>;
   /** Maps that hold as many rows as a table may have: what is beyond belongs to the map's `other` rows. */
   readonly ceilings: readonly string[];
-  /** Iterator programs that are run before each reading, in this order. */
-  readonly iterators: readonly string[];
+  /** Iterator programs that are run before each reading, in this order; the one of `namespaces` is run first. */
+  readonly iterators: readonly IteratorUse[];
   /** Iterator that lists network namespaces (bpf/namespaces.h): those of sockets are then run in each of them. */
   readonly namespaces?: string;
   /** Programs that do the same, best first: the first one that the kernel takes is attached. */
@@ -235,6 +290,8 @@ export interface RunningProbe {
   /** Reads once. `now` is monotonic, in ms. Absent in probes whose rows arrive when they arrive. */
   tick?(now: number): void | Promise<void>;
   stop(): void | Promise<void>;
+  /** Takes new parameters while it runs. */
+  configure?(parameters: Readonly<Record<string, unknown>>): void;
   hooks?(): readonly HookVerdict[];
   cost?(): readonly ProgramCost[];
   /** Rows or lines that were lost or refused, by reason. */
@@ -274,14 +331,31 @@ export function gauge(help: string, unit: string): NumberSpec {
   return { type: "gauge", help, unit };
 }
 
+/** The metric, whose values can be events. */
+export function raises<Metric extends MetricSpec>(metric: Metric, event: EventRule): Metric {
+  return { ...metric, event };
+}
+
 type Declared<P extends ProbeBase, Own extends keyof P> =
-  & Omit<P, "kind" | "help" | "partOf" | "on" | Own>
-  & { help: string; partOf?: readonly string[]; on?: boolean };
+  & Omit<P, "kind" | "help" | "partOf" | "on" | "options" | Own>
+  & {
+    help: string;
+    partOf?: readonly string[];
+    on?: boolean;
+    options?: Readonly<Record<string, string>>;
+  };
 
 export function nativeProbe<const T extends Tables>(
-  declaration: Declared<NativeProbe<T>, never>,
+  declaration: Declared<NativeProbe<T>, "tasks"> & { tasks?: boolean },
 ): NativeProbe {
-  const probe: NativeProbe<T> = { partOf: [], on: true, ...declaration, kind: "native" };
+  const probe: NativeProbe<T> = {
+    partOf: [],
+    on: true,
+    options: {},
+    tasks: false,
+    ...declaration,
+    kind: "native",
+  };
   // Its tables are checked against its `open` here; from now on it is one of many, known by names.
   return probe as unknown as NativeProbe;
 }
@@ -414,7 +488,7 @@ export function bpfProbe<const L extends ObjectLayout>(
         settings: Settings,
         tables: ReadonlySet<string>,
       ) => Readonly<Partial<Record<Extract<keyof L["constants"], string>, number>>>;
-      iterators?: readonly Extract<keyof L["programs"], string>[];
+      iterators?: readonly IteratorUse<Extract<keyof L["programs"], string>>[];
       optional?: readonly Extract<keyof L["programs"], string>[];
       alive?: string;
       namespaces?: Extract<keyof L["programs"], string>;
@@ -433,6 +507,7 @@ export function bpfProbe<const L extends ObjectLayout>(
   return {
     partOf: [],
     on: true,
+    options: {},
     iterators: [],
     optional: [],
     choices: [],

@@ -199,31 +199,34 @@ export class Scanner {
   }
 }
 
-const HASHES = 256;
-
 function hashOf(length: number, last: number): number {
-  return (length * 37 + last) % HASHES;
+  return length << 8 | last;
 }
+
+const NONE: readonly number[] = [];
 
 /** Tells which of some known words was found; quick when they come in the given order, as lines of a file do. */
 export class WordList {
   readonly #words: readonly Uint8Array[];
   /** Indexes of the words with a hash: most words that are not among them have one of none. */
-  readonly #byHash: readonly number[][];
+  readonly #byHash = new Map<number, number[]>();
   #next = 0;
 
   constructor(words: readonly string[]) {
     this.#words = words.map(word);
-    const byHash: number[][] = Array.from({ length: HASHES }, () => []);
-    this.#words.forEach((bytes, i) => byHash[hashOf(bytes.length, bytes.at(-1) ?? 0)]!.push(i));
-    this.#byHash = byHash;
+    this.#words.forEach((bytes, i) => {
+      const hash = hashOf(bytes.length, bytes.at(-1) ?? 0);
+      const others = this.#byHash.get(hash);
+      if (others === undefined) this.#byHash.set(hash, [i]);
+      else others.push(i);
+    });
   }
 
   /** Index of the word that `scan` found last, or -1. */
   indexOf(scan: Scanner): number {
     const next = this.#words[this.#next];
     if (next !== undefined && scan.is(next)) return this.#next++;
-    for (const index of this.#byHash[scan.hash]!) {
+    for (const index of this.#byHash.get(scan.hash) ?? NONE) {
       if (!scan.is(this.#words[index]!)) continue;
       this.#next = index + 1;
       return index;

@@ -5,6 +5,7 @@
  * A row keeps its slot for life, so a reader may walk the slots in several steps; a slot is given back only by
  * `sweep`, which the store holds off while a reader is at work. Memory: 8 bytes x metrics + label text, a row.
  */
+import type { EventRule } from "./event.ts";
 
 export type NumberType = "counter" | "gauge";
 export type MetricType = NumberType | "histogram";
@@ -14,6 +15,8 @@ interface MetricBase {
   readonly help: string;
   /** `bytes`, `seconds`, `us`, `count` ...: the unit of the exported number. */
   readonly unit: string;
+  /** When its value is an event. */
+  readonly event?: EventRule;
 }
 
 /** A metric of one column. Its value is a 64-bit float; NaN stands for "not known" and is not exported. */
@@ -50,6 +53,8 @@ export interface TableSpec {
   /** So many of the first labels tell rows apart too: the original shows several rows under one key. */
   readonly distinct?: number;
   readonly metrics: Readonly<Record<string, MetricSpec>>;
+  /** All fields as they were declared, where labels and metrics are mixed. */
+  readonly fields?: readonly string[];
 }
 
 export interface TableLimits {
@@ -105,7 +110,8 @@ export class Table {
   /** Counts how often the slot was given back: tells its present row from an earlier one. */
   readonly #generations: number[] = [];
   #identity: string[] = [];
-  #shown: string[] = [];
+  /** What `#text` was made of. */
+  #shown: (readonly string[] | undefined)[] = [];
   #text: Uint8Array[] = [];
   #used = 0;
 
@@ -213,6 +219,11 @@ export class Table {
     return this.#text[slot]!;
   }
 
+  /** Values of keys and labels of a row, in the order of the spec; "" where there is none. */
+  labelsOf(slot: number): readonly string[] {
+    return this.#shown[slot]!;
+  }
+
   /** How many different values each key has among the rows: the largest is what fills the table. */
   labelValues(): Record<string, number> {
     const seen = this.spec.keys.map(() => new Set<string>());
@@ -238,7 +249,7 @@ export class Table {
     this.#renewed[slot] = NaN;
     this.#generations[slot] = this.generation(slot) + 1;
     this.#identity[slot] = "";
-    this.#shown[slot] = "";
+    this.#shown[slot] = undefined;
     this.#free.push(slot);
     this.version++;
   }
@@ -256,9 +267,9 @@ export class Table {
   }
 
   #show(slot: number, values: readonly string[]): void {
-    const shown = values.join("\0");
-    if (this.#shown[slot] === shown) return;
-    this.#shown[slot] = shown;
+    const shown = this.#shown[slot];
+    if (shown !== undefined && sameTexts(shown, values)) return;
+    this.#shown[slot] = values.map(clean);
     const text = renderLabels(this.#labelNames, [...values, ...this.#constantValues]);
     this.#text[slot] = encoder.encode(text);
   }
@@ -289,4 +300,10 @@ export class Table {
 
 function clean(value: string): string {
   return value.includes("\0") ? value.replaceAll("\0", "\uFFFD") : value;
+}
+
+/** Quick for the very same texts, which a probe that keeps its labels gives. */
+function sameTexts(one: readonly string[], other: readonly string[]): boolean {
+  for (let i = 0; i < one.length; i++) if (one[i] !== other[i]) return false;
+  return true;
 }

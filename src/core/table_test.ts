@@ -37,6 +37,12 @@ Deno.test("Table does not let a NUL in a value move the border between two keys"
   assert.equal(table.rows, 2);
 });
 
+Deno.test("Table tells the label values of a row, also where one has a NUL", () => {
+  const table = disks();
+  assert.deepEqual(table.labelsOf(table.row(["sda", "", "new"], 1)), ["sda", "", "new"]);
+  assert.deepEqual(table.labelsOf(table.row(["s\0", "1", "x"], 1)), ["s\uFFFD", "1", "x"]);
+});
+
 Deno.test("Table refuses a wrong number of labels and an unknown metric", () => {
   const table = disks();
   assert.throws(() => table.row(["sda", "1"], 1), /Table "disks" takes 3 labels, got 2/);

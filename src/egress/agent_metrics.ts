@@ -5,9 +5,11 @@
  */
 import type { Counter, Gauge, Registry } from "prom-client";
 import type { AgentStats } from "../core/agent_stats.ts";
+import type { EventCount } from "./event_log.ts";
 import type { LooseFamily } from "./exposition.ts";
 import type { HttpStats } from "./http_server.ts";
 import type { LagStats } from "./loop_lag.ts";
+import type { OutputStats } from "./outputs.ts";
 import type { SnapshotStats } from "./snapshot.ts";
 
 export interface AgentSources {
@@ -15,6 +17,8 @@ export interface AgentSources {
   readonly http: () => HttpStats;
   readonly snapshot: () => SnapshotStats;
   readonly lag: () => LagStats;
+  readonly outputs: () => readonly OutputStats[];
+  readonly events: () => { readonly counts: readonly EventCount[] };
 }
 
 /** One scrape's numbers. */
@@ -23,6 +27,8 @@ interface Numbers {
   readonly http: HttpStats;
   readonly snapshot: SnapshotStats;
   readonly lag: LagStats;
+  readonly outputs: readonly OutputStats[];
+  readonly events: ReturnType<AgentSources["events"]>;
 }
 
 type Labels = Readonly<Record<string, string>>;
@@ -99,6 +105,9 @@ const PROCESS_METRICS: readonly Definition[] = [
   ),
 ];
 
+const OUTPUT = ["kind", "channel"] as const;
+const EVENT = ["entity", "severity"] as const;
+
 const EGRESS_METRICS: readonly Definition[] = [
   define("http_requests_total", "Answered requests.", ["path", "code"], ({ http }, put) => {
     for (const { path, code, count } of http.answers) put(count, path, String(code));
@@ -109,6 +118,35 @@ const EGRESS_METRICS: readonly Definition[] = [
     put(evicted, "evicted");
     put(refused, "refused");
     put(timedOut, "timeout");
+  }),
+  define("events_total", "Events reported.", EVENT, (n, put) => {
+    for (const { entity, severity, reported } of n.events.counts) put(reported, entity, severity);
+  }),
+  define("events_suppressed_total", "Repeats of events, left out.", EVENT, (n, put) => {
+    for (const { entity, severity, suppressed } of n.events.counts) {
+      put(suppressed, entity, severity);
+    }
+  }),
+  define("output_lines_total", "Rows, events, descriptions written out.", OUTPUT, (n, put) => {
+    for (const { kind, channel, lines } of n.outputs) put(lines, kind, channel);
+  }),
+  define("output_lost_total", "Those that were lost.", [...OUTPUT, "reason"], (n, put) => {
+    for (const { kind, channel, losses } of n.outputs) {
+      for (const [reason, lines] of Object.entries(losses)) put(lines, kind, channel, reason);
+    }
+  }),
+  define("output_waiting_bytes", "Size of those that wait in memory.", OUTPUT, (n, put) => {
+    for (const { kind, channel, queuedBytes } of n.outputs) put(queuedBytes, kind, channel);
+  }),
+  define("output_spooled_bytes", "Size of those that wait on disk.", OUTPUT, (n, put) => {
+    for (const { kind, channel, spooledBytes } of n.outputs) {
+      if (spooledBytes !== undefined) put(spooledBytes, kind, channel);
+    }
+  }),
+  define("output_repeated_total", "Those that may have been sent twice.", OUTPUT, (n, put) => {
+    for (const { kind, channel, repeated } of n.outputs) {
+      if (repeated !== undefined) put(repeated, kind, channel);
+    }
   }),
   single("exposition_pages_total", "Pages encoded.", (n) => n.snapshot.pages),
   single("exposition_encode_seconds_total", "Time of it.", (n) => n.snapshot.encodeSeconds),
@@ -162,6 +200,15 @@ function ofProgram(
 type Load = Promise<{ registry: Registry; setNumbers: (numbers: Numbers) => void }>;
 
 /** Makes the function that a Snapshot asks for the agent's own families. */
+const DEFINITIONS: readonly Definition[] = [
+  ...PROBE_METRICS,
+  ...PROCESS_METRICS,
+  ...EGRESS_METRICS,
+];
+
+/** For the metrics reference. */
+export const AGENT_METRICS: readonly Omit<Definition, "collect">[] = DEFINITIONS;
+
 export function agentMetrics(sources: AgentSources): () => Promise<readonly LooseFamily[]> {
   let loaded: Load | undefined;
   return async () => {
@@ -172,6 +219,8 @@ export function agentMetrics(sources: AgentSources): () => Promise<readonly Loos
       http: sources.http(),
       snapshot: sources.snapshot(),
       lag: sources.lag(),
+      outputs: sources.outputs(),
+      events: sources.events(),
     });
     return await familiesOf(registry);
   };
@@ -182,7 +231,7 @@ async function load(): Load {
   const { default: prom } = await import("prom-client");
   const registry = new prom.Registry();
   const setters: ((numbers: Numbers) => void)[] = [];
-  for (const definition of [...PROBE_METRICS, ...PROCESS_METRICS, ...EGRESS_METRICS]) {
+  for (const definition of DEFINITIONS) {
     const { name, help, labels, collect } = definition;
     const settings = { name, help, labelNames: labels, registers: [registry] };
     const metric = name.endsWith("_total") ? new prom.Counter(settings) : new prom.Gauge(settings);

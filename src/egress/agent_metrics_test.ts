@@ -44,6 +44,12 @@ const SOURCES: AgentSources = {
   }),
   snapshot: () => ({ pages: 3, encodeSeconds: 0.5, gzipSeconds: 0, bytes: 1000, series: 50 }),
   lag: () => ({ totalSeconds: 0.125, maxSeconds: 0.0625 }),
+  events: () => ({
+    counts: [{ entity: "nic", severity: "WARN", reported: 43, suppressed: 47 }],
+  }),
+  outputs: () => [
+    { kind: "event", channel: "logs", lines: 31, losses: { queue_full: 37 }, queuedBytes: 41 },
+  ],
 };
 
 function originalStore(): Store {
@@ -110,6 +116,11 @@ Deno.test("agentMetrics shows what it is given", async () => {
     'http_requests_total{path="/metrics",code="200"} 4',
     'http_connections_cut_total{reason="refused"} 3',
     "exposition_series 50",
+    'events_total{entity="nic",severity="WARN"} 43',
+    'events_suppressed_total{entity="nic",severity="WARN"} 47',
+    'output_lines_total{kind="event",channel="logs"} 31',
+    'output_lost_total{kind="event",channel="logs",reason="queue_full"} 37',
+    'output_waiting_bytes{kind="event",channel="logs"} 41',
     'build_info{version="1.2.3",deno="2.7",libbpf="1.1"} 1',
   ];
   for (const line of expected) assert.ok(lines.has(`gala_gopher_agent_${line}`), line);

@@ -49,7 +49,13 @@ export class ByteWriter {
   }
 
   text(text: string): void {
-    this.append(encoder.encode(text));
+    this.reserve(text.length * 3); // the most that UTF-8 needs
+    this.length += encoder.encodeInto(text, this.bytes.subarray(this.length)).written;
+  }
+
+  number(value: number): void {
+    this.reserve(MAX_NUMBER_BYTES);
+    this.length = writeNumber(this.bytes, this.length, value);
   }
 
   /** One line of the exposition: name, labels, number. */

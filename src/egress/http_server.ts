@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MulanPSL-2.0
-/** The HTTP server of port 8888: `/metrics`, `/healthz`, `/probes`, and `/` for people and scrapers. */
+/** The HTTP server of port 8888: `/metrics`, `/healthz`, `/probes`, `/events`, and `/` for people and scrapers. */
 import type { BuildInfo, ProbeStatus } from "../core/agent_stats.ts";
 import { expositionForm, wantsGzip, wantsHtml } from "./accept.ts";
 import { CONTENT_TYPES } from "./exposition.ts";
@@ -23,6 +23,8 @@ export interface MetricsServerOptions {
   readonly snapshot: Snapshot;
   readonly build: BuildInfo;
   readonly probes: () => readonly ProbeStatus[];
+  /** The last events, as a JSON array. */
+  readonly events: () => string;
   /** Told of every answer that failed for a reason of ours. */
   readonly failed: (error: unknown) => void;
 }
@@ -52,6 +54,7 @@ const ROUTES: Readonly<
   "/metrics": pageAnswer,
   "/healthz": healthAnswer,
   "/probes": probesAnswer,
+  "/events": ({ events }) => jsonAnswer(events()),
 };
 
 const OTHER_PATH = "other";
@@ -138,6 +141,10 @@ function healthAnswer({ probes }: MetricsServerOptions): HttpAnswer {
 }
 
 function probesAnswer({ probes }: MetricsServerOptions): HttpAnswer {
-  const body = encoder.encode(`${JSON.stringify(probeReport(probes()), null, 2)}\n`);
-  return { status: 200, headers: { "content-type": "application/json" }, body };
+  return jsonAnswer(JSON.stringify(probeReport(probes()), null, 2));
+}
+
+function jsonAnswer(text: string): HttpAnswer {
+  const headers = { "content-type": "application/json" };
+  return { status: 200, headers, body: encoder.encode(`${text}\n`) };
 }

@@ -47,6 +47,7 @@ interface Setup {
   rows?: number;
   limits?: Partial<HttpLimits>;
   probes?: () => ProbeStatus[];
+  events?: () => string;
   tls?: { cert: string; key: string };
   failures?: unknown[];
 }
@@ -59,7 +60,7 @@ interface Running {
 
 async function withServer(setup: Setup, work: (running: Running) => Promise<void>): Promise<void> {
   const { rows = 3, limits = {}, tls, failures = [] } = setup;
-  const { probes = () => [probe("one", "running")] } = setup;
+  const { probes = () => [probe("one", "running")], events = () => "[]" } = setup;
   const snapshot = new Snapshot({ store: storeOf(rows) });
   const server = metricsServer({
     hostname: HOSTNAME,
@@ -68,6 +69,7 @@ async function withServer(setup: Setup, work: (running: Running) => Promise<void
     tls,
     snapshot,
     probes,
+    events,
     build: { version: "1.2.3", deno: "2", libbpf: "1" },
     failed: (error) => failures.push(error),
   });
@@ -167,6 +169,13 @@ Deno.test("metricsServer tells health by whether a probe runs", async () => {
     assert.equal(await bad.text(), "No probe runs\none is starting\ntwo is failed: no reason\n");
   });
 });
+
+Deno.test("metricsServer gives the last events as JSON at /events", () =>
+  withServer({ events: () => '[{"Body":"b"}]' }, async ({ url }) => {
+    const response = await fetch(`${url}/events`);
+    assert.equal(response.headers.get("content-type"), "application/json");
+    assert.deepEqual(await response.json(), [{ Body: "b" }]);
+  }));
 
 Deno.test("metricsServer reports the probes as JSON", async () => {
   const probes = () => [probe("one", "unsupported", "no BTF")];
@@ -353,6 +362,7 @@ Deno.test("metricsServer throws AddressInUse for a taken port", async () => {
         port: server.port,
         snapshot: new Snapshot({ store: storeOf(1) }),
         probes: () => [],
+        events: () => "[]",
         build: { version: "", deno: "", libbpf: "" },
         failed: () => {},
       });

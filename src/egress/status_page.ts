@@ -33,7 +33,8 @@ export function statusPage(build: BuildInfo, probes: readonly ProbeStatus[]): st
 <html lang="en"><head><meta charset="utf-8"><title>gala-gopher</title><style>${STYLE}</style></head>
 <body><h1>gala-gopher ${escapeHtml(build.version)}</h1>
 <p>Observes this host with eBPF, /proc and external probes, and serves Prometheus metrics:
-<a href="/metrics">/metrics</a>, <a href="/probes">/probes</a>, <a href="/healthz">/healthz</a>.</p>
+<a href="/metrics">/metrics</a>, <a href="/probes">/probes</a>,
+<a href="/events">/events</a>, <a href="/healthz">/healthz</a>.</p>
 <table><tr><th>Probe<th>Kind<th>State<th>Rows<th>Last tick<th>Reason</tr>
 ${lines.join("")}</table></body></html>`;
 }

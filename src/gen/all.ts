@@ -17,6 +17,7 @@ import system_meminfo from "../probes/system_meminfo.ts";
 import system_net from "../probes/system_net.ts";
 import system_nic from "../probes/system_nic.ts";
 import system_pressure from "../probes/system_pressure.ts";
+import system_proc from "../probes/system_proc.ts";
 import system_protocols from "../probes/system_protocols.ts";
 import system_sockets from "../probes/system_sockets.ts";
 import system_vmstat from "../probes/system_vmstat.ts";
@@ -40,9 +41,13 @@ export const probes: readonly AnyProbe[] = [
   system_net,
   system_nic,
   system_pressure,
+  system_proc,
   system_protocols,
   system_sockets,
   system_vmstat,
   task,
   tcp,
 ];
+
+/** Those that this build was made without. */
+export const leftOut: readonly Pick<AnyProbe, "name" | "kind">[] = [];

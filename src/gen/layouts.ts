@@ -136,7 +136,7 @@ export const endpoint = {
           error: { offset: 16, size: 4, kind: "unsigned" },
           port: { offset: 20, size: 2, kind: "unsigned" },
           owned: { offset: 22, size: 1, kind: "unsigned" },
-          unused: { offset: 23, size: 1, kind: "unsigned" },
+          asked: { offset: 23, size: 1, kind: "unsigned" },
           comm: { offset: 24, size: 16, kind: "bytes" },
         },
       },
@@ -202,6 +202,22 @@ export const endpoint = {
         },
       },
     },
+    owner_wishes: {
+      type: "array",
+      maxEntries: 1,
+      key: {
+        size: 4,
+        fields: {
+          value: { offset: 0, size: 4, kind: "unsigned" },
+        },
+      },
+      value: {
+        size: 8,
+        fields: {
+          count: { offset: 0, size: 8, kind: "unsigned" },
+        },
+      },
+    },
     tcp_peers: {
       type: "hash",
       maxEntries: 16384,
@@ -219,18 +235,21 @@ export const endpoint = {
         },
       },
       value: {
-        size: 136,
+        size: 160,
         fields: {
           passive_open: { offset: 0, size: 8, kind: "unsigned" },
           passive_open_failed: { offset: 8, size: 8, kind: "unsigned" },
-          retran_synacks: { offset: 16, size: 8, kind: "unsigned" },
-          retran_syn: { offset: 24, size: 8, kind: "unsigned" },
-          active_open: { offset: 32, size: 8, kind: "unsigned" },
-          active_open_failed: { offset: 40, size: 8, kind: "unsigned" },
-          syn_sent: { offset: 48, size: 8, kind: "unsigned" },
-          latency_slots: { offset: 56, size: 64, kind: "array", element: 8 },
-          latency_ns: { offset: 120, size: 8, kind: "unsigned" },
-          reading: { offset: 128, size: 8, kind: "unsigned" },
+          listendrop: { offset: 16, size: 8, kind: "unsigned" },
+          accept_overflow: { offset: 24, size: 8, kind: "unsigned" },
+          syn_overflow: { offset: 32, size: 8, kind: "unsigned" },
+          retran_synacks: { offset: 40, size: 8, kind: "unsigned" },
+          retran_syn: { offset: 48, size: 8, kind: "unsigned" },
+          active_open: { offset: 56, size: 8, kind: "unsigned" },
+          active_open_failed: { offset: 64, size: 8, kind: "unsigned" },
+          syn_sent: { offset: 72, size: 8, kind: "unsigned" },
+          latency_slots: { offset: 80, size: 64, kind: "array", element: 8 },
+          latency_ns: { offset: 144, size: 8, kind: "unsigned" },
+          reading: { offset: 152, size: 8, kind: "unsigned" },
         },
       },
     },
@@ -751,6 +770,75 @@ export const oom = {
   },
 } as const satisfies ObjectLayout;
 
+export const proc = {
+  object: "proc.bpf.o",
+  maps: {
+    losses: {
+      type: "percpu_array",
+      maxEntries: 1,
+      key: {
+        size: 4,
+        fields: {
+          value: { offset: 0, size: 4, kind: "unsigned" },
+        },
+      },
+      value: {
+        size: 16,
+        fields: {
+          table_full: { offset: 0, size: 8, kind: "unsigned" },
+          ring_drop: { offset: 8, size: 8, kind: "unsigned" },
+        },
+      },
+    },
+  },
+  records: {
+    proc_record: {
+      size: 224,
+      fields: {
+        tgid: { offset: 0, size: 4, kind: "unsigned" },
+        ppid: { offset: 4, size: 4, kind: "unsigned" },
+        pgid: { offset: 8, size: 4, kind: "unsigned" },
+        flags: { offset: 12, size: 4, kind: "unsigned" },
+        priority: { offset: 16, size: 4, kind: "signed" },
+        nice: { offset: 20, size: 4, kind: "signed" },
+        threads: { offset: 24, size: 4, kind: "unsigned" },
+        cpu: { offset: 28, size: 4, kind: "unsigned" },
+        fds: { offset: 32, size: 4, kind: "unsigned" },
+        lacks_threads: { offset: 36, size: 1, kind: "unsigned" },
+        lacks_fds: { offset: 37, size: 1, kind: "unsigned" },
+        lacks_io: { offset: 38, size: 1, kind: "unsigned" },
+        padding: { offset: 39, size: 1, kind: "unsigned" },
+        comm: { offset: 40, size: 16, kind: "bytes" },
+        start_ns: { offset: 56, size: 8, kind: "unsigned" },
+        start_stack: { offset: 64, size: 8, kind: "unsigned" },
+        utime_ns: { offset: 72, size: 8, kind: "unsigned" },
+        stime_ns: { offset: 80, size: 8, kind: "unsigned" },
+        runtime_ns: { offset: 88, size: 8, kind: "unsigned" },
+        shown_utime_ns: { offset: 96, size: 8, kind: "unsigned" },
+        shown_stime_ns: { offset: 104, size: 8, kind: "unsigned" },
+        children_utime_ns: { offset: 112, size: 8, kind: "unsigned" },
+        children_stime_ns: { offset: 120, size: 8, kind: "unsigned" },
+        minor_faults: { offset: 128, size: 8, kind: "unsigned" },
+        major_faults: { offset: 136, size: 8, kind: "unsigned" },
+        size_pages: { offset: 144, size: 8, kind: "unsigned" },
+        resident_pages: { offset: 152, size: 8, kind: "unsigned" },
+        fd_limit: { offset: 160, size: 8, kind: "unsigned" },
+        "io.rchar": { offset: 168, size: 8, kind: "unsigned" },
+        "io.wchar": { offset: 176, size: 8, kind: "unsigned" },
+        "io.syscr": { offset: 184, size: 8, kind: "unsigned" },
+        "io.syscw": { offset: 192, size: 8, kind: "unsigned" },
+        "io.read_bytes": { offset: 200, size: 8, kind: "unsigned" },
+        "io.write_bytes": { offset: 208, size: 8, kind: "unsigned" },
+        "io.cancelled_write_bytes": { offset: 216, size: 8, kind: "unsigned" },
+      },
+    },
+  },
+  constants: {},
+  programs: {
+    proc_tasks: "iter/task",
+  },
+} as const satisfies ObjectLayout;
+
 export const task = {
   object: "task.bpf.o",
   maps: {
@@ -1199,6 +1287,25 @@ export const task = {
 export const tcp = {
   object: "tcp.bpf.o",
   maps: {
+    delay_memories: {
+      type: "other",
+      maxEntries: 0,
+      key: {
+        size: 4,
+        fields: {
+          value: { offset: 0, size: 4, kind: "signed" },
+        },
+      },
+      value: {
+        size: 24,
+        fields: {
+          arrived: { offset: 0, size: 8, kind: "unsigned" },
+          sent: { offset: 8, size: 8, kind: "unsigned" },
+          sent_seq: { offset: 16, size: 4, kind: "unsigned" },
+          unused: { offset: 20, size: 4, kind: "unsigned" },
+        },
+      },
+    },
     listen_ports: {
       type: "array",
       maxEntries: 65536,
@@ -1266,6 +1373,22 @@ export const tcp = {
         },
       },
     },
+    owner_wishes: {
+      type: "array",
+      maxEntries: 1,
+      key: {
+        size: 4,
+        fields: {
+          value: { offset: 0, size: 4, kind: "unsigned" },
+        },
+      },
+      value: {
+        size: 8,
+        fields: {
+          count: { offset: 0, size: 8, kind: "unsigned" },
+        },
+      },
+    },
     sock_memories: {
       type: "other",
       maxEntries: 0,
@@ -1301,6 +1424,30 @@ export const tcp = {
           unused: { offset: 109, size: 7, kind: "bytes" },
           comm: { offset: 116, size: 16, kind: "bytes" },
           heir_comm: { offset: 132, size: 16, kind: "bytes" },
+        },
+      },
+    },
+    tcp_delays: {
+      type: "hash",
+      maxEntries: 16384,
+      key: {
+        size: 28,
+        fields: {
+          tgid: { offset: 0, size: 4, kind: "unsigned" },
+          role: { offset: 4, size: 2, kind: "unsigned" },
+          family: { offset: 6, size: 2, kind: "unsigned" },
+          server_port: { offset: 8, size: 4, kind: "unsigned" },
+          remote_ip: { offset: 12, size: 16, kind: "bytes" },
+        },
+      },
+      value: {
+        size: 120,
+        fields: {
+          "sys_delay.slots": { offset: 0, size: 48, kind: "array", element: 8 },
+          "sys_delay.sum": { offset: 48, size: 8, kind: "unsigned" },
+          "net_delay.slots": { offset: 56, size: 48, kind: "array", element: 8 },
+          "net_delay.sum": { offset: 104, size: 8, kind: "unsigned" },
+          reading: { offset: 112, size: 8, kind: "unsigned" },
         },
       },
     },
@@ -1557,6 +1704,9 @@ export const tcp = {
     net_drop: "tp_btf/kfree_skb",
     net_drop_old: "tp_btf/kfree_skb",
     net_namespaces: "iter/task",
+    tcp_delay_read: "tp_btf/sock_recv_length",
+    tcp_delay_segment: "tp_btf/tcp_probe",
+    tcp_delay_sent: "tp_btf/sock_send_length",
     tcp_error: "tp_btf/inet_sk_error_report",
     tcp_limit: "tp_btf/sock_exceed_buf_limit",
     tcp_living: "iter/tcp",

@@ -15,6 +15,19 @@ export function childEnvironment(own: Readonly<Record<string, string>>): Record<
   return { PATH: DEFAULT_PATH, ...Object.fromEntries(kept) };
 }
 
+/**
+ * Waits for a line, then becomes the program: until then nothing runs that could outlive the agent or leave its control
+ * group. The read takes no byte more, so that the program finds the next line.
+ */
+const LAUNCHER = 'read -r go || exit 0; exec "$@"';
+const SHELL = "/bin/sh";
+
+export interface ChildUser {
+  readonly uid: number;
+  readonly gid: number;
+  readonly home: string;
+}
+
 export interface ChildOptions {
   /** Path of the program. */
   readonly program: string;
@@ -22,6 +35,12 @@ export interface ChildOptions {
   readonly workingDirectory: string;
   /** Ends the group when the agent is killed. */
   readonly watchdog: Watchdog;
+  /** Added to the cleaned environment of the agent. */
+  readonly environment?: Readonly<Record<string, string>>;
+  /** Whom it runs as; by default as the agent. */
+  readonly user?: ChildUser | undefined;
+  /** 0 to 19: how much it gives way to others. */
+  readonly nice?: number;
 }
 
 export class Child {
@@ -30,38 +49,84 @@ export class Child {
   readonly ended: Promise<Deno.CommandStatus>;
   readonly stdout: ReadableStream<Uint8Array>;
   readonly stderr: ReadableStream<Uint8Array>;
-  readonly #stdin: WritableStream<Uint8Array>;
+  readonly #stdin: WritableStreamDefaultWriter<Uint8Array>;
   readonly #watchdog: Watchdog;
   #stdinOpen = true;
+  /** The line that waits until the one before is taken; only the newest counts. */
+  #nextLine: string | undefined;
+  #writing = false;
 
-  /** Starts it. Throws Unsupported when the system refuses. */
-  constructor({ program, args, workingDirectory, watchdog }: ChildOptions) {
-    const command = new Deno.Command(program, {
-      args: [...args],
+  /** Makes the process, which waits for `run`. Throws Unsupported when the system refuses. */
+  constructor(options: ChildOptions) {
+    const { program, args, workingDirectory, watchdog, environment = {}, user, nice = 0 } = options;
+    refuseMissing(program);
+    const command = new Deno.Command(SHELL, {
+      args: ["-c", LAUNCHER, "gala-gopher-launch", ...niceWords(nice), program, ...args],
       cwd: workingDirectory,
       clearEnv: true,
-      env: childEnvironment(Deno.env.toObject()),
+      env: {
+        ...childEnvironment(Deno.env.toObject()),
+        ...(user === undefined ? {} : { HOME: user.home }),
+        ...environment,
+      },
+      ...(user === undefined ? {} : { uid: user.uid, gid: user.gid }),
       // A session of its own (Deno calls setsid): the pid is also the process group's number.
       detached: true,
       stdin: "piped",
       stdout: "piped",
       stderr: "piped",
     });
-    const process = spawn(command, program);
+    const process = spawn(command, options);
     this.pid = process.pid;
     this.ended = process.status;
     this.stdout = process.stdout;
     this.stderr = process.stderr;
-    this.#stdin = process.stdin;
+    this.#stdin = process.stdin.getWriter();
     this.#watchdog = watchdog;
     watchdog.guard(this.pid);
+  }
+
+  /** Lets the program begin, once it cannot outlive the agent any more. */
+  async run(): Promise<void> {
+    await this.#watchdog.told;
+    await this.#write("\n");
+  }
+
+  /**
+   * Gives a line to a program that reads its input. If it does not read, the pipe fills up: then the newest line waits
+   * and replaces the one that waited before.
+   */
+  say(line: string): void {
+    this.#nextLine = `${line}\n`;
+    if (!this.#writing) this.#writeNext();
   }
 
   /** Tells a program that reads its input that it is time to go. */
   async closeStdin(): Promise<void> {
     if (!this.#stdinOpen) return;
     this.#stdinOpen = false;
-    await this.#stdin.close();
+    this.#nextLine = undefined;
+    // A line that the program does not take would keep `close` waiting.
+    const closing = this.#writing ? this.#stdin.abort() : this.#stdin.close();
+    await closing.catch(ignoreBrokenPipe);
+  }
+
+  #writeNext(): void {
+    const line = this.#nextLine;
+    this.#nextLine = undefined;
+    if (line === undefined || !this.#stdinOpen) return;
+    this.#writing = true;
+    this.#write(line).then(() => {
+      this.#writing = false;
+      this.#writeNext();
+    });
+  }
+
+  /** A program that has closed its input does not want to be told. */
+  #write(text: string): Promise<void> {
+    return this.#stdin.write(encoder.encode(text)).catch((error) => {
+      if (this.#stdinOpen) ignoreBrokenPipe(error);
+    });
   }
 
   /**
@@ -83,14 +148,36 @@ export class Child {
   }
 }
 
-function spawn(command: Deno.Command, program: string): Deno.ChildProcess {
+const encoder = new TextEncoder();
+
+function ignoreBrokenPipe(error: unknown): void {
+  if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+}
+
+function niceWords(nice: number): string[] {
+  return nice === 0 ? [] : ["nice", "-n", String(nice)];
+}
+
+/** The launcher could only say so in words of its own. */
+function refuseMissing(program: string): void {
+  try {
+    if (!program.includes("/") || Deno.statSync(program).isFile) return;
+  } catch (cause) {
+    if (!(cause instanceof Error)) throw cause;
+    throw new Unsupported(`Cannot start "${program}": ${cause.message}`, undefined, { cause });
+  }
+  throw new Unsupported(`Cannot start "${program}": it is no file`);
+}
+
+function spawn(command: Deno.Command, { program, workingDirectory, user }: ChildOptions) {
   try {
     return command.spawn();
-  } catch (error) {
-    if (!(error instanceof Error)) throw error;
-    throw new Unsupported(`Cannot start "${program}": ${error.message}`, undefined, {
-      cause: error,
-    });
+  } catch (cause) {
+    if (!(cause instanceof Error)) throw cause;
+    const mend = user === undefined
+      ? undefined
+      : `let user ${user.uid} into "${workingDirectory}", or set working_dir`;
+    throw new Unsupported(`Cannot start "${program}": ${cause.message}`, mend, { cause });
   }
 }
 
@@ -101,16 +188,20 @@ function isGone(error: unknown): boolean {
     (error instanceof Error && "code" in error && error.code === ESRCH);
 }
 
-/** Waits for the promise at most this long; whether it came in time. */
+/** Waits for the promise at most this long, or until the signal; whether it came in time. */
 export async function cameWithin(
   promise: Promise<unknown>,
   milliseconds: number,
+  signal?: AbortSignal,
 ): Promise<boolean> {
-  const timer = Promise.withResolvers<boolean>();
-  const id = setTimeout(() => timer.resolve(false), milliseconds);
+  const { promise: enough, resolve } = Promise.withResolvers<boolean>();
+  const id = setTimeout(() => resolve(false), milliseconds);
+  const cut = () => resolve(false);
+  signal?.addEventListener("abort", cut);
   try {
-    return await Promise.race([promise.then(() => true), timer.promise]);
+    return await Promise.race([promise.then(() => true), enough]);
   } finally {
     clearTimeout(id);
+    signal?.removeEventListener("abort", cut);
   }
 }

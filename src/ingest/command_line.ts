@@ -9,11 +9,18 @@ const SHELL_REGEXP = /[$`|&;<>()]/;
 /** A backslash in double quotes is a plain character before all others. */
 const ESCAPED_IN_QUOTES = '"\\$`';
 
+const VARIABLE_REGEXP = /\$(?:(\w+)|\{(\w+)\})/y;
+
 /**
- * Splits as a shell does with blanks, quotes and backslashes, but nothing is expanded and no shell runs.
- * Text that would need one is refused: written `sh -c '...'` it gets one.
+ * Splits as a shell does with blanks, quotes and backslashes, but no shell runs. Of what a shell expands only $NAME is,
+ * from `variables`, and its text is not split again. Text that would need more is refused: written `sh -c '...'` it
+ * gets a shell.
  */
-export function splitCommandLine(text: string, place: Place): string[] {
+export function splitCommandLine(
+  text: string,
+  place: Place,
+  variables?: Readonly<Record<string, string>>,
+): string[] {
   if (text.includes("\0")) throw new ConfigError("NUL in the command", place, "text");
   const words: string[] = [];
   let word: string | undefined;
@@ -23,12 +30,16 @@ export function splitCommandLine(text: string, place: Place): string[] {
       if (word !== undefined) words.push(word);
       word = undefined;
     } else if (character === "'" || character === '"') {
-      const part = quoted(text, at, place);
+      const part = quoted(text, at, place, variables);
       word = (word ?? "") + part.text;
       at = part.end;
     } else if (character === "\\") {
       if (++at === text.length) throw new ConfigError("backslash at the end", place, "\\\\");
       word = (word ?? "") + text[at]!;
+    } else if (character === "$" && variables !== undefined) {
+      const part = variable(text, at, place, variables);
+      word = (word ?? "") + part.text;
+      at = part.end;
     } else {
       refuseShell(character, place);
       word = (word ?? "") + character;
@@ -40,7 +51,12 @@ export function splitCommandLine(text: string, place: Place): string[] {
 }
 
 /** The quoted part that starts at `start`, and where its closing quote stands. */
-function quoted(text: string, start: number, place: Place): { text: string; end: number } {
+function quoted(
+  text: string,
+  start: number,
+  place: Place,
+  variables?: Readonly<Record<string, string>>,
+): { text: string; end: number } {
   const quote = text[start]!;
   let part = "";
   for (let at = start + 1; at < text.length; at++) {
@@ -51,11 +67,37 @@ function quoted(text: string, start: number, place: Place): { text: string; end:
         part += text[++at]!;
         continue;
       }
+      if (character === "$" && variables !== undefined) {
+        const found = variable(text, at, place, variables);
+        part += found.text;
+        at = found.end;
+        continue;
+      }
       if (character === "$" || character === "`") refuseShell(character, place);
     }
     part += character;
   }
   throw new ConfigError(`quote is not closed: ${text.slice(start, start + 40)}`, place, quote);
+}
+
+/** The value of the variable whose "$" stands at `start`, and where its name ends. */
+function variable(
+  text: string,
+  start: number,
+  place: Place,
+  variables: Readonly<Record<string, string>>,
+): { text: string; end: number } {
+  VARIABLE_REGEXP.lastIndex = start;
+  const [whole, plain, braced] = VARIABLE_REGEXP.exec(text) ?? [];
+  if (whole === undefined) refuseShell("$", place);
+  const name = plain ?? braced ?? "";
+  if (!Object.hasOwn(variables, name)) {
+    throw new Unsupported(
+      `The command names $${name}, which is not set`,
+      `set ${name}, or write its value`,
+    );
+  }
+  return { text: variables[name]!, end: start + whole!.length - 1 };
 }
 
 function refuseShell(character: string, place: Place): void {

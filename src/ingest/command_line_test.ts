@@ -45,6 +45,30 @@ Deno.test("splitCommandLine refuses what is unfinished, empty or meant for a she
   }
 });
 
+Deno.test("splitCommandLine takes variables as whole words, and nothing else that a shell expands", () => {
+  const variables = { JAVA_HOME: "/opt/a b;c", EMPTY: "" };
+  const split = (text: string) => splitCommandLine(text, PLACE, variables);
+  assert.deepEqual(split("java -cp $JAVA_HOME/lib:${JAVA_HOME} X"), [
+    "java",
+    "-cp",
+    "/opt/a b;c/lib:/opt/a b;c",
+    "X",
+  ]);
+  assert.deepEqual(split(`a "$JAVA_HOME" '$JAVA_HOME' $EMPTY`), [
+    "a",
+    "/opt/a b;c",
+    "$JAVA_HOME",
+    "",
+  ]);
+  assert.throws(() => split("a $HOME_OF_NOBODY"), Unsupported);
+  assert.throws(() => split('a "$HOME_OF_NOBODY"'), Unsupported);
+  for (
+    const text of ["a $(id)", 'a "$(id)"', "a $", "a ${JAVA_HOME", "a `id`", "a $JAVA_HOME; id"]
+  ) {
+    assert.throws(() => split(text), ConfigError, text);
+  }
+});
+
 Deno.test("resolveCommand looks beside the configuration, then in the original's folder, then in PATH", async () => {
   const folder = await Deno.makeTempDir();
   try {

@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** One external probe at work: its child process, its tables, and the way from the one to the other. */
-import { ConfigError } from "../core/errors.ts";
 import type { RunningProbe } from "../core/probe.ts";
 import type { Store } from "../core/store.ts";
-import { cameWithin, Child } from "./child.ts";
-import { addIngestTable, type IngestTable } from "./ingest_table.ts";
+import type { Table } from "../core/table.ts";
+import { cameWithin, Child, type ChildUser } from "./child.ts";
+import type { IngestTable } from "./ingest_table.ts";
 import { LineReader } from "./line_reader.ts";
 import { LineSplitter } from "./line_splitter.ts";
-import { type ExternalTable, parseMeta } from "./meta.ts";
+import type { ExternalTable, ParseTree } from "./meta.ts";
 import { type OutputPump, pumpOutput } from "./output_pump.ts";
+import type { ProbeCgroup } from "./probe_cgroups.ts";
 import { type Log, ProbeLog } from "./probe_log.ts";
-import { visibleText } from "./refusals.ts";
+import { ProbeTables, readMetas } from "./probe_tables.ts";
+import type { ReadingTurns } from "./reading_turns.ts";
+import type { RecordKind } from "./event_line.ts";
+import { type Refusals, visibleText } from "./refusals.ts";
 import type { Watchdog } from "./watchdog.ts";
 
 export interface ExternalOptions {
@@ -18,16 +22,35 @@ export interface ExternalOptions {
   /** Path of the program (see resolveCommand) and its arguments. */
   readonly command: readonly [program: string, ...args: string[]];
   readonly workingDirectory: string;
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly user?: ChildUser | undefined;
+  readonly nice?: number;
+  readonly cgroup?: ProbeCgroup | undefined;
+  /** The probe reads them from its stdin, as the first line and after each change. */
+  readonly parameters?: Readonly<Record<string, unknown>>;
   readonly metaFiles: readonly string[];
+  readonly parseYaml: ParseTree;
+  /** Finds a table that no meta file of its own describes, when a line names it. */
+  readonly catalogue?: ((table: string) => ExternalTable | undefined) | undefined;
+  /** Takes lines whose last fields are missing, as the original's v1. */
+  readonly shortLines?: boolean;
+  /** Counts over several lives of the probe. */
+  readonly refusals?: Refusals;
+  /** No line for so long means that it hangs; 0 is never. */
+  readonly hungAfterMs?: number;
   readonly store: Store;
   readonly watchdog: Watchdog;
+  readonly turns: ReadingTurns;
   /** Monotonic, in ms. */
   readonly now: () => number;
   readonly log: Log;
   /** An event or log record in the original's format. */
-  readonly onRecord: (kind: "event" | "log", line: string) => void;
-  /** The child ended and nobody asked it to. Its tables are gone by then. */
+  readonly onRecord: (kind: RecordKind, line: string) => void;
+  readonly onRow?: (table: Table, slot: number) => void;
+  /** The child ended, or hung and was ended, and nobody asked it to. Its tables are gone by then. */
   readonly onExit: (exit: ExternalExit) => void;
+  /** The agent ends: no stop may take long any more. */
+  readonly hurry?: AbortSignal;
 }
 
 export interface ExternalExit {
@@ -51,74 +74,43 @@ export interface ExternalProbe extends RunningProbe {
   readonly pid: number;
   /** Resolves when the child is reaped, its descendants are ended and the tables are gone. */
   stop(limits?: StopLimits): Promise<void>;
+  configure(parameters: Readonly<Record<string, unknown>>): void;
 }
 
 const STOP_LIMITS: StopLimits = { termAfterMs: 5000, killAfterMs: 5000 };
+/** The agent must be gone within 2 s of SIGTERM. */
+const HURRIED_LIMITS: StopLimits = { termAfterMs: 300, killAfterMs: 500 };
+/** It would not see that its stdin is closed. */
+const HUNG_LIMITS: StopLimits = { termAfterMs: 0, killAfterMs: 5000 };
 /** For bytes still in the pipe of a killed child; longer only if somebody left the group with the pipe. */
 const DRAIN_MS = 500;
 /** The size of a pipe. */
 const STDOUT_CHUNK_BYTES = 65536;
 const STDERR_CHUNK_BYTES = 4096;
-/** The original's largest has 40 KB. */
-const MAX_META_BYTES = 1 << 20;
 const MAX_LAST_ERRORS = 10;
 const MAX_ERROR_BYTES = 400;
+/** How often in its time-out it is looked after whether a probe hangs. */
+const HUNG_LOOKS = 4;
 
 /** Reads the tables and starts the child. Throws ConfigError (meta) or Unsupported; then nothing is left behind. */
 export async function startExternal(options: ExternalOptions): Promise<ExternalProbe> {
-  const { name, store } = options;
-  const tables = addTables(name, store, await readMetas(options.metaFiles));
+  const { name, store, metaFiles, parseYaml } = options;
+  const tables = new ProbeTables(name, store);
   try {
+    tables.addAll(await readMetas(metaFiles, parseYaml));
     const probe = new Supervised(options, tables);
-    await options.watchdog.told; // from here on it does not outlive the agent
+    await probe.run();
     return probe;
   } catch (error) {
-    for (const { table } of tables) store.remove(table);
-    throw error;
-  }
-}
-
-async function readMetas(files: readonly string[]): Promise<ExternalTable[]> {
-  const tables: ExternalTable[] = [];
-  for (const file of files) {
-    for (const table of parseMeta(await readText(file), file)) {
-      if (tables.some((other) => other.name === table.name)) {
-        throw new ConfigError(`table "${table.name}" is in another file too`, { file });
-      }
-      tables.push(table);
-    }
-  }
-  return tables;
-}
-
-async function readText(file: string): Promise<string> {
-  try {
-    const { isFile, size } = await Deno.stat(file);
-    if (!isFile || size > MAX_META_BYTES) {
-      throw new ConfigError("too large, or no file", { file }, `up to ${MAX_META_BYTES} bytes`);
-    }
-    return new TextDecoder("utf-8", { fatal: true }).decode(await Deno.readFile(file));
-  } catch (error) {
-    if (!(error instanceof Error) || error instanceof ConfigError) throw error;
-    const problem = error instanceof TypeError ? "not UTF-8" : `cannot be read: ${error.message}`;
-    throw new ConfigError(problem, { file }, "a .meta file", { cause: error });
-  }
-}
-
-function addTables(name: string, store: Store, described: readonly ExternalTable[]): IngestTable[] {
-  const added: IngestTable[] = [];
-  try {
-    for (const table of described) added.push(addIngestTable(store, name, table));
-    return added;
-  } catch (error) {
-    for (const { table } of added) store.remove(table);
+    tables.remove();
+    await options.cgroup?.remove();
     throw error;
   }
 }
 
 class Supervised implements ExternalProbe {
   readonly #options: ExternalOptions;
-  readonly #tables: readonly IngestTable[];
+  readonly #tables: ProbeTables;
   readonly #child: Child;
   readonly #reader: LineReader;
   readonly #log: ProbeLog;
@@ -128,22 +120,46 @@ class Supervised implements ExternalProbe {
   readonly #over: Promise<void>;
   #stopping: Promise<void> | undefined;
   #asked = false;
+  #lastChunk: number;
+  #hungTimer: ReturnType<typeof setInterval> | undefined;
 
-  constructor(options: ExternalOptions, tables: readonly IngestTable[]) {
+  constructor(options: ExternalOptions, tables: ProbeTables) {
+    const { log, now, shortLines, refusals, onRecord, onRow, command, catalogue } = options;
     this.#options = options;
     this.#tables = tables;
-    this.#log = new ProbeLog(options.log, options.now);
-    this.#reader = new LineReader(tables, {
-      record: options.onRecord,
+    this.#lastChunk = now();
+    this.#log = new ProbeLog(log, now);
+    this.#reader = new LineReader(tables.all, {
+      record: onRecord,
       text: (bytes) => this.#log.line(bytes, "info"),
-    });
-    const [program, ...args] = options.command;
-    const { workingDirectory, watchdog } = options;
-    this.#child = new Child({ program, args, workingDirectory, watchdog });
+      ...(onRow === undefined ? {} : { row: onRow }),
+      ...(catalogue === undefined ? {} : { table: (name) => this.#adopt(catalogue(name)) }),
+    }, { ...(shortLines ? { shortLines } : {}), ...(refusals ? { refusals } : {}) });
+    const [program, ...args] = command;
+    this.#child = new Child({ ...options, program, args });
     this.#pumps = [this.#pumpRows(), this.#pumpErrors()];
     const outputs = Promise.all(this.#pumps.map((pump) => this.#guarded(pump.done)));
     this.#over = Promise.all([this.#child.ended, outputs]).then(() => {});
-    this.#watch().catch((error) => options.log("error", `Supervision failed: ${textOf(error)}`));
+    this.#watch().catch((error) => log("error", `Supervision failed: ${textOf(error)}`));
+  }
+
+  /** Lets the program begin, once nothing of it can escape. */
+  async run(): Promise<void> {
+    const { cgroup, hungAfterMs = 0, parameters = {} } = this.#options;
+    try {
+      cgroup?.join(this.pid);
+    } catch (error) {
+      this.#options.log("warn", `Its limits are not held: ${messageOf(error)}`);
+    }
+    await this.#child.run();
+    this.configure(parameters);
+    if (hungAfterMs > 0) {
+      this.#hungTimer = setInterval(() => this.#endHung(hungAfterMs), hungAfterMs / HUNG_LOOKS);
+    }
+  }
+
+  configure(parameters: Readonly<Record<string, unknown>>): void {
+    this.#child.say(JSON.stringify({ probe: this.#options.name, params: parameters }));
   }
 
   get pid(): number {
@@ -166,15 +182,38 @@ class Supervised implements ExternalProbe {
 
   facts(): Readonly<Record<string, unknown>> {
     const { lines, rows, records, texts, refusals } = this.#reader;
-    const command = this.#options.command.join(" ");
-    return { pid: this.pid, command, lines, rows, records, texts, badLines: refusals.lines };
+    const { now, cgroup } = this.#options;
+    return {
+      pid: this.pid,
+      command: this.#options.command.join(" "),
+      lines,
+      rows,
+      records,
+      texts,
+      silentSeconds: Math.round((now() - this.#lastChunk) / 1000),
+      badLines: refusals.lines,
+      ...cgroup?.facts(),
+    };
+  }
+
+  /** A table from the common folder, if it is not another probe's already. */
+  #adopt(table: ExternalTable | undefined): IngestTable | undefined {
+    if (table === undefined) return undefined;
+    try {
+      return this.#tables.add(table);
+    } catch (error) {
+      this.#options.log("warn", messageOf(error));
+      return undefined;
+    }
   }
 
   #pumpRows(): OutputPump {
-    const { now } = this.#options;
-    const pump = pumpOutput(this.#child.stdout, STDOUT_CHUNK_BYTES, (chunk) => {
-      this.#reader.feed(chunk, now());
-    });
+    const { now, turns } = this.#options;
+    const take = (chunk: Uint8Array) => {
+      this.#lastChunk = now();
+      this.#reader.feed(chunk, this.#lastChunk);
+    };
+    const pump = pumpOutput(this.#child.stdout, { chunkBytes: STDOUT_CHUNK_BYTES, turns, take });
     return { ...pump, done: pump.done.then(() => this.#reader.end()) };
   }
 
@@ -186,11 +225,9 @@ class Supervised implements ExternalProbe {
       this.#lastErrors.push(bytes.slice(start, Math.min(end, start + MAX_ERROR_BYTES)));
     };
     const splitter = new LineSplitter({ line, tooLong: line, unfinished: line });
-    const pump = pumpOutput(
-      this.#child.stderr,
-      STDERR_CHUNK_BYTES,
-      (chunk) => splitter.feed(chunk),
-    );
+    const { turns } = this.#options;
+    const take = (chunk: Uint8Array) => splitter.feed(chunk);
+    const pump = pumpOutput(this.#child.stderr, { chunkBytes: STDERR_CHUNK_BYTES, turns, take });
     return { ...pump, done: pump.done.then(() => splitter.end()) };
   }
 
@@ -209,34 +246,65 @@ class Supervised implements ExternalProbe {
     const { code, signal } = await this.#child.ended;
     if (this.#stopping !== undefined) return;
     this.#stopping = this.#finish();
+    await this.#report(signal === null ? `Exit code ${code}` : `Ended by ${signal}`);
+  }
+
+  #endHung(afterMs: number): void {
+    if (this.#options.now() - this.#lastChunk < afterMs || this.#stopping !== undefined) return;
+    this.#stopping = this.#stop(HUNG_LIMITS);
+    this.#report(`No line for ${afterMs / 1000} s`)
+      .catch((error) => this.#options.log("error", `Supervision failed: ${textOf(error)}`));
+  }
+
+  /** Tells of the end, unless it was asked for meanwhile. */
+  async #report(how: string): Promise<void> {
     await this.#stopping;
     if (this.#asked) return;
+    const { code, signal } = await this.#child.ended;
     const lastErrors = this.#lastErrors.map((bytes) => visibleText(bytes));
-    const how = signal === null ? `Exit code ${code}` : `Ended by ${signal}`;
     const last = lastErrors.at(-1);
     const reason = last === undefined ? how : `${how}, last said: ${last}`;
     this.#options.onExit({ code, ...(signal === null ? {} : { signal }), lastErrors, reason });
   }
 
   async #stop({ termAfterMs, killAfterMs }: StopLimits): Promise<void> {
+    for (const pump of this.#pumps) pump.hurry();
     await this.#child.closeStdin();
-    if (!await cameWithin(this.#over, termAfterMs)) {
+    if (!await this.#overWithin(termAfterMs, HURRIED_LIMITS.termAfterMs)) {
       this.#child.signal("SIGTERM");
-      await cameWithin(this.#over, killAfterMs);
+      await this.#overWithin(killAfterMs, HURRIED_LIMITS.killAfterMs);
     }
     await this.#finish();
   }
 
+  /** Waits for the end; the shorter time counts from the moment when the agent itself begins to end. */
+  async #overWithin(milliseconds: number, hurriedMs: number): Promise<boolean> {
+    const { hurry } = this.#options;
+    const shorter = Math.min(milliseconds, hurriedMs);
+    if (hurry?.aborted) return await cameWithin(this.#over, shorter);
+    if (await cameWithin(this.#over, milliseconds, hurry)) return true;
+    return hurry?.aborted === true && await cameWithin(this.#over, shorter);
+  }
+
   /** Kills what is left, takes in what was printed, and gives everything back. */
   async #finish(): Promise<void> {
+    const { cgroup } = this.#options;
+    clearInterval(this.#hungTimer);
     this.#child.signal("SIGKILL");
+    cgroup?.kill();
     await this.#child.ended;
+    for (const pump of this.#pumps) pump.hurry();
     await cameWithin(this.#over, DRAIN_MS);
     await Promise.all(this.#pumps.map((pump) => pump.cancel()));
     await this.#over;
     await this.#child.clear();
-    for (const { table } of this.#tables) this.#options.store.remove(table);
+    await cgroup?.remove();
+    this.#tables.remove();
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** Such an error is a fault of ours: the stack is wanted. */

@@ -3,14 +3,15 @@
  * Reads what an external probe prints: rows (`|table|field|...|`) into tables, event and log lines to handlers.
  *
  * A bad line never harms the good ones around it: it is counted, shown in `refusals`, and changes no table.
- * Strict as the original's master version, but for missing fields at the end, which older probes rely on.
+ * Strict as the original's master version; on request missing fields at the end are "not known", as in its v1.
  */
 import type { Table } from "../core/table.ts";
 import { type LineHistogram, readHistogram } from "./histogram_field.ts";
 import type { IngestTable } from "./ingest_table.ts";
 import { BAD_NUMBER, readNumber } from "./line_number.ts";
 import { LineSplitter, MAX_LINE_BYTES } from "./line_splitter.ts";
-import type { ExternalColumn } from "./meta.ts";
+import { type ExternalColumn, MAX_TABLE_NAME } from "./meta.ts";
+import { isRecord, type RecordKind } from "./event_line.ts";
 import { type RefusalReason, Refusals } from "./refusals.ts";
 
 const BAR = 124;
@@ -31,9 +32,20 @@ const NULL_TEXT = "(null)";
 
 export interface LineReaderHandlers {
   /** An event or log record in the original's format, still to be read. */
-  record(kind: "event" | "log", line: string): void;
+  record(kind: RecordKind, line: string): void;
   /** A line that is no record: the probe's own log. */
   text(bytes: Uint8Array): void;
+  /** A row was written to this slot. */
+  row?(table: Table, slot: number): void;
+  /** The table of a line that names none of those known so far, for probes whose tables stand in a common folder. */
+  table?(name: string): IngestTable | undefined;
+}
+
+export interface LineReaderOptions {
+  /** Takes lines whose last fields are missing. */
+  readonly shortLines?: boolean;
+  /** Where refused lines are counted; by default in a place of its own. */
+  readonly refusals?: Refusals;
 }
 
 /** A histogram's columns, and what the current line has for it; undefined: nothing. */
@@ -68,7 +80,7 @@ const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const RECORD_KINDS = { event: encoder.encode("event"), log: encoder.encode("log") };
 
 export class LineReader {
-  readonly refusals = new Refusals();
+  readonly refusals: Refusals;
   /** Lines that came, good and bad. */
   lines = 0;
   /** Rows written, event and log records, and lines of text. */
@@ -78,6 +90,7 @@ export class LineReader {
 
   readonly #splitter: LineSplitter;
   readonly #handlers: LineReaderHandlers;
+  readonly #shortLines: boolean;
   readonly #targets: Target[];
   /** The last line's table: most probes print one table's rows in a run. */
   #target: Target | undefined;
@@ -86,8 +99,14 @@ export class LineReader {
   #ascii = true;
   #now = 0;
 
-  constructor(tables: readonly IngestTable[], handlers: LineReaderHandlers) {
+  constructor(
+    tables: readonly IngestTable[],
+    handlers: LineReaderHandlers,
+    { shortLines = false, refusals = new Refusals() }: LineReaderOptions = {},
+  ) {
     this.#handlers = handlers;
+    this.#shortLines = shortLines;
+    this.refusals = refusals;
     this.#targets = tables.map(targetOf);
     const refuseAs = (reason: RefusalReason) => (bytes: Uint8Array, start: number, end: number) => {
       this.lines++;
@@ -130,11 +149,20 @@ export class LineReader {
     }
     for (const kind of ["event", "log"] as const) {
       if (!equals(RECORD_KINDS[kind], bytes, nameStart, nameEnd)) continue;
-      this.records++;
-      this.#handlers.record(kind, decoder.decode(bytes.subarray(start, end)));
+      this.#record(kind, bytes, start, end);
       return;
     }
     this.refusals.refuse("unknown_table", bytes, start, end);
+  }
+
+  #record(kind: RecordKind, bytes: Uint8Array, start: number, end: number): void {
+    const line = decoder.decode(bytes.subarray(start, end));
+    if (!isRecord(kind, line)) {
+      this.refusals.refuse(kind === "event" ? "bad_event" : "bad_log", bytes, start, end);
+      return;
+    }
+    this.records++;
+    this.#handlers.record(kind, line);
   }
 
   /**
@@ -171,9 +199,19 @@ export class LineReader {
     if (this.#target !== undefined && equals(this.#target.name, bytes, start, end)) {
       return this.#target;
     }
-    const found = this.#targets.find(({ name }) => equals(name, bytes, start, end));
+    const found = this.#targets.find(({ name }) => equals(name, bytes, start, end)) ??
+      this.#findElsewhere(bytes, start, end);
     if (found !== undefined) this.#target = found;
     return found;
+  }
+
+  #findElsewhere(bytes: Uint8Array, start: number, end: number): Target | undefined {
+    if (this.#handlers.table === undefined || end - start > MAX_TABLE_NAME) return undefined;
+    const table = this.#handlers.table(decoder.decode(bytes.subarray(start, end)));
+    if (table === undefined) return undefined;
+    const target = targetOf(table);
+    this.#targets.push(target);
+    return target;
   }
 
   #row(target: Target, count: number, bytes: Uint8Array, start: number, end: number): void {
@@ -216,14 +254,15 @@ export class LineReader {
     if (slot < 0) return;
     for (let i = 0; i < numbers.length; i++) table.set(slot, i, numbers[i]!);
     this.rows++;
+    this.#handlers.row?.(table, slot);
   }
 
   /** Fills the target's labels and numbers, or says what is wrong with the line. */
   #readFields(target: Target, count: number, bytes: Uint8Array, start: number) {
     const { kinds, indexes, numbers, labels } = target;
     const ends = this.#ends;
-    if (count < target.needed) {
-      return { reason: "missing_key", field: target.fieldNames[target.needed - 1]! } as const;
+    if (count < kinds.length && (!this.#shortLines || count < target.needed)) {
+      return { reason: "too_few_fields", field: target.fieldNames[count]! } as const;
     }
     // Field 0 ends at ends[2]: before it stand the first bar and the bar behind the table's name.
     for (let i = kinds.length; i < count; i++) {

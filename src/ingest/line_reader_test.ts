@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { Store } from "../core/store.ts";
 import type { Table } from "../core/table.ts";
 import { addIngestTable } from "./ingest_table.ts";
-import { LineReader } from "./line_reader.ts";
+import { LineReader, type LineReaderOptions } from "./line_reader.ts";
 import { parseMeta } from "./meta.ts";
 
 const TYPES: Readonly<Record<string, string>> = {
@@ -16,7 +16,11 @@ const TYPES: Readonly<Record<string, string>> = {
 };
 
 /** Tables with fields named by type and position: `k0`, `g1`. */
-function setUp(shapes: Readonly<Record<string, string>>, maxRows = 100) {
+function setUp(
+  shapes: Readonly<Record<string, string>>,
+  maxRows = 100,
+  options: LineReaderOptions = {},
+) {
   const tables = Object.entries(shapes).map(([name, shape]) => {
     const fields = [...shape].map((letter, i) =>
       `{ description: "d", type: "${TYPES[letter]}", name: "${letter}${i}" }`
@@ -26,13 +30,14 @@ function setUp(shapes: Readonly<Record<string, string>>, maxRows = 100) {
   const text = `version = "1"; measurements: ( ${tables.join()} )`;
   const limits = { maxTables: 10, maxRows, maxFields: 64, timeoutMs: 60000 };
   const store = new Store(limits, { host: "h" });
-  const added = parseMeta(text, "test.meta").map((table) => addIngestTable(store, "p", table));
+  const added = parseMeta(text, "test.meta", () => assert.fail("no YAML"))
+    .map((table) => addIngestTable(store, "p", table));
   const records: string[] = [];
   const texts: string[] = [];
   const reader = new LineReader(added, {
     record: (kind, line) => records.push(`${kind}:${line}`),
     text: (bytes) => texts.push(new TextDecoder().decode(bytes)),
-  });
+  }, options);
   const encoder = new TextEncoder();
   const feed = (...lines: string[]) => {
     for (const line of lines) reader.feed(encoder.encode(`${line}\n`), 1);
@@ -61,8 +66,8 @@ Deno.test("LineReader puts every field where the meta says", () => {
   assert.deepEqual(reader.refusals.counts, {});
 });
 
-Deno.test("LineReader takes missing and empty fields as not known", () => {
-  const { table, feed, reader } = setUp({ t: "klgg" });
+Deno.test("LineReader takes empty fields, and on request missing ones, as not known", () => {
+  const { table, feed, reader } = setUp({ t: "klgg" }, 100, { shortLines: true });
   feed("|t|a|lab|1|2|", "|t|a|(null)||nan|", "|t|b|", "|t|c|lab|5", "|t|d|x|1|2|||");
   assert.deepEqual(rowsOf(table), [
     '{k0="a",host="h"} NaN NaN',
@@ -83,9 +88,16 @@ const REFUSED: readonly (readonly [line: string, reason: string, field?: string]
   ["|nope|a|b|1|2|", "unknown_table"],
   ["|", "unknown_table"],
   ["||", "unknown_table"],
-  ["|t", "missing_key", "k1"],
-  ["|t|", "missing_key", "k1"],
-  ["|t|1|", "missing_key", "k1"],
+  ["|t", "too_few_fields", "g0"],
+  ["|t|", "too_few_fields", "g0"],
+  ["|t|1|", "too_few_fields", "k1"],
+  ["|t|1|a", "too_few_fields", "g2"],
+  ["|t|1|a|", "too_few_fields", "g2"],
+  ["|event|x|", "bad_event"],
+  ["|event|nic|eth0|drops|WARN|12|body|", "bad_event"],
+  ["|event|nic|eth0|drops|1|c|WARN|13|body|", "bad_event"],
+  ["|event||eth0|drops|WARN|13|body|", "bad_event"],
+  ["|log|1|", "bad_log"],
   ["|tt|1|a|", "unknown_table"],
   ["|t||a|2|", "empty_first_field", "g0"],
   ["|t|1|a|2|3|", "too_many_fields"],
@@ -130,10 +142,12 @@ Deno.test("LineReader refuses what is not UTF-8, too long or unfinished", () => 
 Deno.test("LineReader hands over events, logs and text", () => {
   const { reader, records, texts, feed } = setUp({ t: "kg" });
   const event = "|event|nic|eth0|tx_dropped||||||eth0|WARN|13|Fri May 10 WARN Entity(eth0) x|";
-  feed(event, "|log|1|", "[WARN] no route", "", "t|a|1|", "\x1b[31mred");
-  assert.deepEqual(records, [`event:${event}`, "log:|log|1|"]);
+  const first = "|event|tcp_link|1_0|drops|ERROR|17|body";
+  const log = '|log|1700000000000|"INFO"|9|{"a|b":1}|{}|"text"|';
+  feed(event, first, log, "[WARN] no route", "", "t|a|1|", "\x1b[31mred");
+  assert.deepEqual(records, [`event:${event}`, `event:${first}`, `log:${log}`]);
   assert.deepEqual(texts, ["[WARN] no route", "t|a|1|", "\x1b[31mred"]);
-  assert.deepEqual([reader.lines, reader.records, reader.texts], [5, 2, 3]);
+  assert.deepEqual([reader.lines, reader.records, reader.texts], [6, 3, 3]);
 });
 
 Deno.test("LineReader lets a full table drop and count its rows", () => {
@@ -177,7 +191,7 @@ Deno.test("LineReader survives 10,000 mutated lines and loses no good one betwee
   const bases = [
     "|t|key|label|12.5|99|",
     "|t|ключ|метка|1|2|",
-    "|event|a|b|",
+    "|event|a|b|c|INFO|9|d|",
     "[INFO] text",
     "|t|a|",
   ]
@@ -204,12 +218,13 @@ Deno.test("LineReader survives 10,000 mutated lines and loses no good one betwee
   const refused = Object.values(counts).reduce((sum, count) => sum + count, 0);
   assert.equal(reader.lines, reader.rows + records.length + texts.length + refused);
   assert.deepEqual(Object.keys(counts).sort(), [
+    "bad_event",
     "bad_number",
     "control_character",
     "empty_first_field",
-    "missing_key",
     "not_utf8",
     "nul",
+    "too_few_fields",
     "too_long",
     "too_many_fields",
     "unknown_table",

@@ -1,12 +1,8 @@
 // SPDX-License-Identifier: MulanPSL-2.0
-/** Tables of an external probe from its `.meta` file, in the original's libconfig grammar. */
+/** Tables of an external probe from its meta file: in the original's libconfig grammar, or the same as YAML. */
 import { ConfigError, type Place } from "../core/errors.ts";
-import {
-  type LibconfigEntry,
-  type LibconfigGroup,
-  type LibconfigNode,
-  parseLibconfig,
-} from "../core/libconfig.ts";
+import { parseLibconfig } from "../core/libconfig.ts";
+import type { Setting, SettingEntry, SettingGroup } from "../core/setting_tree.ts";
 import type { MetricSpec, NumberType, TableSpec } from "../core/table.ts";
 
 /** What the field at one position of a line is for. */
@@ -28,7 +24,7 @@ export interface ExternalTable {
 }
 
 /** The original's own buffer is 32 bytes. */
-const MAX_TABLE_NAME = 31;
+export const MAX_TABLE_NAME = 31;
 /** The original says 31 too, but its own cadvisor_probe.meta has names of 38 characters. */
 const MAX_FIELD_NAME = 63;
 const MAX_ENTITY_NAME = 63;
@@ -53,9 +49,16 @@ interface FieldLine extends Place {
   readonly help: string;
 }
 
-/** Reads the text of one `.meta` file. Throws ConfigError. */
-export function parseMeta(text: string, file: string): ExternalTable[] {
-  const root = parseLibconfig(text, file);
+/** Reads a whole file into its tree; throws ConfigError. */
+export type ParseTree = (text: string, file: string) => SettingGroup;
+
+/** Names of meta files: the original's form, and YAML. */
+export const META_REGEXP = /\.meta(\.ya?ml)?$/;
+const YAML_REGEXP = /\.ya?ml$/;
+
+/** Reads the text of one meta file. Throws ConfigError. */
+export function parseMeta(text: string, file: string, parseYaml: ParseTree): ExternalTable[] {
+  const root = YAML_REGEXP.test(file) ? parseYaml(text, file) : parseLibconfig(text, file);
   refuseOthers(root, ["version", "measurements"], file);
   const version = stringOf(root, "version", file).value;
   const list = entryOf(root, "measurements", file);
@@ -74,7 +77,7 @@ function at(file: string, { line, column }: { line: number; column: number }): P
   return { file, line, column };
 }
 
-function readTable(group: LibconfigGroup, version: string, file: string): ExternalTable {
+function readTable(group: SettingGroup, version: string, file: string): ExternalTable {
   refuseOthers(group, ["table_name", "entity_name", "fields"], file);
   const name = nameOf(group, "table_name", MAX_TABLE_NAME, file).value;
   const entity = nameOf(group, "entity_name", MAX_ENTITY_NAME, file).value;
@@ -98,7 +101,7 @@ function isExported(type: string): boolean {
   return !IGNORED_TYPES.includes(type);
 }
 
-function readField(group: LibconfigGroup, file: string): FieldLine {
+function readField(group: SettingGroup, file: string): FieldLine {
   refuseOthers(group, ["description", "type", "name"], file);
   const { value: name } = nameOf(group, "name", MAX_FIELD_NAME, file);
   const { value: type, ...typePlace } = stringOf(group, "type", file);
@@ -140,7 +143,11 @@ function assemble(
   for (const { name: histogram, help } of fields.filter(({ type }) => type === "histogram")) {
     metrics[`${histogram}_max`] ??= { type: "gauge", help: `Largest value: ${help}`, unit: "" };
   }
-  return { name, spec: { entity, version, keys, labels, metrics }, columns };
+  const order = columns.filter(({ kind }) => kind !== "ignored").map((column) => column.name);
+  const plain = [...keys, ...labels, ...order.filter((field) => Object.hasOwn(metrics, field))];
+  const mixed = order.some((field, i) => field !== plain[i]);
+  const spec = { entity, version, keys, labels, metrics, ...(mixed ? { fields: order } : {}) };
+  return { name, spec, columns };
 }
 
 function place({ file, line, column }: Place): Place {
@@ -151,20 +158,20 @@ function place({ file, line, column }: Place): Place {
   };
 }
 
-function refuseOthers(group: LibconfigGroup, known: readonly string[], file: string): void {
+function refuseOthers(group: SettingGroup, known: readonly string[], file: string): void {
   for (const [name, entry] of group.entries) {
     if (known.includes(name)) continue;
     throw new ConfigError(`unknown setting "${name}"`, at(file, entry), known.join(", "));
   }
 }
 
-function entryOf(group: LibconfigGroup, name: string, file: string): LibconfigEntry {
+function entryOf(group: SettingGroup, name: string, file: string): SettingEntry {
   const entry = group.entries.get(name);
   if (entry !== undefined) return entry;
   throw new ConfigError(`"${name}" is missing`, at(file, group), `${name} = ...`);
 }
 
-function itemsOf(node: LibconfigNode, file: string, what: string): LibconfigGroup[] {
+function itemsOf(node: Setting, file: string, what: string): SettingGroup[] {
   if (node.kind !== "list" || node.items.length === 0) {
     const problem = node.kind === "list" ? "empty list" : `a ${node.kind}`;
     throw new ConfigError(problem, at(file, node), `a list of ${what}`);
@@ -175,7 +182,7 @@ function itemsOf(node: LibconfigNode, file: string, what: string): LibconfigGrou
   });
 }
 
-function stringOf(group: LibconfigGroup, name: string, file: string): Place & { value: string } {
+function stringOf(group: SettingGroup, name: string, file: string): Place & { value: string } {
   const { node, line, column } = entryOf(group, name, file);
   if (node.kind === "scalar" && typeof node.value === "string") {
     return { value: node.value, file, line, column };
@@ -184,7 +191,7 @@ function stringOf(group: LibconfigGroup, name: string, file: string): Place & { 
 }
 
 function nameOf(
-  group: LibconfigGroup,
+  group: SettingGroup,
   name: string,
   longest: number,
   file: string,

@@ -1,39 +1,74 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Reads a child's output as fast as it is taken in; what is not read yet waits in the pipe, and so does the child. */
+import type { ReadingTurns } from "./reading_turns.ts";
 
-/** Work after which other things get their turn: a scrape must not wait for a chatty probe. */
-const SLICE_MS = 5;
+/**
+ * After a reading that did not bring much, more is left to come together in the pipe: a wake-up costs as much as some
+ * hundred lines, and a probe that prints 1,000 lines a second one by one would cause 1,000 of them. The pause is so
+ * long that half a chunk comes together at the pace of the last reading, but no longer than this.
+ */
+const MAX_GATHER_MS = 250;
+/** Share of a chunk from which on the pipe is thought to have been full, and the probe to be waiting for us. */
+const FULL = 3 / 4;
+/** A shorter pause is not worth its timer. */
+const MIN_GATHER_MS = 2;
 
 export interface OutputPump {
   /** Resolves when the output has ended, or was given up. */
   readonly done: Promise<void>;
   /** Gives up: somebody who left the process group still holds the pipe. */
   cancel(): Promise<void>;
+  /** Reads what comes without gathering: the end is near. */
+  hurry(): void;
 }
 
-/** Calls `take` with each chunk, of at most `chunkBytes`. The chunk's memory is used again afterwards. */
+export interface OutputPumpOptions {
+  readonly chunkBytes: number;
+  readonly turns: ReadingTurns;
+  /** Is called with each chunk, of at most `chunkBytes`. The chunk's memory is used again afterwards. */
+  readonly take: (chunk: Uint8Array) => void;
+}
+
 export function pumpOutput(
   stream: ReadableStream<Uint8Array>,
-  chunkBytes: number,
-  take: (chunk: Uint8Array) => void,
+  { chunkBytes, turns, take }: OutputPumpOptions,
 ): OutputPump {
   const reader = stream.getReader({ mode: "byob" });
+  let hurried = false;
+  let wake = () => {};
+  const gather = (milliseconds: number) =>
+    new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, milliseconds);
+      wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
   const pump = async () => {
     let buffer = new Uint8Array(chunkBytes);
-    let worked = 0;
+    let last = performance.now();
     for (;;) {
       const { value, done } = await reader.read(buffer);
       if (done) return;
-      const start = performance.now();
-      take(value);
+      const now = performance.now();
+      const wanted = value.length >= chunkBytes * FULL
+        ? 0
+        : (now - last) * (chunkBytes / 2) / value.length;
+      last = now;
+      await turns.take(() => take(value));
       buffer = new Uint8Array(value.buffer);
-      worked += performance.now() - start;
-      if (worked < SLICE_MS) continue;
-      // As long a pause as the work was: one probe takes at most half a core, however fast it prints.
-      const pause = worked;
-      worked = 0;
-      await new Promise((resolve) => setTimeout(resolve, pause));
+      if (wanted >= MIN_GATHER_MS && !hurried) await gather(Math.min(wanted, MAX_GATHER_MS));
     }
   };
-  return { done: pump(), cancel: () => reader.cancel() };
+  return {
+    done: pump(),
+    cancel: () => {
+      wake();
+      return reader.cancel();
+    },
+    hurry: () => {
+      hurried = true;
+      wake();
+    },
+  };
 }

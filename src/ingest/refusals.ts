@@ -1,22 +1,26 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** What was wrong with the lines of one probe: a count for each reason, and the last bad lines to look at. */
 
-const REASONS = [
-  "too_long",
-  "unfinished",
-  "nul",
-  "control_character",
-  "not_utf8",
-  "unknown_table",
-  "too_many_fields",
-  "missing_key",
-  "empty_first_field",
-  "bad_number",
-  "bad_histogram",
-  "other_bounds",
-] as const;
+/** For people who write a probe. */
+export const REASON_TEXTS = {
+  too_long: "longer than 8191 bytes",
+  unfinished: "the output ended within the line: each ends with a newline",
+  nul: "has a NUL byte",
+  control_character: "has a control character",
+  not_utf8: "is not UTF-8",
+  unknown_table: "starts with the name of no table in the meta",
+  too_many_fields: "has more fields than the meta",
+  too_few_fields: "has fewer fields than the meta; the first that is missing is",
+  empty_first_field: "the first field may not be empty:",
+  bad_number: "this field is a metric, but its text is no number:",
+  bad_histogram: "this field is no histogram <n> <bound> <count> ... <sum> <max>:",
+  other_bounds: "this histogram has other bounds than before:",
+  bad_event:
+    "is no event: |event|entity|id|metric|[pid|comm|ip|container|pod|device|]SEVERITY|number|text|",
+  bad_log: 'is no log record: |log|milliseconds|"SEVERITY"|number|{resource}|{attributes}|"text"|',
+} as const;
 
-export type RefusalReason = typeof REASONS[number];
+export type RefusalReason = keyof typeof REASON_TEXTS;
 
 export interface BadLine {
   readonly reason: RefusalReason;

@@ -2,12 +2,17 @@
 /** The original's `switch = "auto"`: a shell command whose output says whether a probe has anything to observe. */
 import { cameWithin, Child, type ChildOptions } from "./child.ts";
 
-export interface StartCheckOptions extends Pick<ChildOptions, "workingDirectory" | "watchdog"> {
+export interface StartCheckOptions
+  extends Pick<ChildOptions, "workingDirectory" | "watchdog" | "environment" | "user"> {
   readonly timeoutMs?: number;
+  /** The agent ends: the check is given up. */
+  readonly hurry?: AbortSignal;
 }
 
 export interface StartVerdict {
   readonly start: boolean;
+  /** Whether it printed a number at all. */
+  readonly counted: boolean;
   /** Why, for `/probes` and the log. */
   readonly reason: string;
 }
@@ -23,14 +28,15 @@ const INTEGER_REGEXP = /^\s*([-+]?\d{1,15})\s*$/;
  */
 export async function startCheck(
   command: string,
-  { timeoutMs = TIMEOUT_MS, ...options }: StartCheckOptions,
+  { timeoutMs = TIMEOUT_MS, hurry, ...options }: StartCheckOptions,
 ): Promise<StartVerdict> {
   const child = new Child({ program: "/bin/sh", args: ["-c", command], ...options });
+  await child.run();
   await child.closeStdin();
   const out = firstBytes(child.stdout);
   const error = firstBytes(child.stderr);
   const over = Promise.all([out.text, error.text, child.ended]);
-  const inTime = await cameWithin(over, timeoutMs);
+  const inTime = await cameWithin(over, timeoutMs, hurry);
   child.signal("SIGKILL");
   const status = await child.ended;
   if (!inTime) {
@@ -39,15 +45,20 @@ export async function startCheck(
   }
   await child.clear();
   const [text, complaint] = await Promise.all([out.text, error.text]);
-  if (!inTime) return { start: false, reason: `start_check did not end within ${timeoutMs} ms` };
+  const failed = { start: false, counted: false };
+  if (!inTime) return { ...failed, reason: `start_check did not end within ${timeoutMs} ms` };
   const first = text.split("\n", 1)[0]!;
   const count = INTEGER_REGEXP.exec(first)?.[1];
   if (count === undefined) {
     const said = JSON.stringify((first || complaint.split("\n", 1)[0]!).slice(0, 100));
     const reason = `start_check printed no number but ${said} (exit code ${status.code})`;
-    return { start: false, reason };
+    return { ...failed, reason };
   }
-  return { start: Number(count) > 0, reason: `start_check counted ${Number(count)}` };
+  return {
+    start: Number(count) > 0,
+    counted: true,
+    reason: `start_check counted ${Number(count)}`,
+  };
 }
 
 function firstBytes(stream: ReadableStream<Uint8Array>) {

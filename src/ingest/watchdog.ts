@@ -14,16 +14,38 @@
 const SHELL = "/bin/sh";
 const SCRIPT = `
 groups=" "
-while read -r verb group; do
+folders=
+while read -r verb what; do
   case $verb in
-    guard) groups="$groups$group " ;;
-    release) groups="\${groups%% "$group" *} \${groups#* "$group" }" ;;
+    guard) groups="$groups$what " ;;
+    release) groups="\${groups%% "$what" *} \${groups#* "$what" }" ;;
+    folder) folders="$folders$what
+" ;;
   esac
 done
-[ "$groups" = " " ] && exit 0
-for group in $groups; do kill -s TERM -- "-$group" 2>/dev/null; done
-sleep 1
-for group in $groups; do kill -s KILL -- "-$group" 2>/dev/null; done
+if [ "$groups" != " " ]; then
+  for group in $groups; do kill -s TERM -- "-$group" 2>/dev/null; done
+  sleep 1
+  for group in $groups; do kill -s KILL -- "-$group" 2>/dev/null; done
+fi
+IFS="
+"
+set -f
+for folder in $folders; do
+  [ -d "$folder" ] || continue
+  set +f
+  for member in "$folder"/*/cgroup.procs; do
+    [ -e "$member" ] || continue
+    while read -r pid; do kill -s KILL "$pid" 2>/dev/null; done <"$member"
+  done
+  for try in 1 2 3 4 5 6 7 8 9 10; do
+    rmdir "$folder"/*/ 2>/dev/null
+    rmdir "$folder" 2>/dev/null
+    [ -d "$folder" ] || break
+    sleep 0.3
+  done
+  set -f
+done
 exit 0
 `;
 
@@ -35,6 +57,7 @@ const encoder = new TextEncoder();
 export class Watchdog {
   readonly #warn: (text: string) => void;
   readonly #groups = new Set<number>();
+  readonly #folders = new Set<string>();
   #process: Deno.ChildProcess | undefined;
   #writer: WritableStreamDefaultWriter<Uint8Array> | undefined;
   #restarts = 0;
@@ -59,6 +82,12 @@ export class Watchdog {
 
   release(group: number): void {
     if (this.#groups.delete(group)) this.#tell(`release ${group}\n`);
+  }
+
+  /** Ends what is in the groups of this cgroup, and removes it, when the agent is gone. */
+  clear(folder: string): void {
+    this.#folders.add(folder);
+    this.#tell(`folder ${folder}\n`);
   }
 
   /** Ends the shell, and with it the groups that were not released. */
@@ -92,6 +121,7 @@ export class Watchdog {
     this.#writer = this.#process.stdin.getWriter();
     this.#gone = this.#watch(this.#process);
     for (const group of this.#groups) this.#tell(`guard ${group}\n`);
+    for (const folder of this.#folders) this.#tell(`folder ${folder}\n`);
   }
 
   async #watch(process: Deno.ChildProcess): Promise<void> {

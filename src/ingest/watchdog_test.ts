@@ -15,6 +15,7 @@ const AGENT = `
   const plain = start("sleep 4711 & sleep 4711");
   const stubborn = start("trap '' TERM; echo ready; while :; do sleep 4711; done");
   const released = start("exec sleep 4711");
+  for (const child of [plain, stubborn, released]) await child.run();
   const reader = stubborn.stdout.getReader();
   await reader.read();
   watchdog.release(released.pid);
@@ -55,6 +56,7 @@ Deno.test("Watchdog is started again when something ends it, and still knows its
   const watchdog = new Watchdog(() => restarted.resolve());
   const options = { program: "/bin/sleep", args: ["4711"], workingDirectory: "/", watchdog };
   const child = new Child(options);
+  await child.run();
   const first = watchdog.pid!;
   Deno.kill(first, "SIGKILL");
   await restarted.promise;

@@ -3,9 +3,11 @@
 import { type Draft, type Given, keysOf } from "./config_check.ts";
 import type { Findings } from "./config_findings.ts";
 import {
+  channelsOf,
   type Config,
   DEFAULT_PROBES,
   PROBE_KEYS,
+  PROBE_SETTINGS,
   type ProbeConfig,
   SECTIONS,
   type Sections,
@@ -17,6 +19,7 @@ export const BUILT_IN = "built-in defaults";
 /** What no key alone can tell. */
 export function checkTogether(draft: Draft, findings: Findings): void {
   for (const section of ["web_server", "rest_api_server"]) checkTls(section, draft.given, findings);
+  checkKafka(draft.given, findings);
   const lines = new Map<string, number | undefined>();
   for (const { name, place } of [...draft.probes ?? [], ...draft.extendProbes ?? []]) {
     if (lines.has(name)) {
@@ -44,6 +47,31 @@ function checkTls(section: string, given: Given, findings: Findings): void {
   }
 }
 
+function checkKafka(given: Given, findings: Findings): void {
+  const value = (name: string) => given.get(`kafka.${name}`)?.value || "";
+  for (const kind of ["metric", "event", "meta"]) {
+    const channel = given.get(`${kind}.out_channel`);
+    if (channel === undefined || !channelsOf(String(channel.value)).includes("kafka")) continue;
+    if (value("kafka_broker") !== "") continue;
+    const problem = `${kind}.out_channel names kafka, but kafka.kafka_broker is empty`;
+    findings.add(problem, channel.place, "kafka with a broker");
+  }
+  const together = [
+    ["sasl_mechanism", ["sasl_username", "sasl_password"]],
+    ["cert_file", ["key_file"]],
+  ] as const;
+  for (const [name, others] of together) {
+    for (const other of others) {
+      if (value(name) === "" || value(other) !== "") continue;
+      findings.add(`kafka.${name} without ${other}`, given.get(`kafka.${name}`)!.place, "both");
+    }
+  }
+  const codec = given.get("kafka.compression_codec");
+  if (codec?.value === "lz4") {
+    findings.warn(codec.place, "kafka.compression_codec lz4 has no maintained codec: gzip is used");
+  }
+}
+
 export function buildConfig(draft: Draft, origin: string | undefined, findings: Findings): Config {
   const { given, probes, extendProbes } = draft;
   for (const [label, { value, place }] of given) {
@@ -51,9 +79,6 @@ export function buildConfig(draft: Draft, origin: string | undefined, findings: 
     const key = keysOf(section)[name]!;
     if (value === key.default) continue;
     if (key.note !== undefined) findings.warn(place, `${label} has no effect: ${key.note}`);
-    else if (key.kind === "choice" && key.pending?.includes(String(value))) {
-      findings.warn(place, `${label} "${value}" has no effect yet`);
-    }
   }
   const sections = Object.entries(SECTIONS).map(([section, { keys }]) => {
     const values = Object.entries(keys).map(([name, key]) => {
@@ -73,5 +98,13 @@ export function buildConfig(draft: Draft, origin: string | undefined, findings: 
 
 function defaultProbe(name: string): ProbeConfig {
   const values = Object.entries(PROBE_KEYS).map(([key, { default: value }]) => [key, value]);
-  return { ...Object.fromEntries(values), name, place: { file: BUILT_IN } };
+  const settings = Object.entries(PROBE_SETTINGS[name] ?? {}).map((
+    [setting, { default: value }],
+  ) => [setting, value]);
+  return {
+    ...Object.fromEntries(values),
+    name,
+    settings: Object.fromEntries(settings),
+    place: { file: BUILT_IN },
+  };
 }

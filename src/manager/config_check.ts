@@ -1,8 +1,16 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Checks a tree of settings against the schema: unknown names, types, bounds, duplicates. */
 import type { Place } from "../core/errors.ts";
-import type { Findings, Setting, SettingGroup } from "./config_findings.ts";
-import { type ExtendProbeConfig, LISTS, type ProbeConfig, SECTIONS } from "./schema.ts";
+import type { Setting, SettingEntry, SettingGroup } from "../core/setting_tree.ts";
+import type { Findings } from "./config_findings.ts";
+import {
+  EVENT_SETTINGS,
+  type ExtendProbeConfig,
+  LISTS,
+  PROBE_SETTINGS,
+  type ProbeConfig,
+  SECTIONS,
+} from "./schema.ts";
 import { acceptValue, describeAllowed, type Key, type Keys, type Scalar } from "./schema_key.ts";
 
 /** What a file or the environment sets, by `section.key`. */
@@ -109,6 +117,24 @@ function checkList<Entry extends ProbeConfig | ExtendProbeConfig>(
   return entries.filter((entry) => entry !== undefined) as unknown as Entry[];
 }
 
+/** An entry of `extend_probes` in a file of its own; `defaults` are for what it does not say. */
+export function checkExtendProbe(
+  root: SettingGroup,
+  defaults: Readonly<Record<"name" | "command", string>>,
+  findings: Findings,
+): ExtendProbeConfig {
+  const place = { line: root.line, column: root.column };
+  const added = Object.entries(defaults).map(([name, value]): [string, SettingEntry] => [
+    name,
+    { node: { kind: "scalar", value, ...place }, ...place },
+  ]);
+  const entries = new Map([...added, ...root.entries]);
+  const entry = checkEntry("extend_probes", { ...root, entries }, findings);
+  findings.throwIfAny();
+  // As in checkList: the keys of the schema are all there now, each with a value of its type.
+  return entry as unknown as ExtendProbeConfig;
+}
+
 function checkEntry(
   list: keyof typeof LISTS,
   item: Setting,
@@ -125,12 +151,29 @@ function checkEntry(
       findings.add(`entry of ${list} has no "${name}"`, place, describeAllowed(key));
     }
   }
+  checkProbeSettings(list, given.get("name"), item, findings);
   if (given.get("switch") === "auto" && !given.get("start_check")) {
     findings.add(`${list}.switch is "auto" without start_check`, place, "auto with a start_check");
   }
   if (findings.problems.length > before) return undefined;
   const values = Object.entries(keys).map(([name, key]) => [name, given.get(name) ?? key.default]);
   return { ...Object.fromEntries(values), place };
+}
+
+/** Settings of a probe that has declared them; those of others are any. */
+function checkProbeSettings(
+  list: keyof typeof LISTS,
+  name: unknown,
+  item: Setting,
+  findings: Findings,
+): void {
+  const known = list === "probes" && typeof name === "string" &&
+    Object.hasOwn(PROBE_SETTINGS, name);
+  const node = item.kind === "group" ? item.entries.get("settings")?.node : undefined;
+  if (!known || node?.kind !== "group") return;
+  const keys = { ...PROBE_SETTINGS[name], ...EVENT_SETTINGS };
+  // Their values were taken over already.
+  for (const _ of checkGroup("settings", node, keys, findings));
 }
 
 /** How a value is called in a message: `is "8888"`. */

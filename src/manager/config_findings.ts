@@ -1,33 +1,7 @@
 // SPDX-License-Identifier: MulanPSL-2.0
-/** The tree that both file formats are turned into, and what is found while reading it. */
+/** What is found to be wrong while a configuration is read. */
 import { ConfigError, type Place } from "../core/errors.ts";
-
-/** A superset of the libconfig tree: YAML has keys without a value. */
-export type Setting = SettingGroup | SettingList | SettingScalar;
-
-interface Position {
-  readonly line: number;
-  readonly column: number;
-}
-
-export interface SettingGroup extends Position {
-  readonly kind: "group";
-  readonly entries: ReadonlyMap<string, SettingEntry>;
-}
-
-export interface SettingEntry extends Position {
-  readonly node: Setting;
-}
-
-export interface SettingList extends Position {
-  readonly kind: "list";
-  readonly items: readonly Setting[];
-}
-
-export interface SettingScalar extends Position {
-  readonly kind: "scalar";
-  readonly value: string | number | boolean | null;
-}
+import type { Position } from "../core/setting_tree.ts";
 
 /** All that is wrong with a configuration, each with its place. */
 export class ConfigProblems extends AggregateError {

@@ -11,7 +11,7 @@ const PROBES: ReadonlyMap<string, readonly string[]> = new Map([
   ["system_infos", BASEINFO],
   ["baseinfo", BASEINFO],
   ["example", []],
-  ["event", []],
+  ["event", ["event"]],
 ]);
 
 /** Programs in `extend_probes` that are compiled C; its Python and Java programs can still be run. */

@@ -48,11 +48,13 @@ const badFile = (name: string): string[] =>
 const NAME = "a name of up to 64 letters, digits, _ . -, that starts with a letter or _";
 const SERVER_KEYS = "bind_addr, port, ssl_auth, private_key, cert_file, ca_file";
 const KAFKA_KEYS = "kafka_broker, batch_num_messages, compression_codec, " +
-  "queue_buffering_max_messages, queue_buffering_max_kbytes, queue_buffering_max_ms";
+  "queue_buffering_max_messages, queue_buffering_max_kbytes, queue_buffering_max_ms, ssl, ca_file, " +
+  "cert_file, key_file, sasl_mechanism, sasl_username, sasl_password, spool_dir, spool_max_size";
 const IMDB_KEYS = "max_tables_num, max_records_num, max_metrics_num, record_timeout";
 const ALL = "global, metric, event, meta, ingress, egress, imdb, web_server, rest_api_server, " +
-  "kafka, logs, probes, extend_probes";
-const EXTEND_KEYS = "name, command, param, switch, start_check, check_type, meta";
+  "kafka, external_probes, logs, probes, extend_probes";
+const EXTEND_KEYS =
+  "name, command, param, switch, start_check, check_type, meta, short_lines, settings, environment, user, nice, cpu_limit, memory_limit, working_dir, hung_after";
 const PORT = "a whole number from 1024 to 65535";
 const ONCE = "each name once in probes and extend_probes together";
 
@@ -99,7 +101,7 @@ const BAD: [string, string[]][] = [
     `10:9: web_server.port is 0; allowed: ${PORT}`,
     `12:9: rest_api_server.port is 70000; allowed: ${PORT}`,
     '13:14: rest_api_server.bind_addr is "256.0.0.1"; allowed: an IPv4 or IPv6 address',
-    '15:16: metric.out_channel is "prometheus"; allowed: web_server, kafka, json, logs or ""',
+    '15:16: metric.out_channel is "prometheus"; allowed: web_server, kafka, json or logs, several with "," between, or ""',
     '16:16: metric.kafka_topic is "a b"; allowed: 1 to 249 letters, digits, _ . -',
     '18:17: kafka.kafka_broker is "host:99999"; allowed: host:port, several with "," between, or ""',
     '20:9: global.root is "host"; allowed: an absolute path, or ""',
@@ -191,10 +193,10 @@ Deno.test("loadConfig uses what the file sets and the default for the rest", () 
 Deno.test("loadConfig takes a list of probes as all that is wanted, and keeps their places", () => {
   assert.deepEqual(yaml("probes: []").probes, []);
   const { probes } = yaml(
-    "probes:\n  - name: tcp\n    tables: { tcp_rtt: off }\n    settings: { long_ms: 10, a: x, b: true }\n",
+    "probes:\n  - name: own\n    tables: { tcp_rtt: off }\n    settings: { long_ms: 10, a: x, b: true }\n",
   );
   assert.deepEqual(probes, [{
-    name: "tcp",
+    name: "own",
     switch: "on",
     param: "",
     tables: { tcp_rtt: "off" },
@@ -210,6 +212,22 @@ Deno.test("loadConfig keeps names such as __proto__ apart from the program's own
   assert.match(problemsOf(() => conf("global = { toString = 1; };")).join(), /unknown key/);
 });
 
+Deno.test("loadConfig checks the settings of a probe that has declared them", () => {
+  const entry = (settings: string) => `probes:\n  - name: system_proc\n    settings: ${settings}\n`;
+  const { probes } = yaml(entry("{ top: 7, proc_id: 1 }"));
+  assert.deepEqual(probes[0]!.settings, { top: 7, proc_id: 1 });
+  yaml(entry("{ report_event: 1, res_upper_thr: 80 }"));
+  yaml("probes:\n  - name: tcp\n    settings: { report_cport: 1, report_event: true }\n");
+  const problems = problemsOf(() => yaml(entry("{ topp: 7, smaps_interval: -1, whitelist: a }")));
+  assert.equal(problems.length, 3);
+  assert.match(problems[0]!, /unknown key "settings.topp", did you mean "top"\?/);
+  assert.match(
+    problems[1]!,
+    /c\.yaml:3:42: settings.smaps_interval is -1; allowed: a whole number/,
+  );
+  assert.match(problems[2]!, /settings.whitelist is "a"; allowed: an absolute path/);
+});
+
 Deno.test("loadConfig reads the settings of version 1, probes in the place of its programs", () => {
   const config = loadConfig(`${FIXTURES}v1.conf`);
   assert.equal(config.global.log_file_name, "gopher.log");
@@ -222,6 +240,7 @@ Deno.test("loadConfig reads the settings of version 1, probes in the place of it
         "on",
         "-t 5 -w /opt/gala-gopher/task_whitelist.conf -l warn",
       ]),
+      ["event", "off", ""],
       ["tcp", "on", "-l warn -P 7"],
       ["task", "on", "-w /opt/gala-gopher/task_whitelist.conf -P 3174"],
       ["endpoint", "on", "-l warn"],
@@ -256,11 +275,25 @@ Deno.test("loadConfig takes the original's spellings of levels for ours", () => 
 
 Deno.test("loadConfig warns of keys that have no effect only where they differ from the default", () => {
   const { warnings } = yaml(
-    "global: { pin_path: /sys/fs/bpf/x }\nmetric: { out_channel: kafka, kafka_topic: gala_gopher }\n",
+    "global: { pin_path: /sys/fs/bpf/x }\negress: { time_range: 5 }\nkafka: { compression_codec: lz4 }\n",
   );
   assert.deepEqual(warnings, [
+    "/c.yaml:3:29: kafka.compression_codec lz4 has no maintained codec: gzip is used",
     "/c.yaml:1:21: global.pin_path has no effect: nothing is pinned any more",
-    '/c.yaml:2:24: metric.out_channel "kafka" has no effect yet',
+  ]);
+});
+
+Deno.test("loadConfig takes several channels, and wants a broker for kafka and a password for a login", () => {
+  const broker = "kafka: { kafka_broker: 'a:9092,b' }\n";
+  const several = yaml(`metric: { out_channel: "web_server, kafka,json" }\n${broker}`);
+  assert.equal(several.metric.out_channel, "web_server, kafka,json");
+  assert.deepEqual(problemsOf(() => yaml("event: { out_channel: kafka }\n")), [
+    "/c.yaml:1:23: event.out_channel names kafka, but kafka.kafka_broker is empty; allowed: kafka with a broker",
+  ]);
+  assert.deepEqual(problemsOf(() => yaml("kafka: { sasl_mechanism: plain, cert_file: /c }\n")), [
+    "/c.yaml:1:26: kafka.sasl_mechanism without sasl_username; allowed: both",
+    "/c.yaml:1:26: kafka.sasl_mechanism without sasl_password; allowed: both",
+    "/c.yaml:1:44: kafka.cert_file without key_file; allowed: both",
   ]);
 });
 
@@ -282,7 +315,6 @@ Deno.test("loadConfig lets the environment override the file, GOPHER_HOST_PATH o
   assert.equal(config.event.out_channel, "logs");
   assert.deepEqual(config.warnings, [
     "environment variable GOPHER_PROBES_INIT: has no effect: no control of probes at run time yet",
-    "environment variable GOPHER_KAKFA_SERVER: kafka.kafka_broker has no effect: no output to Kafka yet",
   ]);
   assert.equal(yaml("", { GOPHER_HOST_PATH: "/host" }).global.root, "/host");
 });

@@ -9,6 +9,8 @@ export type Logger = (level: LogLevel, text: string) => void;
 /** Where finished lines go. */
 export interface LogSink extends Disposable {
   write(line: Uint8Array): void;
+  /** Opens the file anew: somebody has moved it away. */
+  reopen(): void;
 }
 
 export interface LogOptions {
@@ -61,6 +63,7 @@ export function stderrSink(): LogSink {
         if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
       }
     },
+    reopen: () => {},
     [Symbol.dispose]: () => {},
   };
 }
@@ -72,16 +75,19 @@ export function stderrSink(): LogSink {
 export function fileSink(path: string, maxBytes: number): LogSink {
   let file = openLog(path);
   let size = file.statSync().size;
+  const openNext = () => {
+    const next = openLog(path);
+    file.close();
+    file = next;
+    size = file.statSync().size;
+  };
   const rotate = () => {
     try {
       Deno.renameSync(path, `${path}.1`);
     } catch (error) {
       if (!(error instanceof Deno.errors.NotFound)) throw error;
     }
-    const next = openLog(path);
-    file.close();
-    file = next;
-    size = 0;
+    openNext();
   };
   return {
     write: (line) => {
@@ -90,6 +96,13 @@ export function fileSink(path: string, maxBytes: number): LogSink {
         size += file.writeSync(line);
       } catch {
         return;
+      }
+    },
+    reopen: () => {
+      try {
+        openNext();
+      } catch {
+        return; // it goes on in the file that it has
       }
     },
     [Symbol.dispose]: () => file.close(),

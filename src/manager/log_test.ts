@@ -10,6 +10,7 @@ function heardLog(level: LogLevel = "debug") {
     clock: () => now,
     sink: {
       write: (line) => lines.push(new TextDecoder().decode(line)),
+      reopen: () => {},
       [Symbol.dispose]: () => {},
     },
   });
@@ -112,6 +113,18 @@ Deno.test("fileSink goes on when its file is taken away, or its old file cannot 
     Deno.removeSync(`${path}.1`, { recursive: true });
     sink.write(bytes("six\n"));
     assert.equal(Deno.readTextFileSync(path), "six\n");
+  }));
+
+Deno.test("fileSink opens its file anew when it was moved away and it is told so", () =>
+  inFolder((folder) => {
+    using sink = fileSink(`${folder}/log`, 100);
+    sink.write(bytes("one\n"));
+    Deno.renameSync(`${folder}/log`, `${folder}/moved`);
+    sink.write(bytes("two\n"));
+    sink.reopen();
+    sink.write(bytes("three\n"));
+    assert.equal(Deno.readTextFileSync(`${folder}/moved`), "one\ntwo\n");
+    assert.equal(Deno.readTextFileSync(`${folder}/log`), "three\n");
   }));
 
 Deno.test("fileSink loses lines on a full disk instead of throwing", () => {

@@ -12,6 +12,7 @@ export interface ManagerOptions {
   readonly now: () => number;
   readonly intervalMs: number;
   readonly backOffMs?: number;
+  readonly random?: () => number;
 }
 
 export class Manager {
@@ -35,6 +36,13 @@ export class Manager {
     });
     this.#lives.set(probe.name, life);
     return life;
+  }
+
+  /** Ends a probe and forgets it. */
+  async remove(name: string): Promise<void> {
+    const life = this.#lives.get(name);
+    await life?.stop();
+    if (this.#lives.get(name) === life) this.#lives.delete(name);
   }
 
   get(name: string): ProbeLife | undefined {

@@ -13,6 +13,9 @@ export interface Startable {
   readonly name: string;
   readonly kind: ProbeKind;
   start(failed: (reason: string) => void): Promise<RunningProbe>;
+  /** As in RunningProbe, but over all lives of the probe, and told also when it does not run. */
+  losses?(): Readonly<Record<string, number>>;
+  facts?(): Readonly<Record<string, unknown>>;
 }
 
 export interface LifeOptions {
@@ -24,11 +27,15 @@ export interface LifeOptions {
   readonly intervalMs: number;
   /** First pause before a restart; doubles with each failure in a row. */
   readonly backOffMs?: number;
+  /** 0 to 1, for the jitter of that pause. */
+  readonly random?: () => number;
 }
 
 /** As the original: then it stays down until it is started by hand. */
 const MAX_RESTARTS = 3;
 const BACK_OFF_MS = 1000;
+/** Share of a pause by which it is longer or shorter, so that probes that fail together do not return together. */
+const JITTER = 0.25;
 /** A probe that worked this long is forgiven its earlier failures. */
 const FORGIVEN_MS = 600_000;
 /** A reading that takes longer than this many intervals is said to hang. */
@@ -88,6 +95,23 @@ export class ProbeLife {
     });
   }
 
+  /** Ends it because there is nothing for it to observe; it can be started again. */
+  rest(reason: string, mend?: string): Promise<void> {
+    return this.#change(async () => {
+      if (this.#running === undefined) return;
+      await this.#end();
+      this.#enter("unsupported", reason, mend);
+      this.#options.log("info", `Probe "${this.name}" rests: ${reason}`);
+    });
+  }
+
+  /** Gives new parameters to the running probe; whether it takes them. */
+  configure(parameters: Readonly<Record<string, unknown>>): boolean {
+    if (this.#running?.configure === undefined) return false;
+    this.#running.configure(parameters);
+    return true;
+  }
+
   /** Reads once. A reading that is still at work is not disturbed: this one is skipped and counted. */
   tick(): void {
     const running = this.#running;
@@ -124,10 +148,10 @@ export class ProbeLife {
       tickSeconds: this.#tickMs / 1000,
       failures: this.#failures,
       restarts: this.#restarts,
-      losses: this.#ask(() => running?.losses?.(), {}),
+      losses: this.#ask(() => ({ ...this.#probe.losses?.(), ...running?.losses?.() }), {}),
       hooks: this.#ask(() => running?.hooks?.(), []),
       programs: this.#ask(() => running?.cost?.(), []),
-      facts: this.#ask(() => running?.facts?.(), {}),
+      facts: this.#ask(() => ({ ...this.#probe.facts?.(), ...running?.facts?.() }), {}),
     };
   }
 
@@ -207,8 +231,10 @@ export class ProbeLife {
       this.#enter("failed", `${reason}; gave up after ${MAX_RESTARTS} restarts in a row`);
       return;
     }
-    const pause = (this.#options.backOffMs ?? BACK_OFF_MS) * 2 ** this.#inARow++;
-    this.#enter("failed", `${reason}; starts again ${pause / 1000} s later`);
+    const { backOffMs = BACK_OFF_MS, random = Math.random } = this.#options;
+    const jitter = 1 + JITTER * (2 * random() - 1);
+    const pause = backOffMs * 2 ** this.#inARow++ * jitter;
+    this.#enter("failed", `${reason}; starts again ${Number((pause / 1000).toFixed(3))} s later`);
     this.#change(() => this.#end());
     this.#restartTimer = setTimeout(() => {
       this.#change(async () => {

@@ -22,6 +22,7 @@ function bench(backOffMs = BACK_OFF_MS) {
     now: () => clock.now,
     intervalMs: INTERVAL_MS,
     backOffMs,
+    random: () => 0.5,
     log: (level, text) => {
       lines.push(`${level} ${text}`);
       for (const { pattern, times, done } of waiting) if (heard(pattern) >= times) done();

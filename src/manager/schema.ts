@@ -4,6 +4,8 @@
  * program, the check of a file and `conf/gala-gopher.yaml` follow from it. It is one table, hence its length.
  */
 import type { Place } from "../core/errors.ts";
+import type { Threshold } from "../core/event.ts";
+import { ENGINE_MOUNTS } from "../core/mountinfo.ts";
 import {
   ABSOLUTE_PATH,
   ADDRESS,
@@ -14,6 +16,7 @@ import {
   OPTIONAL_PATH,
   TOPIC,
 } from "./schema_format.ts";
+import { joinChoices } from "./schema_key.ts";
 import type {
   AnyKey,
   BooleanKey,
@@ -26,11 +29,13 @@ import type {
   ValuesOf,
 } from "./schema_key.ts";
 
-const NO_KAFKA = "no output to Kafka yet";
-const NO_EVENTS = "no events yet";
-const NO_METADATA = "no metadata output yet";
-const NO_METRIC_FILES = "no metric files yet";
 const NO_CONTROL = "no control server yet";
+
+/** The channels that an `out_channel` names. */
+export function channelsOf(text: string): string[] {
+  const names = text.split(",").map((name) => name.trim());
+  return [...new Set(names)].filter((name) => name !== "");
+}
 
 const text = (value: string, help: string, more: Partial<TextKey> = {}): TextKey => (
   { kind: "text", default: value, help, ...more }
@@ -44,6 +49,8 @@ const number = (
 const boolean = (value: boolean, help: string, more: Partial<BooleanKey> = {}): BooleanKey => (
   { kind: "boolean", default: value, help, ...more }
 );
+/** A setting of a probe that is on or off; the original's 1 and 0 are taken too. */
+const flag = (help: string): BooleanKey => boolean(false, help, { bits: true });
 function choice<const Choice extends string>(
   choices: readonly Choice[],
   value: NoInfer<Choice>,
@@ -51,6 +58,18 @@ function choice<const Choice extends string>(
   more: Partial<ChoiceKey<NoInfer<Choice>>> = {},
 ): ChoiceKey<Choice> {
   return { kind: "choice", choices, default: value, help, ...more };
+}
+/** One or several of these, with "," between; none is off. */
+function channels(
+  choices: readonly string[],
+  value: string,
+  help: string,
+  more: Partial<TextKey> = {},
+): TextKey {
+  const allowed = `${joinChoices(choices)}, several with "," between, or ""`;
+  const accepts = (text: string) =>
+    text === "" || channelsOf(text).every((name) => choices.includes(name));
+  return text(value, `${help} "" is off.`, { format: { accepts, allowed }, ...more });
 }
 const path = (help: string, more: Partial<TextKey> = {}): TextKey => (
   text("", help, { format: OPTIONAL_PATH, ...more })
@@ -102,48 +121,39 @@ export const SECTIONS = {
   metric: {
     help: "Where metrics go.",
     keys: {
-      out_channel: choice(
-        ["web_server", "kafka", "json", "logs", ""],
+      out_channel: channels(
+        ["web_server", "kafka", "json", "logs"],
         "web_server",
-        'web_server answers Prometheus; json and logs write files to logs.metric_dir; "" is off.',
-        { pending: ["kafka", "json", "logs"] },
+        "web_server answers Prometheus; logs writes its text to files in logs.metric_dir, json JSON objects.",
       ),
-      kafka_topic: text("gala_gopher", "Topic for metrics.", { format: TOPIC, note: NO_KAFKA }),
+      kafka_topic: text("gala_gopher", "Topic for metrics.", { format: TOPIC }),
     },
   },
   event: {
     help: "Where events (anomalies that probes find) go.",
     keys: {
-      out_channel: choice(
-        ["logs", "kafka", ""],
-        "logs",
-        'logs writes files to logs.event_dir; "" is off.',
-        { env: ["GOPHER_EVENT_CHANNEL"], note: NO_EVENTS },
-      ),
+      out_channel: channels(["logs", "kafka"], "logs", "logs writes files to logs.event_dir.", {
+        env: ["GOPHER_EVENT_CHANNEL"],
+      }),
       kafka_topic: text("gala_gopher_event", "Topic for events.", {
         format: TOPIC,
-        note: NO_EVENTS,
       }),
       timeout: number(
         600,
         [0, 86400],
         "Time for which another event of the same entity is left out.",
-        { unit: "s", note: NO_EVENTS },
+        { unit: "s" },
       ),
     },
   },
   meta: {
     help: "Where metadata (descriptions of the tables) goes.",
     keys: {
-      out_channel: choice(
-        ["logs", "kafka", ""],
-        "logs",
-        'logs writes files to logs.meta_dir; "" is off.',
-        { env: ["GOPHER_META_CHANNEL"], note: NO_METADATA },
-      ),
+      out_channel: channels(["logs", "kafka"], "logs", "logs writes files to logs.meta_dir.", {
+        env: ["GOPHER_META_CHANNEL"],
+      }),
       kafka_topic: text("gala_gopher_metadata", "Topic for metadata.", {
         format: TOPIC,
-        note: NO_METADATA,
       }),
     },
   },
@@ -162,7 +172,6 @@ export const SECTIONS = {
       interval: number(5, [0.1, 120], "Time between two sendings.", {
         kind: "number",
         unit: "s",
-        note: "nothing is sent yet",
       }),
       time_range: number(5, [0, 86400], "The original reads it and does not use it.", {
         unit: "s",
@@ -228,39 +237,86 @@ export const SECTIONS = {
     },
   },
   kafka: {
-    help: "Kafka, for every out_channel that is kafka.",
+    help: "Kafka, for every out_channel that names kafka.",
     keys: {
-      kafka_broker: text("", "Broker to start from.", {
+      kafka_broker: text("", "Brokers to start from; the others are asked for.", {
         format: BROKERS,
         env: ["GOPHER_KAKFA_SERVER", "GOPHER_KAFKA_SERVER"],
-        note: NO_KAFKA,
       }),
       batch_num_messages: number(10000, [1, 1_000_000], "Messages in one batch at most.", {
         unit: "messages",
-        note: NO_KAFKA,
       }),
       compression_codec: choice(
         ["none", "gzip", "snappy", "lz4", "zstd"],
         "none",
-        "Compression of a batch.",
-        { note: NO_KAFKA },
+        "Compression of a batch; in the place of lz4, which has no maintained codec, gzip is used.",
       ),
       queue_buffering_max_messages: number(
         100_000,
         [1, 10_000_000],
-        "Messages that wait at most.",
-        { unit: "messages", note: NO_KAFKA },
+        "Messages of a topic that wait in memory at most.",
+        { unit: "messages" },
       ),
       queue_buffering_max_kbytes: number(
         1_048_576,
         [1, 2_147_483_647],
-        "Size of the waiting messages at most.",
-        { unit: "kB", note: NO_KAFKA },
+        "Size of the messages of a topic that wait in memory at most.",
+        { unit: "kB" },
       ),
       queue_buffering_max_ms: number(5, [0, 900_000], "Time a message waits for a fuller batch.", {
         unit: "ms",
-        note: NO_KAFKA,
       }),
+      ssl: choice(["on", "off"], "off", "on speaks TLS with the brokers."),
+      ca_file: path('PEM file with the authority of the brokers; "" is the system\'s own.'),
+      cert_file: path("PEM file with our certificate, for brokers that want one."),
+      key_file: path("PEM file with its private key."),
+      sasl_mechanism: choice(
+        ["", "plain", "scram-sha-256", "scram-sha-512"],
+        "",
+        'How we log in; "" is not at all.',
+      ),
+      sasl_username: text("", "User to log in."),
+      sasl_password: text("", "Password of the user.", { env: ["GOPHER_KAFKA_PASSWORD"] }),
+      spool_dir: path("Folder for what waits while the brokers are away; without, it is lost.", {
+        default: "/var/lib/gala-gopher/spool",
+      }),
+      spool_max_size: number(
+        256,
+        [1, 1_000_000],
+        "Size of it at most; then the oldest metrics go first, events last.",
+        { unit: "MB" },
+      ),
+    },
+  },
+  external_probes: {
+    help: "Third-party probes together; the list extend_probes has each of them.",
+    keys: {
+      cpu_share: number(
+        10,
+        [0, 6400],
+        "What all of them together may use at most, by cgroup; 0 is no limit.",
+        { kind: "number", unit: "% of a core" },
+      ),
+      check_interval: number(60, [1, 86400], "Time between two start_checks of a probe on auto.", {
+        kind: "number",
+        unit: "s",
+      }),
+      drop_in: boolean(
+        false,
+        "Whether each probe folder in drop_in_dir runs without an entry in extend_probes.",
+      ),
+      drop_in_dir: folder(
+        "/etc/gala-gopher/probes",
+        "Folder of probe folders; it and all in it must belong to root, or to whom the agent runs as.",
+      ),
+      drop_in_interval: number(10, [0.1, 3600], "Time between two looks at drop_in_dir.", {
+        kind: "number",
+        unit: "s",
+      }),
+      meta_dir: folder(
+        "/opt/gala-gopher/meta",
+        "Folder of .meta files for probes that have none beside them.",
+      ),
     },
   },
   logs: {
@@ -269,17 +325,10 @@ export const SECTIONS = {
       metric_total_size: number(100, [1, 1024], "Size of the metric files together.", {
         unit: "MB",
         env: ["GOPHER_METRIC_LOGS_TOTAL_SIZE"],
-        note: NO_METRIC_FILES,
       }),
-      metric_dir: folder("/var/log/gala-gopher/metrics", "Folder of the metric files.", {
-        note: NO_METRIC_FILES,
-      }),
-      event_dir: folder("/var/log/gala-gopher/event", "Folder of the event files.", {
-        note: NO_EVENTS,
-      }),
-      meta_dir: folder("/var/log/gala-gopher/meta", "Folder of the metadata files.", {
-        note: NO_METADATA,
-      }),
+      metric_dir: folder("/var/log/gala-gopher/metrics", "Folder of the metric files.", {}),
+      event_dir: folder("/var/log/gala-gopher/event", "Folder of the event files.", {}),
+      meta_dir: folder("/var/log/gala-gopher/meta", "Folder of the metadata files.", {}),
       debug_dir: folder("/var/log/gala-gopher/debug", "Folder of the program's own log."),
     },
   },
@@ -298,7 +347,7 @@ const SETTINGS: MapKey<Scalar> = {
   kind: "map",
   default: {},
   values: ANY,
-  help: "Settings of the probe's own.",
+  help: "Settings of the probe's own, and those of its events (docs/outputs.md).",
 };
 
 /** One entry of `probes`. */
@@ -321,12 +370,103 @@ export const EXTEND_PROBE_KEYS = {
   switch: choice(
     ["on", "off", "auto"],
     "on",
-    "Whether it runs; auto asks start_check once at start.",
+    "Whether it runs; auto asks start_check, again and again.",
   ),
   start_check: text("", "Shell command for auto: runs the probe if its first line is above 0."),
   check_type: choice(["count"], "count", "How start_check is judged."),
-  meta: text("", 'The .meta file of its tables; "" takes those beside the command.'),
+  meta: text("", 'The .meta or .meta.yaml file of its tables; "" takes those beside the program.'),
+  short_lines: choice(
+    ["auto", "refuse", "accept"],
+    "auto",
+    "Lines with fewer fields than the meta; auto accepts them from probes of a gala-gopher.conf.",
+  ),
+  settings: { ...SETTINGS, help: "Parameters, which it reads from its stdin as a line of JSON." },
+  environment: { ...SETTINGS, help: "Variables for its environment, which is clean otherwise." },
+  user: text("", 'Name or number of whom it runs as; "" is whom the agent runs as.'),
+  nice: number(0, [0, 19], "How much it gives way to other processes."),
+  cpu_limit: number(0, [0, 6400], "What it may use at most, by cgroup; 0 is no limit of its own.", {
+    kind: "number",
+    unit: "% of a core",
+  }),
+  memory_limit: number(0, [0, 1_000_000], "What it may use at most, by cgroup; 0 is no limit.", {
+    unit: "MB",
+  }),
+  working_dir: path('Folder in which it runs; "" is that of the configuration file.'),
+  hung_after: number(
+    0,
+    [0, 86400],
+    "Time without a line after which it is taken to hang, and restarted; 0 is never.",
+    { kind: "number", unit: "s" },
+  ),
 } as const satisfies Keys;
+
+/** What may stand in `settings` of every probe: when its metrics are events. */
+export const EVENT_SETTINGS = {
+  report_event: flag("Whether it reports events."),
+  latency_thr: number(0, [0, 100_000], "A latency above it is an event, 0 never.", { unit: "ms" }),
+  drops_thr: number(0, [0, 100_000], "More drops or errors in a period are an event, 0 never.", {
+    unit: "packets",
+  }),
+  res_upper_thr: number(0, [0, 100], "A use above it is an event, 0 never.", { unit: "%" }),
+  res_lower_thr: number(0, [0, 100], "A use below it is an event, 0 never.", { unit: "%" }),
+} satisfies Keys & Record<Threshold, NumberKey>;
+
+/** What may stand in `settings` of a probe that is named here; other probes check theirs when they start. */
+/** Of bpf/observe.h: which processes the dear tables are about. */
+const OBSERVED: Keys = {
+  observe: choice(
+    ["listed", "all"],
+    "listed",
+    "Processes that tables of system calls, threads and latency are about.",
+  ),
+  observe_names: text(
+    "go,java,python,python3",
+    'Their names as in /proc/PID/comm, with "," between.',
+  ),
+  observe_pids: { kind: "any", default: "", help: 'Their ids, with "," between.' },
+};
+
+export const PROBE_SETTINGS: Readonly<Record<string, Keys>> = {
+  container: {
+    per_cpu: flag("CPU time of each CPU instead of one sum (cgroup v1 only)."),
+  },
+  event: {
+    path: path('The system\'s log; "" is /var/log/messages or /var/log/syslog.'),
+  },
+  io: OBSERVED,
+  system_disk: {
+    partitions: flag("Whether partitions are shown too."),
+  },
+  system_fs: {
+    skip: text(
+      ENGINE_MOUNTS,
+      "Regular expression of mount points that are not asked for their size.",
+    ),
+  },
+  system_proc: {
+    proc_name: text(
+      "",
+      "Regular expression that is found in the names of the processes to report.",
+    ),
+    cmdline: text("", "Text that their command lines contain; with proc_name, both must hold."),
+    proc_id: { kind: "any", default: "", help: 'Ids of processes to report, with "," between.' },
+    container_id: text("", 'Containers whose processes to report, with "," between.'),
+    whitelist: path("File with names of processes to report, one a line; also given by -w."),
+    top: number(20, [0, 1000], "Without all of these, so many with most CPU and most memory.", {
+      unit: "processes",
+    }),
+    smaps_interval: number(
+      60,
+      [0, 86400],
+      "Time between two readings of smaps_rollup, 0 for none; they cost 0.1 ms a process, 12 ms a GB.",
+      { unit: "s" },
+    ),
+  },
+  task: OBSERVED,
+  tcp: {
+    report_cport: flag("Whether the client's port is a label: a row for each connection."),
+  },
+};
 
 export const LISTS = {
   probes: {
@@ -356,6 +496,7 @@ export const DEFAULT_PROBES = [
   "system_net",
   "system_nic",
   "system_pressure",
+  "system_proc",
   "system_protocols",
   "system_sockets",
   "system_vmstat",

@@ -33,6 +33,8 @@ export interface NumberKey extends Described {
 export interface BooleanKey extends Described {
   readonly kind: "boolean";
   readonly default: boolean;
+  /** Whether 1 and 0 are taken for true and false. */
+  readonly bits?: boolean;
 }
 
 export interface ChoiceKey<Choice extends string = string> extends Described {
@@ -41,8 +43,6 @@ export interface ChoiceKey<Choice extends string = string> extends Described {
   readonly choices: readonly Choice[];
   /** Spellings of the original that stand for a choice. */
   readonly aliases?: Readonly<Record<string, Choice>>;
-  /** Choices that change nothing in this version. */
-  readonly pending?: readonly Choice[];
 }
 
 /** A value of a free map. */
@@ -77,7 +77,8 @@ const CONTROL_REGEXP = /[\0-\x08\x0b-\x1f\x7f]/;
 export function acceptValue(key: SimpleKey, value: unknown): Scalar | undefined {
   switch (key.kind) {
     case "boolean":
-      return typeof value === "boolean" ? value : undefined;
+      if (typeof value === "boolean") return value;
+      return key.bits && (value === 0 || value === 1) ? value === 1 : undefined;
     case "integer":
     case "number":
       if (typeof value !== "number" || !(value >= key.min && value <= key.max)) return undefined;

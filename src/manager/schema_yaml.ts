@@ -1,6 +1,13 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Writes `conf/gala-gopher.yaml`: every key with its default, its meaning and what it accepts. */
-import { DEFAULT_PROBES, EXTEND_PROBE_KEYS, LISTS, PROBE_KEYS, SECTIONS } from "./schema.ts";
+import {
+  DEFAULT_PROBES,
+  EXTEND_PROBE_KEYS,
+  LISTS,
+  PROBE_KEYS,
+  PROBE_SETTINGS,
+  SECTIONS,
+} from "./schema.ts";
 import { describeAllowed, type Key, type Keys, type Scalar } from "./schema_key.ts";
 
 const HEAD =
@@ -31,11 +38,20 @@ function renderKeys(keys: Keys, indent: string): string {
 }
 
 function renderProbes(): string {
-  const first = { ...EXAMPLE, name: DEFAULT_PROBES[0] };
-  const others = DEFAULT_PROBES.slice(1).map((name) => `  - name: ${name}\n    switch: on\n`);
-  return `${comment(LISTS.probes.help, "")}probes:\n${renderEntry(PROBE_KEYS, first)}${
-    others.join("")
-  }`;
+  const [first, ...others] = DEFAULT_PROBES;
+  const { settings, ...keys } = PROBE_KEYS;
+  return [
+    `${comment(LISTS.probes.help, "")}probes:\n`,
+    renderEntry(keys, { ...EXAMPLE, name: first }),
+    comment(explain(settings), "    "),
+    renderSettings(first) || "    settings: {}\n",
+    ...others.map((name) => `  - name: ${name}\n    switch: on\n${renderSettings(name)}`),
+  ].join("");
+}
+
+function renderSettings(probe: string): string {
+  const keys = PROBE_SETTINGS[probe];
+  return keys === undefined ? "" : `    settings:\n${renderKeys(keys, "      ")}`;
 }
 
 function renderExtendProbes(): string {
@@ -55,9 +71,6 @@ function renderEntry(keys: Keys, example: Readonly<Record<string, Scalar>>): str
 function explain(key: Key): string {
   const unit = key.unit === undefined ? "" : ` (${key.unit})`;
   const parts = [`${key.help} Allowed: ${describeAllowed(key)}${unit}.`];
-  if (key.kind === "choice" && key.pending) {
-    parts.push(`No effect yet: ${key.pending.join(", ")}.`);
-  }
   if (key.note !== undefined) parts.push(`No effect: ${key.note}.`);
   if (key.env !== undefined) parts.push(`Environment: ${key.env.join(" or ")}.`);
   return parts.join(" ");

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 import assert from "node:assert/strict";
 import { loadConfig } from "./config.ts";
-import { SECTIONS } from "./schema.ts";
-import { acceptValue, type Keys } from "./schema_key.ts";
+import { EVENT_SETTINGS, PROBE_SETTINGS, SECTIONS } from "./schema.ts";
+import { acceptValue, type Key, type Keys } from "./schema_key.ts";
 import { renderDefaultYaml } from "./schema_yaml.ts";
 
 const FILE = new URL("../../conf/gala-gopher.yaml", import.meta.url);
@@ -35,6 +35,15 @@ Deno.test("SECTIONS has defaults that its own checks accept, and a sentence for 
         `${section}.${name}`,
       );
       assert.match(key.help, /^\S.*\.$/, `${section}.${name}`);
+    }
+  }
+});
+
+Deno.test("PROBE_SETTINGS has defaults that its own checks accept, and a sentence for every setting", () => {
+  for (const [probe, keys] of Object.entries({ ...PROBE_SETTINGS, any: EVENT_SETTINGS })) {
+    for (const [name, key] of Object.entries<Key>(keys)) {
+      assert.ok(key.kind !== "map" && acceptValue(key, key.default) === key.default, name);
+      assert.match(key.help, /^\S.*\.$/, `${probe}.${name}`);
     }
   }
 });

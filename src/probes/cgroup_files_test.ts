@@ -2,10 +2,9 @@
 import assert from "node:assert/strict";
 import { mutate, randomNumbers } from "../../tests/mutate.ts";
 import { fixture } from "../../tests/run_probe.ts";
-import { processStat } from "../core/process_stat.ts";
+import { processStat } from "../core/proc_pid.ts";
 import { Scanner } from "../core/scan.ts";
-import type { HostFiles } from "../core/probe.ts";
-import { CgroupFolder } from "./cgroup_folder.ts";
+import { type CgroupFiles, CgroupFolder } from "./cgroup_folder.ts";
 import { CgroupUsage } from "./cgroup_usage.ts";
 import * as v1 from "./cgroup_v1.ts";
 import * as v2 from "./cgroup_v2.ts";
@@ -15,12 +14,9 @@ const ROUNDS = 10_000;
 const LIMIT_REGEXP = /^(?:quotaUs|limitBytes|reservationBytes|swapLimitBytes)$/;
 
 /** Every file of the folder has this content. */
-class OneText implements HostFiles {
+class OneText implements CgroupFiles {
   bytes = new Uint8Array(0);
-  read = () => this.bytes;
   readOptional = () => this.bytes;
-  list = () => [];
-  link = () => undefined;
 }
 
 function textOf(host: string, pattern: RegExp): string {

@@ -7,8 +7,10 @@ const MAX = word("max");
 const NOTHING = word("");
 const scanner = new Scanner();
 
+export type CgroupFiles = Pick<HostFiles, "readOptional">;
+
 export class CgroupFolder {
-  readonly #files: HostFiles;
+  readonly #files: CgroupFiles;
   /** Not there: a kernel that lacks a file lacks it the next time too, and to fail is dearer than to read. */
   readonly #missing = new Set<string>();
 
@@ -16,7 +18,7 @@ export class CgroupFolder {
 
   /** `listed`: all names of files that such a folder can have, if they are known. */
   constructor(
-    files: HostFiles,
+    files: CgroupFiles,
     readonly path: string,
     readonly version: 1 | 2,
     listed?: ReadonlySet<string>,

@@ -9,7 +9,7 @@
 import { type CgroupMounts, cgroupMounts } from "../core/cgroup_mounts.ts";
 import { Unsupported } from "../core/errors.ts";
 import { type HostFiles, nativeProbe, type ProbeHost } from "../core/probe.ts";
-import { processStat } from "../core/process_stat.ts";
+import { processStat } from "../core/proc_pid.ts";
 import { Scanner, word } from "../core/scan.ts";
 import { type Rows, STATES, writeMain, writeMore, writeNetwork } from "./container_rows.ts";
 import { type CgroupHost, ContainerState } from "./container_state.ts";
@@ -42,6 +42,11 @@ export default nativeProbe({
   help: "Containers of any runtime, from cgroup v1 and v2, /proc/PID/net/dev and /proc/PID/stat; " +
     "their names from Docker, podman, containerd and CRI-O.",
   partOf: ["cadvisor", "container"],
+  capabilities: {
+    CAP_SYS_PTRACE: "networks, file systems and descriptors of containers of other users",
+    CAP_DAC_READ_SEARCH: "names that stand in files of the runtime",
+    CAP_DAC_OVERRIDE: "names that Docker and podman tell over their sockets",
+  },
   tables,
   open(files, settings, host) {
     const reader = new ContainerReader(files, host, settings.flag("per_cpu", false));
@@ -174,6 +179,10 @@ class ContainerReader {
         // Of a process that has ended in the meantime, the answer is "refused".
         if (answer.state === "stalled") this.rootsNotAnswered++;
       });
+    }, () => {
+      // The program ends, and has closed what it asks through.
+      this.#askingSizes = false;
+      this.rootsNotAnswered += asked.length;
     });
   }
 
@@ -195,7 +204,7 @@ class ContainerReader {
 
   #countDescriptors(state: ContainerState): void {
     let descriptors = 0;
-    for (const pid of state.pids) descriptors += this.#files.list(`proc/${pid}/fd`).length;
+    for (const pid of state.pids) descriptors += this.#files.count(`proc/${pid}/fd`) || 0;
     state.descriptors = descriptors;
   }
 

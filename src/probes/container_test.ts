@@ -1,7 +1,14 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 import assert from "node:assert/strict";
 import { mutate, randomNumbers } from "../../tests/mutate.ts";
-import { type FileTexts, fixture, type Row, type Rows, runProbe } from "../../tests/run_probe.ts";
+import {
+  type FileTexts,
+  fixture,
+  type Row,
+  type Rows,
+  runProbe,
+  runWaiting,
+} from "../../tests/run_probe.ts";
 import { Unsupported } from "../core/errors.ts";
 import container from "./container.ts";
 
@@ -129,6 +136,22 @@ Deno.test("container is unsupported where no cgroup is mounted, and quiet where 
   );
   const rows = runProbe(container, without(V2, /^proc\/3/));
   assert.deepEqual(Object.values(rows).flat(), []);
+});
+
+Deno.test("container reads many new ones in parts, and lets others run in between", async () => {
+  const files: Record<string, string | Uint8Array> = without(V2, /^proc\/3/);
+  for (let i = 1; i <= 100; i++) {
+    files[`proc/${1000 + i}/stat`] = V2["proc/300/stat"]!;
+    files[`proc/${1000 + i}/cgroup`] = `0::/docker/${
+      i.toString(16).padStart(12, "0").padEnd(64, "0")
+    }\n`;
+  }
+  let turns = 0;
+  const timer = setInterval(() => turns++, 0);
+  const rows = await runWaiting(container, files);
+  clearInterval(timer);
+  assert.equal(rows["container_cpu"]!.length, 100);
+  assert.ok(turns >= 2, `${turns} turns`);
 });
 
 /** One of each kind of file, by the host that has it. */

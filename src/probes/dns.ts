@@ -11,7 +11,7 @@ export default bpfProbe({
   partOf: ["task", "proc"],
   on: false,
   layout: dns,
-  iterators: ["dns_reading"],
+  iterators: [{ program: "dns_reading" }],
   alive: "reading",
   userHooks: [
     { symbol: "getaddrinfo", entry: "dns_begin", returns: "dns_end" },

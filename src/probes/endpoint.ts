@@ -1,10 +1,19 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Who listens, who connects, and with what success; UDP sockets. Kernel side: bpf/endpoint.bpf.c. */
+import type { EventRule } from "../core/event.ts";
 import { address, constant, id, text, unknown, word } from "../core/labels.ts";
-import { bpfProbe, mapTable, ofBuckets, ofField } from "../core/probe.ts";
+import {
+  bpfProbe,
+  mapTable,
+  NAMESPACE_CAPABILITIES,
+  ofBuckets,
+  ofField,
+  raises,
+} from "../core/probe.ts";
 import { endpoint } from "../gen/layouts.ts";
 
 const NO_PORT = "0";
+const any = (says: string): EventRule => ({ above: 0, says });
 /** They run for each call that sends or receives, whatever the protocol. */
 const PER_CALL = ["endpoint_sent", "endpoint_received"] as const;
 
@@ -21,7 +30,10 @@ const udpTable = (name: "bind" | "udp", kind: number, drops: string, error: stri
     only: { field: "kind", value: kind },
     keys: { ...ADDRESS, s_port: constant(NO_PORT), ep_type: constant(name) },
     metrics: {
-      [drops]: ofField("counter", "drops", "Datagrams dropped on receipt.", "datagrams"),
+      [drops]: raises(
+        ofField("counter", "drops", "Datagrams dropped on receipt.", "datagrams"),
+        any("Datagrams dropped on receipt"),
+      ),
       [`${name}_sends`]: ofField("counter", "sent_bytes", "Payload sent.", "bytes"),
       [`${name}_rcvs`]: ofField("counter", "received_bytes", "Payload received.", "bytes"),
       [error]: ofField("gauge", "error", "Why a datagram was dropped last.", "errno"),
@@ -33,12 +45,17 @@ export default bpfProbe({
   help: "Listening, connecting and UDP sockets of this host, from iter/tcp, iter/udp and " +
     "inet_sock_set_state.",
   partOf: ["socket"],
+  capabilities: NAMESPACE_CAPABILITIES,
   layout: endpoint,
   constants: (_, tables) => ({
     want_peers: Number(tables.has("endpoint_tcp")),
     want_udp_peers: Number(tables.has("endpoint_udp")),
   }),
-  iterators: ["endpoint_owners", "endpoint_listeners", "endpoint_udp_living"],
+  iterators: [
+    { program: "endpoint_owners", wishes: "owner_wishes", every: 60 },
+    { program: "endpoint_listeners", untilRecord: true },
+    { program: "endpoint_udp_living" },
+  ],
   namespaces: "net_namespaces",
   optional: [
     "endpoint_synack_again",
@@ -59,27 +76,42 @@ export default bpfProbe({
         ep_type: constant("listen"),
       },
       metrics: {
-        listendrop: ofField("counter", "listendrop", "Connections dropped.", "count"),
-        accept_overflow: ofField(
-          "counter",
-          "accept_overflow",
-          "Of those: in readings that found the accept queue full.",
-          "count",
+        listendrop: raises(
+          ofField("counter", "listendrop", "Connections dropped.", "count"),
+          any("Connections dropped by a listener"),
         ),
-        syn_overflow: ofField(
-          "counter",
-          "syn_overflow",
-          "Of those: in readings that found the SYN queue full.",
-          "count",
+        accept_overflow: raises(
+          ofField(
+            "counter",
+            "accept_overflow",
+            "Of those: in readings that found the accept queue full.",
+            "count",
+          ),
+          any("Connections that found the accept queue full"),
+        ),
+        syn_overflow: raises(
+          ofField(
+            "counter",
+            "syn_overflow",
+            "Of those: in readings that found the SYN queue full.",
+            "count",
+          ),
+          any("Connections that found the SYN queue full"),
         ),
         passive_open: ofField("counter", "passive_open", "Connections accepted.", "count"),
-        passive_open_failed: ofField(
-          "counter",
-          "passive_open_failed",
-          "Connections that ended during the handshake's last step.",
-          "count",
+        passive_open_failed: raises(
+          ofField(
+            "counter",
+            "passive_open_failed",
+            "Connections that ended during the handshake's last step.",
+            "count",
+          ),
+          any("Connections that ended in the handshake"),
         ),
-        retran_synacks: ofField("counter", "retran_synacks", "SYN-ACKs sent again.", "count"),
+        retran_synacks: raises(
+          ofField("counter", "retran_synacks", "SYN-ACKs sent again.", "count"),
+          any("SYN-ACKs sent again"),
+        ),
       },
     }),
     listen_queue: mapTable(endpoint, {
@@ -98,11 +130,14 @@ export default bpfProbe({
       keys: { ...ADDRESS, s_port: constant(NO_PORT), ep_type: constant("connect") },
       metrics: {
         active_open: ofField("counter", "active_open", "Connections begun (SYN sent).", "count"),
-        active_open_failed: ofField(
-          "counter",
-          "active_open_failed",
-          "Of those: not set up (refused, timed out, given up).",
-          "count",
+        active_open_failed: raises(
+          ofField(
+            "counter",
+            "active_open_failed",
+            "Of those: not set up (refused, timed out, given up).",
+            "count",
+          ),
+          any("Connections that could not be set up"),
         ),
       },
     }),
@@ -137,8 +172,12 @@ export default bpfProbe({
       },
       labels: { multi: constant("0") },
       metrics: {
+        listendrop: ofField("counter", "listendrop", "Connections dropped.", "count"),
+        accept_overflow: ofField("counter", "accept_overflow", "Of those: queue full.", "count"),
+        syn_overflow: ofField("counter", "syn_overflow", "Of those: SYN queue full.", "count"),
         passive_open: ofField("counter", "passive_open", "Connections accepted.", "count"),
         passive_open_failed: ofField("counter", "passive_open_failed", "Ended early.", "count"),
+        retran_synacks: ofField("counter", "retran_synacks", "SYN-ACKs sent again.", "count"),
         retran_syn: ofField("counter", "retran_syn", "SYNs sent again.", "count"),
         active_open: ofField("counter", "active_open", "Connections set up.", "count"),
         active_open_failed: ofField("counter", "active_open_failed", "Not set up.", "count"),

@@ -27,7 +27,7 @@ export default bpfProbe({
     page_process_on: Number(on.has("proc_page")),
   }),
   entries: observedEntries,
-  iterators: ["io_reading"],
+  iterators: [{ program: "io_reading" }],
   optional: ["io_hang", "io_page_access", "io_buffer_dirty", "io_page_load", "io_page_dirty"],
   alive: "reading",
   lacking: {

@@ -7,7 +7,15 @@
  * The first is needed, the others may be missing.
  */
 import { named, NamedNumbers } from "../core/named_numbers.ts";
-import { counter, gauge, type HostFiles, nativeProbe, table, type Writers } from "../core/probe.ts";
+import {
+  counter,
+  gauge,
+  type HostFiles,
+  nativeProbe,
+  raises,
+  table,
+  type Writers,
+} from "../core/probe.ts";
 import { Scanner } from "../core/scan.ts";
 import {
   type Cpu,
@@ -99,9 +107,12 @@ const tables = {
     entity: "cpu",
     keys: ["cpu"],
     metrics: {
-      total_used_per: gauge(
-        "Time of all CPUs neither idle nor in iowait, of the last period.",
-        "percent",
+      total_used_per: raises(
+        gauge(
+          "Time of all CPUs neither idle nor in iowait, of the last period.",
+          "percent",
+        ),
+        { above: "res_upper_thr", below: "res_lower_thr", says: "CPU utilisation" },
       ),
     },
   }),

@@ -5,7 +5,7 @@
  * Partitions are left out as their disk counts their I/O too (/sys/class/block says which they are), and so are devices
  * that never did any, such as unused loop devices. Kernels before 4.18 do not count discards, those before 5.5 no flushes.
  */
-import { counter, gauge, nativeProbe, table, type Writers } from "../core/probe.ts";
+import { counter, gauge, nativeProbe, raises, table, type Writers } from "../core/probe.ts";
 import { Scanner } from "../core/scan.ts";
 
 /** Columns of /proc/diskstats behind the name. */
@@ -63,7 +63,10 @@ const tables = {
       w_await: gauge("Mean time of a write, from queueing to answer.", "ms"),
       wareq: gauge("Mean size of a write, in 1024 bytes.", "kB"),
       aqu: gauge("Mean number of requests queued or at work.", "count"),
-      util: gauge("Time of the last period with a request at work.", "percent"),
+      util: raises(
+        gauge("Time of the last period with a request at work.", "percent"),
+        { above: "res_upper_thr", says: "Time with a request at work" },
+      ),
     },
   }),
   disk_io: table({

@@ -7,20 +7,17 @@
  * since it was asked; the other rows go on. Each file system is shown once, at its shortest path.
  */
 import {
+  ENGINE_MOUNTS,
   type FileSystem,
   isPseudo,
   parseMountinfo,
   visibleFileSystems,
 } from "../core/mountinfo.ts";
-import { gauge, type MountSize, nativeProbe, table, type Writers } from "../core/probe.ts";
+import { gauge, type MountSize, nativeProbe, raises, table, type Writers } from "../core/probe.ts";
 
 /** Mounts that are asked in one reading; a host with more has them from containers. */
 const MAX_MOUNTS = 512;
 const BYTES_PER_KB = 1024;
-/** What container engines mount for each container: its root, shared memory, network; its volumes are not among it. */
-const ENGINES =
-  "^/(var/lib/docker|run/docker|var/lib/containerd|run/containerd|var/lib/containers|run/netns)/" +
-  "|/kubernetes\\.io~(projected|secret)/";
 
 const SIZES = {
   IUsed: gauge("Inodes in use.", "count"),
@@ -44,7 +41,11 @@ const tables = {
     version: "1.0.1",
     keys: ["MountOn"],
     labels: ["MountStatus", "Fsname", "Fstype", "Inodes", "Blocks"],
-    metrics: SIZES,
+    metrics: {
+      ...SIZES,
+      IUsePer: raises(SIZES.IUsePer, { above: "res_upper_thr", says: "Inodes in use" }),
+      UsePer: raises(SIZES.UsePer, { above: "res_upper_thr", says: "Space in use" }),
+    },
   }),
   system_mount: table({
     entity: "mount",
@@ -67,10 +68,11 @@ export default nativeProbe({
   help: "Size, inodes and health of mounted file systems, from mountinfo and statfs. " +
     "Setting skip: a regular expression of mount points that are not asked.",
   partOf: ["system_infos", "baseinfo"],
+  capabilities: { CAP_DAC_READ_SEARCH: "file systems mounted below closed folders" },
   tables,
   open(files, settings, { calls }) {
     files.read("proc/self/mountinfo");
-    const skip = settings.pattern("skip", ENGINES);
+    const skip = settings.pattern("skip", ENGINE_MOUNTS);
     const losses = { stalled_mounts: 0, refused_mounts: 0, mounts_over_limit: 0 };
     const wanted = wantedMounts(skip);
     return {

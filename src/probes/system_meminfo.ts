@@ -4,7 +4,7 @@
  *
  * Kernels differ in which lines /proc/meminfo has: the metric of a missing line is left out.
  */
-import { gauge, nativeProbe, table } from "../core/probe.ts";
+import { gauge, nativeProbe, raises, table } from "../core/probe.ts";
 import { COLON, Scanner, WordList } from "../core/scan.ts";
 
 /** Metrics that are one line of /proc/meminfo, in its order. */
@@ -58,14 +58,20 @@ export default nativeProbe({
         total_kB: gauge("Usable memory.", "kB"),
         free_kB: gauge("Memory that nothing uses.", "kB"),
         available_kB: gauge("Memory that programs can have without swapping.", "kB"),
-        util: gauge("Memory neither free nor buffers nor page cache.", "percent"),
+        util: raises(
+          gauge("Memory neither free nor buffers nor page cache.", "percent"),
+          { above: "res_upper_thr", below: "res_lower_thr", says: "Memory utilisation" },
+        ),
         buffers_kB: gauge("Buffers of block devices.", "kB"),
         cache_kB: gauge("Page cache, with shared memory.", "kB"),
         active_kB: gauge("Recently used memory.", "kB"),
         inactive_kB: gauge("Memory that is reclaimed first.", "kB"),
         swap_total_kB: gauge("Swap space.", "kB"),
         swap_free_kB: gauge("Swap space that nothing uses.", "kB"),
-        swap_util: gauge("Swap space in use; 0 without swap.", "percent"),
+        swap_util: raises(
+          gauge("Swap space in use; 0 without swap.", "percent"),
+          { above: "res_upper_thr", says: "Swap utilisation" },
+        ),
         slab_kB: gauge("Kernel objects.", "kB"),
         SReclaimable_kB: gauge("Kernel objects that can be reclaimed.", "kB"),
         Unreclaim_kB: gauge("Kernel objects that can not be reclaimed.", "kB"),

@@ -6,7 +6,16 @@
  * together, as /proc/net/dev has them. What the queueing disciplines say comes from netlink, where this process has the
  * network of the host.
  */
-import { counter, gauge, type HostFiles, nativeProbe, table, type Writers } from "../core/probe.ts";
+import type { EventRule } from "../core/event.ts";
+import {
+  counter,
+  gauge,
+  type HostFiles,
+  nativeProbe,
+  raises,
+  table,
+  type Writers,
+} from "../core/probe.ts";
 import type { QueueTotals } from "../core/route_netlink.ts";
 import { COLON, Scanner, word } from "../core/scan.ts";
 
@@ -38,6 +47,8 @@ interface Device {
   index: number;
 }
 
+const drops = (says: string): EventRule => ({ above: "drops_thr", says });
+
 const tables = {
   nic: table({
     entity: "nic",
@@ -47,12 +58,24 @@ const tables = {
     metrics: {
       rx_bytes: counter("Bytes received.", "bytes"),
       rx_packets: counter("Packets received.", "packets"),
-      rx_errs: counter("Bad packets received.", "packets"),
-      rx_dropped: counter("Received packets dropped.", "packets"),
+      rx_errs: raises(
+        counter("Bad packets received.", "packets"),
+        drops("Number of receive errors"),
+      ),
+      rx_dropped: raises(
+        counter("Received packets dropped.", "packets"),
+        drops("Number of receive queue drops"),
+      ),
       tx_bytes: counter("Bytes sent.", "bytes"),
       tx_packets: counter("Packets sent.", "packets"),
-      tx_errs: counter("Packets that could not be sent.", "packets"),
-      tx_dropped: counter("Packets dropped before they were sent.", "packets"),
+      tx_errs: raises(
+        counter("Packets that could not be sent.", "packets"),
+        drops("Number of transmit errors"),
+      ),
+      tx_dropped: raises(
+        counter("Packets dropped before they were sent.", "packets"),
+        drops("Number of transmit queue drops"),
+      ),
       rxspeed_KB: gauge("Rate of receiving in the last period, in 1024 bytes.", "KB/s"),
       txspeed_KB: gauge("Rate of sending in the last period, in 1024 bytes.", "KB/s"),
       tc_sent_drop: counter("Packets dropped by the queueing discipline; 32 bits.", "packets"),

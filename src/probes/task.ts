@@ -50,7 +50,7 @@ export default bpfProbe({
     "sli_mem_*.mem_swapin": "the end of reading a page back passes no tracepoint",
     "proc_pygc": "garbage collections of Python are not observed",
   },
-  iterators: ["task_reading"],
+  iterators: [{ program: "task_reading" }],
   alive: "reading",
   tables,
 });

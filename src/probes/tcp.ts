@@ -1,19 +1,34 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** TCP connections per link (process, role, client, server) and per service. Kernel side: bpf/tcp.bpf.c. */
-import { address, id, nameOf, text, unknown, word } from "../core/labels.ts";
-import { bpfProbe, log2Bounds, mapTable, ofBuckets, ofField } from "../core/probe.ts";
+import type { EventRule } from "../core/event.ts";
+import { address, containerOf, id, nameOf, text, unknown, word } from "../core/labels.ts";
+import {
+  bpfProbe,
+  log2Bounds,
+  mapTable,
+  NAMESPACE_CAPABILITIES,
+  ofBuckets,
+  ofField,
+  raises,
+} from "../core/probe.ts";
 import { tcp } from "../gen/layouts.ts";
+
+const drops = (says: string): EventRule => ({ above: "drops_thr", says });
 
 const ADDRESSES = {
   client_ip: address("client_ip", "family"),
   server_ip: address("server_ip", "family"),
 } as const;
 
+const PROCESS = id("tgid");
+
+/** Given once, so that the tables of a link share their labels. */
 const LINK = {
   map: "tcp_link",
   entity: "tcp_link",
+  labels: { container_id: containerOf(PROCESS) },
   keys: {
-    tgid: id("tgid"),
+    tgid: PROCESS,
     role: id("role"),
     ...ADDRESSES,
     client_port: id("client_port"),
@@ -74,7 +89,10 @@ const LINK_TABLES = {
   tcp_srtt: mapTable(tcp, {
     ...LINK,
     metrics: {
-      syn_srtt: largest("now.syn_srtt_us", "Round trip of the handshake.", "us"),
+      syn_srtt: raises(largest("now.syn_srtt_us", "Round trip of the handshake.", "us"), {
+        above: "latency_thr",
+        says: "Round trip of the handshake",
+      }),
     },
   }),
   tcp_sockbuf: mapTable(tcp, {
@@ -93,15 +111,33 @@ const LINK_TABLES = {
     ...LINK,
     metrics: {
       retran_packets: ofField("counter", "retran_packets", "Segments sent again.", "segments"),
-      backlog_drops: ofField("counter", "backlog_drops", "Drops: backlog full.", "packets"),
-      sk_drops: ofField("counter", "sk_drops", "Packets that the socket dropped.", "packets"),
-      lost_out: largest("now.lost_out", "Segments taken for lost.", "segments"),
-      sacked_out: largest("now.sacked_out", "Segments selectively acknowledged.", "segments"),
-      filter_drops: ofField("counter", "filter_drops", "Drops: socket's filter.", "packets"),
+      backlog_drops: raises(
+        ofField("counter", "backlog_drops", "Drops: backlog full.", "packets"),
+        drops("Packets dropped as the backlog was full"),
+      ),
+      sk_drops: raises(
+        ofField("counter", "sk_drops", "Packets that the socket dropped.", "packets"),
+        drops("Packets that the socket dropped"),
+      ),
+      lost_out: raises(
+        largest("now.lost_out", "Segments taken for lost.", "segments"),
+        drops("Segments taken for lost"),
+      ),
+      sacked_out: raises(
+        largest("now.sacked_out", "Segments selectively acknowledged.", "segments"),
+        drops("Segments selectively acknowledged"),
+      ),
+      filter_drops: raises(
+        ofField("counter", "filter_drops", "Drops: socket's filter.", "packets"),
+        drops("Packets dropped by the socket's filter"),
+      ),
       tmout_count: ofField("counter", "tmout_count", "Ends by time-out.", "count"),
       snd_buf_limit_count: ofField("counter", "snd_buf_limit_count", "Send memory short.", "count"),
       rmem_scheduls: ofField("counter", "rmem_scheduls", "Receive memory short.", "count"),
-      tcp_oom: ofField("counter", "tcp_oom", "Resets for want of TCP memory.", "count"),
+      tcp_oom: raises(ofField("counter", "tcp_oom", "Resets for want of TCP memory.", "count"), {
+        above: 0,
+        says: "Resets for want of TCP memory",
+      }),
       send_rsts: ofField("counter", "send_rsts", "Resets sent.", "count"),
       receive_rsts: ofField("counter", "receive_rsts", "Resets received.", "count"),
       sk_err: largest("now.sk_err", "Error of a socket.", "errno"),
@@ -177,8 +213,14 @@ const METRIC_TABLES = {
       avl_snd_wnd: spread("avl_snd_wnd", WINDOW_BOUNDS, "Peer's window still free.", "bytes"),
       zero_rcv_wnd_count: total("zero_rcv_wnd_count", "Readings with our window shut.", "count"),
       zero_snd_wnd_count: total("zero_snd_wnd_count", "Readings with peer's window shut.", "count"),
-      zero_win_rx_ratio: ofField("gauge", "zero_rx_ppm", "Of those per byte.", "ratio", 1e-6),
-      zero_win_tx_ratio: ofField("gauge", "zero_tx_ppm", "Of those per byte.", "ratio", 1e-6),
+      zero_win_rx_ratio: raises(
+        ofField("gauge", "zero_rx_ppm", "Of those per byte.", "ratio", 1e-6),
+        { above: "res_upper_thr", says: "Closed windows received for each byte" },
+      ),
+      zero_win_tx_ratio: raises(
+        ofField("gauge", "zero_tx_ppm", "Of those per byte.", "ratio", 1e-6),
+        { above: "res_upper_thr", says: "Closed windows sent for each byte" },
+      ),
       rto: spread("rto", TIMER_BOUNDS, "Time until a segment is sent again.", "ms"),
       ato: spread("ato", TIMER_BOUNDS, "Time by which an ACK may be put off.", "ms"),
       syn_srtt: spread("syn_srtt", TIME_BOUNDS, "Round trip of the handshake.", "us"),
@@ -267,7 +309,11 @@ const TROUBLE_TABLES = {
     entity: "tcp_reset",
     keys: {
       direction: word("direction", ["sent", "received"]),
-      reason: nameOf("reason", { type: "sk_rst_reason", prefix: "SK_RST_REASON_" }),
+      reason: nameOf("reason", {
+        type: "sk_rst_reason",
+        prefix: "SK_RST_REASON_",
+        none: 0xffff_ffff,
+      }),
       state: word("state", TCP_STATES),
       tgid: id("tgid"),
       peer_ip: address("peer_ip", "family"),
@@ -296,9 +342,41 @@ const TROUBLE_TABLES = {
   }),
 };
 
+const DELAY_BOUNDS = [1e6, 1e7, 1e8, 1e9, 1e10];
+
+const DELAY_TABLES = {
+  proc_flow_perf: mapTable(tcp, {
+    map: "tcp_delays",
+    entity: "proc_flow_perf",
+    on: false,
+    programs: ["tcp_delay_segment", "tcp_delay_sent", "tcp_delay_read"],
+    keys: {
+      tgid: PROCESS,
+      role: word("role", ["server", "client"]),
+      remote_ip: address("remote_ip", "family"),
+      server_port: id("server_port"),
+    },
+    metrics: {
+      sys_delay: ofBuckets(
+        { field: "sys_delay.slots", sum: "sys_delay.sum" },
+        DELAY_BOUNDS,
+        "From the arrival of data to its reading.",
+        "ns",
+      ),
+      net_delay: ofBuckets(
+        { field: "net_delay.slots", sum: "net_delay.sum" },
+        DELAY_BOUNDS,
+        "From the writing of data to its acknowledgement.",
+        "ns",
+      ),
+    },
+  }),
+};
+
 export default bpfProbe({
   name: "tcp",
   help: "TCP connections of this host by process and peer, from iter/tcp and inet_sock_set_state.",
+  capabilities: NAMESPACE_CAPABILITIES,
   layout: tcp,
   // The original's -c and report_cport.
   constants: (settings, tables) => ({
@@ -309,7 +387,11 @@ export default bpfProbe({
     want_resets: Number(tables.has("tcp_reset")),
     want_drops: Number(tables.has("net_drop")),
   }),
-  iterators: ["tcp_owners", "tcp_living"],
+  iterators: [
+    // Every 6th reading too (30 s), for sockets that were handed over.
+    { program: "tcp_owners", wishes: "owner_wishes", every: 6 },
+    { program: "tcp_living" },
+  ],
   namespaces: "net_namespaces",
   optional: [
     "tcp_limit",
@@ -321,7 +403,13 @@ export default bpfProbe({
     "net_drop_old",
   ],
   choices: [["tcp_reset_sent", "tcp_reset_sent_old"], ["net_drop", "net_drop_old"]],
-  ceilings: ["tcp_link", "tcp_metric", "tcp_service", "tcp_resets"],
+  ceilings: ["tcp_link", "tcp_metric", "tcp_service", "tcp_resets", "tcp_delays"],
   alive: "reading",
-  tables: { ...LINK_TABLES, ...METRIC_TABLES, ...SERVICE_TABLES, ...TROUBLE_TABLES },
+  tables: {
+    ...LINK_TABLES,
+    ...METRIC_TABLES,
+    ...SERVICE_TABLES,
+    ...TROUBLE_TABLES,
+    ...DELAY_TABLES,
+  },
 });

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Runs an eBPF probe: loads its object, runs its iterators and carries its maps into tables on each tick. */
 import type { LabelHost } from "../core/labels.ts";
-import type { BpfProbe, MapTable, RunningProbe, Settings } from "../core/probe.ts";
+import type { BpfProbe, IteratorUse, MapTable, RunningProbe, Settings } from "../core/probe.ts";
 import type { Store } from "../core/store.ts";
 import type { Table } from "../core/table.ts";
 import type { IterReader } from "./iter_reader.ts";
@@ -51,11 +51,12 @@ export async function startBpf(probe: BpfProbe, host: BpfHost): Promise<RunningP
   });
   const tables: Table[] = [];
   try {
-    object.demand(probe.optional);
+    object.demand([...probe.optional, ...Object.values(probe.tables).flatMap((it) => it.programs)]);
     for (const { map, key, value } of probe.entries(host.settings)) {
       object.table(map).update(key, value);
     }
     for (const note of object.notes) host.log(note);
+    leaveOutTables(specs, object, { log: host.log, optional: probe.optional });
     return new RunningBpf(
       probe,
       object,
@@ -66,6 +67,24 @@ export async function startBpf(probe: BpfProbe, host: BpfHost): Promise<RunningP
     for (const table of tables) host.store.remove(table);
     object[Symbol.dispose]();
     throw error;
+  }
+}
+
+/** A table whose own programs this kernel does not run would show zeros. */
+function leaveOutTables(
+  specs: Map<string, MapTable>,
+  object: BpfObject,
+  { log, optional }: Pick<BpfHost, "log"> & { readonly optional: readonly string[] },
+): void {
+  for (const [name, { programs }] of [...specs]) {
+    // Without an optional one only columns are left out.
+    const missing = programs.find((program) =>
+      !object.isAttached(program) && !optional.includes(program)
+    );
+    if (missing === undefined) continue;
+    specs.delete(name);
+    const reason = object.hooks.find(({ program }) => program === missing)?.reason ?? missing;
+    log(`Table "${name}" is left out: ${reason}`);
   }
 }
 
@@ -113,13 +132,17 @@ function addTables(
 }
 
 interface WiredIterator {
+  readonly use: IteratorUse;
   readonly reader: IterReader;
   /** Shows one network namespace at a time. */
   readonly ofSockets: boolean;
+  /** Its one entry says whether the iterator is wanted. */
+  readonly wishes: MapReader | undefined;
 }
 
 /** Readings between two searches for new C libraries. */
 const SCAN_READINGS = 12;
+const FIRST_ENTRY = new Uint8Array(4);
 
 class RunningBpf implements RunningProbe {
   readonly #object: BpfObject;
@@ -142,10 +165,12 @@ class RunningBpf implements RunningProbe {
     this.#store = store;
     this.#targets = targets;
     const hooks: Readonly<Record<string, string>> = probe.layout.programs;
-    this.#iterators = probe.iterators.filter((program) => object.isAttached(program))
-      .map((program) => ({
-        reader: object.iterator(program),
-        ofSockets: SOCKET_ITERATORS.has(hooks[program]!),
+    this.#iterators = probe.iterators.filter(({ program }) => object.isAttached(program))
+      .map((use) => ({
+        use,
+        reader: object.iterator(use.program),
+        ofSockets: SOCKET_ITERATORS.has(hooks[use.program]!),
+        wishes: use.wishes === undefined ? undefined : object.table(use.wishes),
       }));
     if (probe.namespaces !== undefined) {
       this.#namespaces = new NetNamespaces(libbpf, object.iterator(probe.namespaces, "net_record"));
@@ -169,14 +194,26 @@ class RunningBpf implements RunningProbe {
   }
 
   tick(now: number): void {
-    if (++this.#readings % SCAN_READINGS === 0) this.#userProbes?.scan();
+    if (this.#readings % SCAN_READINGS === SCAN_READINGS - 1) this.#userProbes?.scan();
     const namespaces = this.#namespaces;
     namespaces?.list();
-    for (const { reader, ofSockets } of this.#iterators) {
-      if (ofSockets && namespaces !== undefined) namespaces.read(reader);
-      else reader.read();
+    for (const iterator of this.#iterators) {
+      if (!this.#isWanted(iterator)) continue;
+      const { reader, ofSockets, use } = iterator;
+      const read = (run: number) => use.untilRecord ? reader.readFirst(run) : reader.drain(run);
+      if (ofSockets && namespaces !== undefined) namespaces.each(reader, read);
+      else read(reader.create());
     }
+    this.#readings++;
     for (const feed of this.#feeds) feed.read(now);
+  }
+
+  #isWanted({ use: { every = 0 }, wishes }: WiredIterator): boolean {
+    if (wishes === undefined) return true;
+    const wish = wishes.lookup(FIRST_ENTRY)?.numbers[0] ?? 0;
+    // A wish that comes from now on is for the next reading.
+    if (wish !== 0) wishes.update(FIRST_ENTRY, new Uint8Array(wishes.layout.value.size));
+    return wish !== 0 || (every > 0 && this.#readings % every === 0);
   }
 
   stop(): void {

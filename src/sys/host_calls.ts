@@ -28,6 +28,7 @@ export class LibcHostCalls implements HostCalls, Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#sizes?.close();
     this.#libc?.close();
     this.#libc = this.#sizes = this.#routes = undefined;
   }

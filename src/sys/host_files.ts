@@ -56,6 +56,7 @@ const SOON_MS = 20_000;
 
 /** Links to whoever reads: below a root, this container's instead of the host's. */
 const OWN_REGEXP = /^proc\/(?:(net)|self)(?=\/|$)/;
+const DESCRIPTORS_REGEXP = /^proc\/\d+\/fd$/;
 /** The kernel writes these in one go, so that a part is the whole: not to ask for the end saves a sixth of the time. */
 const ONE_PART_REGEXP = /^sys\/fs\/cgroup\/.*\/(?!cgroup\.|tasks$)[^/]+$/;
 const OS_ERROR_REGEXP = /\(os error (\d+)\)/;
@@ -75,6 +76,8 @@ export class RootFiles implements HostFiles, Disposable {
   readonly #clock: () => number;
   #idleSince = 0;
   #buffer: Uint8Array;
+  /** Whether the size of a folder of descriptors is their number; undefined until it was tried. */
+  #sizeIsCount: boolean | undefined;
 
   constructor({
     root = "",
@@ -106,21 +109,36 @@ export class RootFiles implements HostFiles, Disposable {
     );
   }
 
-  readOptional(path: string): Uint8Array | undefined {
-    const size = this.#load(path);
+  readOptional(path: string, maxBytes = Infinity): Uint8Array | undefined {
+    const size = this.#load(path, maxBytes);
     return size >= 0 ? this.#buffer.subarray(0, size) : undefined;
   }
 
-  list(path: string): string[] {
+  async readLater(path: string): Promise<Uint8Array | undefined> {
     const full = this.#resolve(path);
-    const names: string[] = [];
     try {
-      for (const { name } of Deno.readDirSync(full)) names.push(name);
+      return await Deno.readFile(full);
     } catch (error) {
       const errno = errnoOf(error);
-      if (!ABSENT.has(errno)) throw new KernelError("list", full, errno, errnoName(errno));
+      if (!ABSENT.has(errno)) throw new KernelError("read", full, errno, errnoName(errno));
+      return undefined;
     }
-    return names;
+  }
+
+  list(path: string): string[] {
+    return this.#list(path) ?? [];
+  }
+
+  /** Since 6.2 (commit f1f1f2569901) the size of /proc/PID/fd is the number of its entries: found out by trial. */
+  count(path: string): number {
+    if (!DESCRIPTORS_REGEXP.test(path)) return this.#list(path)?.length ?? NaN;
+    const size = this.#sizeIsCount === false ? 0 : this.#sizeOf(path);
+    if (Number.isNaN(size) || (this.#sizeIsCount && size > 0)) return size;
+    const count = this.#list(path)?.length ?? NaN;
+    // A process that opens files meanwhile, or a root of plain files, decides nothing.
+    if (count > 0 && size === 0) this.#sizeIsCount = false;
+    else if (count > 0 && size === count) this.#sizeIsCount = true;
+    return count;
   }
 
   link(path: string): string | undefined {
@@ -139,12 +157,37 @@ export class RootFiles implements HostFiles, Disposable {
     this.#kept.clear();
   }
 
+  #list(path: string): string[] | undefined {
+    const full = this.#resolve(path);
+    const names: string[] = [];
+    try {
+      for (const { name } of Deno.readDirSync(full)) names.push(name);
+      return names;
+    } catch (error) {
+      const errno = errnoOf(error);
+      if (!ABSENT.has(errno)) throw new KernelError("list", full, errno, errnoName(errno));
+      // A process that ended while it was listed has no names left.
+      return names.length > 0 ? names : undefined;
+    }
+  }
+
+  #sizeOf(path: string): number {
+    const full = this.#resolve(path);
+    try {
+      return Deno.statSync(full).size;
+    } catch (error) {
+      const errno = errnoOf(error);
+      if (!ABSENT.has(errno)) throw new KernelError("look up", full, errno, errnoName(errno));
+      return NaN;
+    }
+  }
+
   /** Fills the buffer; the size, or the negative errno of a file that is absent. */
-  #load(path: string): number {
+  #load(path: string, maxBytes = Infinity): number {
     const kept = this.#kept.get(path);
     if (kept !== undefined) {
       this.#kept.delete(path);
-      const size = this.#fill(kept.file, kept.onePart);
+      const size = this.#fill(kept.file, maxBytes, kept.onePart);
       if (size > 0) {
         kept.used = this.#clock();
         this.#kept.set(path, kept);
@@ -154,17 +197,17 @@ export class RootFiles implements HostFiles, Disposable {
       // Its device went and came back, or it does not support a second reading: once more from a fresh descriptor.
       kept.file.close();
     }
-    let size = this.#open(path);
+    let size = this.#open(path, maxBytes);
     if (TOO_MANY.has(-size) && this.#kept.size > 0) {
       this[Symbol.dispose]();
-      size = this.#open(path);
+      size = this.#open(path, maxBytes);
     }
     if (size >= 0 || ABSENT.has(-size)) return size;
     const detail = -size === ERRNO.EFBIG ? `more than ${this.#maxBytes} bytes` : undefined;
     throw new KernelError("read", this.#resolve(path), -size, errnoName(-size), detail);
   }
 
-  #open(path: string): number {
+  #open(path: string, maxBytes: number): number {
     let file: Deno.FsFile;
     try {
       file = Deno.openSync(this.#resolve(path));
@@ -172,7 +215,7 @@ export class RootFiles implements HostFiles, Disposable {
       return -errnoOf(error);
     }
     const onePart = ONE_PART_REGEXP.test(path);
-    const size = this.#fill(file, onePart);
+    const size = this.#fill(file, maxBytes, onePart);
     // Files with blocks on a disk (a root made of plain files) may be replaced, which a kept descriptor would not see.
     if (size > 0 && this.#maxKept > 0 && KEPT_REGEXP.test(path) && file.statSync().blocks === 0) {
       this.#keep(path, file, onePart);
@@ -206,12 +249,13 @@ export class RootFiles implements HostFiles, Disposable {
   }
 
   /** Reads from the start to the end: the kernel gives a long file in several parts. Size or negative errno. */
-  #fill(file: Deno.FsFile, onePart: boolean): number {
+  #fill(file: Deno.FsFile, maxBytes: number, onePart: boolean): number {
     try {
       file.seekSync(0, Deno.SeekMode.Start);
       let size = 0;
       let request = FIRST_REQUEST;
       for (;;) {
+        if (size >= maxBytes) return maxBytes;
         if (size === this.#buffer.length && !this.#grow()) return -ERRNO.EFBIG;
         const read = file.readSync(this.#buffer.subarray(size, size + request));
         if (read === null || read === 0) return size;

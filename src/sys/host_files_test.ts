@@ -154,6 +154,37 @@ Deno.test("list names what a folder holds", () => {
   assert.ok(files.list("proc").includes(String(Deno.pid)));
 });
 
+Deno.test("readOptional gives the first bytes of a file that may be of any size", () => {
+  using root = tempRoot();
+  Deno.writeTextFileSync(`${root.path}/file`, "x".repeat(300_000));
+  using files = new RootFiles({ root: root.path, maxBytes: 100_000 });
+  for (const bytes of [1, 4096, 5000, 99_999]) {
+    assert.equal(files.readOptional("file", bytes)?.length, bytes);
+  }
+  assert.equal(files.readOptional("none", 10), undefined);
+});
+
+Deno.test("count tells how many names a folder has, also one of descriptors, now and later", () => {
+  using root = tempRoot();
+  Deno.mkdirSync(`${root.path}/proc/7/fd`, { recursive: true });
+  for (let i = 0; i < 13; i++) Deno.writeTextFileSync(`${root.path}/proc/7/fd/${i}`, "");
+  using plain = new RootFiles({ root: root.path });
+  for (let round = 0; round < 3; round++) assert.equal(plain.count("proc/7/fd"), 13);
+  assert.equal(plain.count("proc/7"), 1);
+  assert.equal(plain.count("proc/8/fd"), NaN);
+
+  using files = new RootFiles();
+  const path = `proc/${Deno.pid}/fd`;
+  const before = files.count(path);
+  const more = Array.from({ length: 31 }, () => Deno.openSync("/dev/null"));
+  try {
+    assert.equal(files.count(path) - before, 31);
+  } finally {
+    for (const file of more) file.close();
+  }
+  assert.equal(files.count("proc/4194305/fd"), NaN);
+});
+
 Deno.test("link says where a symbolic link points, and nothing where there is none", () => {
   using files = new RootFiles();
   assert.equal(files.link("proc/self/ns/net"), Deno.readLinkSync("/proc/self/ns/net"));

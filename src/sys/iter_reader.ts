@@ -50,6 +50,15 @@ export class IterReader {
     }
   }
 
+  /** Runs the iterator up to its first record. */
+  readFirst(fd: number): void {
+    try {
+      this.#fill(fd, this.#buffer.length - 1); // room for one byte: the kernel stops when that is filled
+    } finally {
+      this.#libbpf.libc.close(fd);
+    }
+  }
+
   #drain(fd: number, visit?: (bytes: Uint8Array, offset: number) => void): number {
     let records = 0;
     let rest = 0;

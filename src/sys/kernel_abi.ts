@@ -5,6 +5,7 @@
  */
 export const ABI = {
   MADV_DONTNEED: 4,
+  M_MMAP_THRESHOLD: -3,
   "sizeof(struct bpf_object_open_opts)": 80,
   "offsetof(struct bpf_object_open_opts, object_name)": 8,
   "offsetof(struct bpf_object_open_opts, btf_custom_path)": 48,
@@ -16,6 +17,9 @@ export const ABI = {
   "BPF_RINGBUF_HDR_SZ": 8,
   "BPF_RINGBUF_BUSY_BIT": 0x8000_0000,
   "BPF_RINGBUF_DISCARD_BIT": 0x4000_0000,
+  "CAP_DAC_OVERRIDE": 1,
+  "CAP_DAC_READ_SEARCH": 2,
+  "CAP_SYS_PTRACE": 19,
   "CAP_SYS_ADMIN": 21,
   "CAP_PERFMON": 38,
   "CAP_BPF": 39,
@@ -25,6 +29,10 @@ export const ABI = {
   "PROT_WRITE": 2,
   "MFD_CLOEXEC": 1,
   "MNT_DETACH": 2,
+  "AF_UNIX": 1,
+  "SOCK_DGRAM | SOCK_CLOEXEC": 0x8_0002,
+  "MSG_DONTWAIT | MSG_NOSIGNAL": 0x4040,
+  "sizeof(struct sockaddr_un)": 110,
   "AF_NETLINK": 16,
   "SOCK_RAW": 3,
   "SOCK_CLOEXEC": 0x8_0000,

@@ -70,8 +70,14 @@ export const LIBC_SYMBOLS = {
     result: "isize",
     nonblocking: true,
   },
+  sendto: {
+    c: "ssize_t (int, const void *, size_t, int, const struct sockaddr *, unsigned int)",
+    parameters: ["i32", "buffer", "usize", "i32", "buffer", "u32"],
+    result: "isize",
+  },
   shutdown: { c: "int (int, int)", parameters: ["i32", "i32"], result: "i32" },
   malloc_trim: { c: "int (size_t)", parameters: ["usize"], result: "i32" },
+  mallopt: { c: "int (int, int)", parameters: ["i32", "i32"], result: "i32" },
   mount: {
     c: "int (const char *, const char *, const char *, unsigned long, const void *)",
     parameters: ["buffer", "buffer", "buffer", "usize", "buffer"],
@@ -227,6 +233,9 @@ export function openLibc(): { readonly symbols: LibcCalls; close(): void } {
 /** In the order of their dependence: the loader finds an earlier one by its soname. */
 const LIBRARIES = ["libz.so.1", "libelf.so.1", "libbpf.so.1"] as const;
 
+/** A larger piece of memory goes back to the kernel as soon as it is freed. */
+const MMAP_THRESHOLD_BYTES = 256 * 1024;
+
 /** Both libraries, opened. To be closed after everything that was made with it. */
 export class Libbpf {
   readonly bpf: Calls<typeof LIBBPF_SYMBOLS>;
@@ -243,6 +252,9 @@ export class Libbpf {
     const libc = openLibc();
     this.#open.push(libc);
     this.libc = libc.symbols;
+    // Left to itself, the C library raises this limit to the size of what was freed last, and then keeps the kernel's
+    // type data, which each load reads, in its heap: 11 MB more resident.
+    this.libc.mallopt(ABI.M_MMAP_THRESHOLD, MMAP_THRESHOLD_BYTES);
     try {
       this.#errno = new Deno.UnsafePointerView(this.libc.__errno_location()!);
       this.bpf = this.#openLibraries(embedded);

@@ -4,9 +4,10 @@
  * labels share a row, which shows their sum. A key whose rows expired is deleted from the map too.
  */
 import { ByteIndex } from "../core/byte_index.ts";
-import { KeyView, type LabelHost, type LabelReader } from "../core/labels.ts";
+import { KeyView, type LabelHost } from "../core/labels.ts";
 import type { FieldMetric, MapTable } from "../core/probe.ts";
 import type { Table } from "../core/table.ts";
+import { RowLabels, type RowViews } from "./row_labels.ts";
 import type { MapReader, Row } from "./table_reader.ts";
 
 export interface Target {
@@ -22,9 +23,10 @@ interface Side extends Target {
   readonly scales: readonly number[];
   /** Columns of what holds only while the row's thing lives. */
   readonly gauges: readonly number[];
-  /** Whether a label may change while its key stays, and by the number of the key: the labels shown. */
-  readonly changes: boolean;
-  readonly shown: (readonly string[])[];
+  /** Shared by tables that show the same labels. */
+  readonly labels: RowLabels;
+  /** The table's columns that are written; replaced when the table grows. */
+  arrays: readonly Float64Array[];
   readonly slots: number[];
   readonly generations: number[];
   /** By slot: the reading that wrote it last. */
@@ -44,23 +46,30 @@ export class MapFeed {
   readonly #reader: MapReader;
   readonly #sides: readonly Side[];
   readonly #index: ByteIndex;
-  readonly #key: KeyView;
-  readonly #value: KeyView;
+  readonly #views: RowViews;
   /** Position of the field that tells life, or -1. */
   readonly #alive: number;
-  readonly #labels: LabelHost;
+  readonly #labels: readonly RowLabels[];
   /** By the number of the key: its last value, and the last reading that had the key. */
   readonly #lastAlive: number[] = [];
   readonly #lastSeen: number[] = [];
   #reading = 0;
 
   constructor(reader: MapReader, targets: readonly Target[], { alive, labels }: FeedOptions) {
-    this.#labels = labels;
     this.#reader = reader;
-    this.#sides = targets.map((target) => sideOf(target, reader));
+    const shared: RowLabels[] = [];
+    this.#sides = targets.map((target) => {
+      const { labelReaders } = target.spec;
+      let rowLabels = shared.find((other) => other.isOf(labelReaders));
+      if (rowLabels === undefined) shared.push(rowLabels = new RowLabels(labelReaders, labels));
+      return sideOf(target, reader, rowLabels);
+    });
+    this.#labels = shared;
     this.#index = new ByteIndex(reader.keySize);
-    this.#key = new KeyView(reader.layout.key);
-    this.#value = new KeyView(reader.layout.value);
+    this.#views = {
+      key: new KeyView(reader.layout.key),
+      value: new KeyView(reader.layout.value),
+    };
     this.#alive = alive !== undefined && Object.hasOwn(reader.layout.value.fields, alive)
       ? reader.indexOf(alive)
       : -1;
@@ -78,10 +87,8 @@ export class MapFeed {
     if (number < 0) {
       number = this.#index.add(row.keys, row.keyOffset);
       this.#lastAlive[number] = NaN;
-      for (const side of this.#sides) {
-        side.slots[number] = -1;
-        side.shown[number] = [];
-      }
+      for (const labels of this.#labels) labels.forget(number);
+      for (const side of this.#sides) side.slots[number] = -1;
     }
     this.#lastSeen[number] = this.#reading;
     const alive = this.#alive < 0 ? this.#reading : row.numbers[this.#alive]!;
@@ -99,64 +106,52 @@ export class MapFeed {
     const slot = slots[number]!;
     if (slot >= 0 && generations[number] === table.generation(slot)) {
       if (!renew) return slot;
-      if (!this.#hasChanged(side, number, row)) {
+      if (!side.labels.changes || !this.#hasChanged(side, number, row)) {
         table.renew(slot, now);
         return slot;
       }
-      return this.#make(side, number, side.shown[number]!, now);
+      return this.#make(side, number, row, now);
     }
     if (!renew) return -1;
-    const { only, labelReaders } = side.spec;
+    const { only } = side.spec;
     if (only !== undefined) {
-      const key = this.#key.at(row.keys, row.keyOffset);
+      const key = this.#views.key.at(row.keys, row.keyOffset);
       if (key.number(only.field) !== only.value) return -1;
     }
-    const labels = labelReaders.map((label) => this.#read(label, row));
-    if (side.changes) side.shown[number] = labels;
-    return this.#make(side, number, labels, now);
+    return this.#make(side, number, row, now);
+  }
+
+  #hasChanged({ labels }: Side, number: number, row: Row): boolean {
+    return labels.hasChanged(number, this.#at(row), this.#reading);
+  }
+
+  #at(row: Row): RowViews {
+    this.#views.key.at(row.keys, row.keyOffset);
+    this.#views.value.at(row.values, row.valueOffset);
+    return this.#views;
   }
 
   /** The row with these labels is the key's from now on: the same as before unless the label that changed is a key. */
-  #make(side: Side, number: number, labels: readonly string[], now: number): number {
+  #make(side: Side, number: number, row: Row, now: number): number {
     const { table, slots, generations } = side;
-    const made = table.row(labels, now);
+    const made = table.row(side.labels.read(number, this.#at(row)), now);
     slots[number] = made;
     if (made >= 0) generations[number] = table.generation(made);
     return made;
-  }
-
-  #read(label: LabelReader, row: Row, before?: string): string {
-    const view = label.part === "value"
-      ? this.#value.at(row.values, row.valueOffset)
-      : this.#key.at(row.keys, row.keyOffset);
-    return label.read(view, this.#labels, before);
-  }
-
-  /** Reads the labels again that may change. */
-  #hasChanged(side: Side, number: number, row: Row): boolean {
-    if (!side.changes) return false;
-    const before = side.shown[number]!;
-    const { labelReaders } = side.spec;
-    let changed = false;
-    for (let i = 0; i < labelReaders.length; i++) {
-      const label = labelReaders[i]!;
-      if (label.changes !== true) continue;
-      const text = this.#read(label, row, before[i]);
-      if (text === before[i]) continue;
-      side.shown[number] = side.shown[number]!.map((old, at) => at === i ? text : old);
-      changed = true;
-    }
-    return changed;
   }
 
   #write(side: Side, slot: number, numbers: Float64Array, lives: boolean): void {
     const { table, columns, sources, scales, written, gauges } = side;
     const again = written[slot] === this.#reading;
     written[slot] = this.#reading;
-    for (let i = 0; i < columns.length; i++) {
+    if (side.arrays[0] !== table.values(columns[0]!)) {
+      side.arrays = columns.map((column) => table.values(column));
+    }
+    const { arrays } = side;
+    for (let i = 0; i < arrays.length; i++) {
       const value = numbers[sources[i]!]! * scales[i]!;
-      if (again) table.add(slot, columns[i]!, value);
-      else table.set(slot, columns[i]!, value);
+      if (again) arrays[i]![slot]! += value;
+      else arrays[i]![slot] = value;
     }
     // Its totals stay for the time-out; what it measures last is not so any more.
     if (!lives && !again) { for (const column of gauges) table.set(slot, column, NaN); }
@@ -189,7 +184,7 @@ export class MapFeed {
   }
 }
 
-function sideOf(target: Target, reader: MapReader): Side {
+function sideOf(target: Target, reader: MapReader, labels: RowLabels): Side {
   const { spec, table } = target;
   const paths = Object.entries(spec.metrics).flatMap(([name, metric]) =>
     pathsOf(metric, table.column(name), reader)
@@ -201,8 +196,8 @@ function sideOf(target: Target, reader: MapReader): Side {
     scales: paths.map(({ scale }) => scale),
     gauges: Object.keys(spec.metrics).filter((name) => spec.metrics[name]!.type === "gauge")
       .map((name) => table.column(name)),
-    changes: spec.labelReaders.some(({ changes }) => changes === true),
-    shown: [],
+    labels,
+    arrays: [],
     slots: [],
     generations: [],
     written: [],

@@ -48,6 +48,7 @@ export class MountSizes implements Pick<HostCalls, "mountSizes"> {
   readonly #underWay = new Map<string, Call>();
   /** Answers that came too late for their reading: good for the next one, if that has to wait as well. */
   readonly #late = new Map<string, MountAnswer>();
+  #closed = false;
 
   constructor(
     { root = "", calls, now = () => performance.now(), patienceMs = PATIENCE_MS }:
@@ -57,6 +58,11 @@ export class MountSizes implements Pick<HostCalls, "mountSizes"> {
     this.#calls = calls;
     this.#now = now;
     this.#patienceMs = patienceMs;
+  }
+
+  /** From now on nobody is asked: the library is about to be closed. */
+  close(): void {
+    this.#closed = true;
   }
 
   /** Calls that have not come back, each on a thread. */
@@ -71,7 +77,8 @@ export class MountSizes implements Pick<HostCalls, "mountSizes"> {
     const end = this.#now() + READING_MS;
     // One behind the other: two at a time cost twice the CPU, as the runtime then wakes a second thread.
     for (const mount of mounts) {
-      answers.push(this.#now() < end ? await this.#ask(mount) : this.#unasked(mount));
+      const isTime = !this.#closed && this.#now() < end;
+      answers.push(isTime ? await this.#ask(mount) : this.#unasked(mount));
     }
     return answers;
   }

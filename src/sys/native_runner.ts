@@ -13,8 +13,11 @@ import type {
   Tables,
   Writers,
 } from "../core/probe.ts";
+import { Snooper } from "../core/proc_filter.ts";
+import { ProcessTable } from "../core/process_table.ts";
 import type { Store } from "../core/store.ts";
 import type { Table } from "../core/table.ts";
+import { pageSize, ProcTasks } from "./proc_tasks.ts";
 
 /** What all probes share of ProbeHost may be missing: then the probe has its own, knows no names and no mounts. */
 export interface NativeHost extends Partial<ProbeHost> {
@@ -105,11 +108,17 @@ class TableWriter implements RowWriter {
   }
 }
 
-function sharedOf({ files, calls, containers, names }: NativeHost): ProbeHost {
+function sharedOf({ files, ...given }: NativeHost): ProbeHost {
+  const clock = () => performance.now();
+  const containers = given.containers ?? new ContainerLookup(files, { clock });
   return {
-    calls: calls ?? NO_CALLS,
-    containers: containers ?? new ContainerLookup(files, { clock: () => performance.now() }),
-    names: names ?? NAMELESS,
+    calls: given.calls ?? NO_CALLS,
+    containers,
+    names: given.names ?? NAMELESS,
+    tasks: given.tasks ?? new ProcTasks(files, pageSize()),
+    processes: given.processes ??
+      new ProcessTable(files, { clock, containerOf: (pid) => containers.idOf(pid) }),
+    snooper: given.snooper ?? new Snooper(),
   };
 }
 

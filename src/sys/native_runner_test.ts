@@ -11,6 +11,8 @@ const settings: Settings = {
   text: (_name, fallback) => fallback,
   flag: (_name, fallback) => fallback,
   pattern: (_name, fallback) => new RegExp(fallback),
+  list: () => [],
+  fileText: () => "",
 };
 
 function newHost(maxRows = 100) {

@@ -48,22 +48,21 @@ export class NetNamespaces {
     this.others = found;
   }
 
-  /** Runs the iterator of sockets in our own namespace and in each other one. Throws KernelError. */
-  read(sockets: IterReader, visit?: (bytes: Uint8Array, offset: number) => void): number {
-    let records = sockets.read(visit);
-    if (this.others.length === 0) return records;
+  /** Makes a run of the iterator of sockets in our own namespace and in each other one. Throws KernelError. */
+  each(sockets: IterReader, read: (run: number) => void): void {
+    read(sockets.create());
+    if (this.others.length === 0) return;
     const home = this.#open(OWN);
     if (home < 0) throw this.#libbpf.lastFailure("open", OWN);
     try {
       for (const { pid } of this.others) {
         const run = this.#createIn(pid, home, sockets);
         if (run === undefined) this.skipped++;
-        else records += sockets.drain(run, visit);
+        else read(run);
       }
     } finally {
       this.#libbpf.libc.close(home);
     }
-    return records;
   }
 
   /** Only the making of the run happens in the process's namespace; undefined: it is gone, or not for us. */

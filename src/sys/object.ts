@@ -24,6 +24,9 @@ import { attachRefusal, type Refused } from "./verdict.ts";
 /** Such programs are hooked up by `attachUser`. */
 const USER_HOOK = "uprobe";
 
+/** One at a time: what libbpf parses for two at once is left behind in pieces, 17 MB more resident for good. */
+const loading = new WeakMap<Libbpf, Promise<void>>();
+
 export class BpfObject {
   readonly name: string;
   /** How each wanted program is hooked up, or why not. */
@@ -58,12 +61,20 @@ export class BpfObject {
    * Loads off the event loop, then attaches program by program. A program that is refused becomes a verdict. Throws
    * Unsupported when this host can run no eBPF at all, KernelError when not even the maps can be made.
    */
-  static async load(libbpf: Libbpf, image: ObjectImage): Promise<BpfObject> {
+  static load(libbpf: Libbpf, image: ObjectImage): Promise<BpfObject> {
+    const before = loading.get(libbpf) ?? Promise.resolve();
+    const load = before.then(() => BpfObject.#load(libbpf, image));
+    loading.set(libbpf, load.then(() => {}, () => {}));
+    return load;
+  }
+
+  static async #load(libbpf: Libbpf, image: ObjectImage): Promise<BpfObject> {
     demandBpf(image.btfPath);
     try {
       const object = new BpfObject(libbpf, image, await loadObject(libbpf, image));
       try {
         object.#attachAll();
+        object.#excuseReplaced();
       } catch (error) {
         object[Symbol.dispose]();
         throw error;
@@ -188,6 +199,16 @@ export class BpfObject {
         this.hooks.push({ program, hook, state: "unsupported", reason, ...(mend && { mend }) });
       }
     }
+  }
+
+  /** A program of a choice that the kernel refused is no failure when another one does its work. */
+  #excuseReplaced(): void {
+    this.hooks.forEach((verdict, i) => {
+      const other = this.#choiceOf(verdict.program).find((name) => this.#links.has(name));
+      if (verdict.state !== "failed" || other === undefined) return;
+      const reason = `${verdict.reason ?? "refused"}; "${other}" does its work`;
+      this.hooks[i] = { ...verdict, state: "unsupported", reason };
+    });
   }
 
   #choiceOf(program: string): readonly string[] {

@@ -55,7 +55,7 @@ export class IdleMemory {
 
   /** To be called every ten seconds. */
   giveBack(): void {
-    if (this.#times % COLLECT_EVERY === COLLECT_EVERY - 1) this.#collect();
+    if (this.#times % COLLECT_EVERY === 0) this.#collect();
     if (this.#times++ % LOOK_EVERY === 0) {
       this.#mappings = cleanFileMappings(Deno.readTextFileSync("/proc/self/smaps"));
       this.#libc.malloc_trim(0n);

@@ -163,6 +163,7 @@ async function agent(name: string, interval: number, nativeOnly = false): Promis
   await Deno.writeTextFile(
     conf,
     `web_server:\n  port: ${port}\ningress:\n  interval: ${interval}\n` +
+      `event: { out_channel: "" }\nmeta: { out_channel: "" }\n` +
       (nativeOnly ? `probes:\n${list}extend_probes: []\n` : external),
   );
   return spawn(name, options.binary, ["-c", conf], port);

@@ -36,6 +36,7 @@ const server = await metricsServer({
   }),
   build: { version: "bench", deno: Deno.version.deno, libbpf: "" },
   probes: () => [],
+  events: () => "[]",
   failed: (error) => console.error(error),
 });
 console.log(server.port);

@@ -30,6 +30,9 @@ export interface Agent {
 
 export interface RunOptions {
   settings?: Settings;
+  /** Text of the original's gala-gopher.conf, instead of settings. */
+  text?: string;
+  env?: Record<string, string>;
   /** Words before those of the program; the last of them must become the program with exec. */
   prefix?: (folder: string) => string[];
   /** The program and its folder as the prefix makes it see them. */
@@ -109,7 +112,8 @@ export function memTotalKb(): number {
 function startChild(folder: string, options: RunOptions): Deno.ChildProcess {
   const { binary = BINARY, conf = folder, prefix = () => [] } = options;
   const [command, ...args] = [...prefix(folder), binary, "-c", conf];
-  return new Deno.Command(command!, { args, stdin: "null", stdout: "null", stderr: "piped" })
+  const { env = {} } = options;
+  return new Deno.Command(command!, { args, env, stdin: "null", stdout: "null", stderr: "piped" })
     .spawn();
 }
 
@@ -117,8 +121,19 @@ function startChild(folder: string, options: RunOptions): Deno.ChildProcess {
 export function withAgent(options: RunOptions, work: (agent: Agent) => Promise<void>) {
   return withFolder(async (folder) => {
     const port = freePort();
-    const settings = { ...options.settings, web_server: { port } };
-    await Deno.writeTextFile(`${folder}/gala-gopher.yaml`, JSON.stringify(settings));
+    // What is not tested here would be written to /var/log.
+    const quiet = { event: { out_channel: "" }, meta: { out_channel: "" } };
+    const settings = { ...quiet, ...options.settings, web_server: { port } };
+    if (options.text === undefined) {
+      await Deno.writeTextFile(`${folder}/gala-gopher.yaml`, JSON.stringify(settings));
+    } else {
+      const text = options.text.replace(
+        /(web_server\s*[:=]\s*\{\s*port\s*[:=]\s*)\d+/,
+        `$1${port}`,
+      ).replaceAll("/var/log/gala-gopher", `${folder}/log`)
+        .replaceAll(/(out_channel\s*[:=]\s*)"kafka"/g, '$1""');
+      await Deno.writeTextFile(`${folder}/gala-gopher.conf`, text);
+    }
     const child = startChild(folder, options);
     let log = "";
     let ended = false;

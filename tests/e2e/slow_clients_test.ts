@@ -47,6 +47,7 @@ async function withServer(
     snapshot: new Snapshot({ store }),
     build: { version: "1", deno: "2", libbpf: "1" },
     probes: () => [],
+    events: () => "[]",
     failed: (error) => failures.push(error),
   });
   try {

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** The container probe on cgroups and network namespaces of the running kernel, made by the test: one for each layout. */
 import assert from "node:assert/strict";
+import type { HostCalls } from "../../src/core/probe.ts";
 import container from "../../src/probes/container.ts";
 import { LibcHostCalls } from "../../src/sys/host_calls.ts";
 import { RootFiles } from "../../src/sys/host_files.ts";
 import { startNative } from "../../src/sys/native_runner.ts";
 import { firstLine, hasHierarchies, TestContainer } from "../cgroups.ts";
-import { DEFAULTS, newStore, type Row, storeRows } from "../run_probe.ts";
+import { DEFAULTS, newStore, NO_CALLS, type Row, storeRows } from "../run_probe.ts";
 
 const V1 = ["cpu", "cpuacct", "memory", "blkio", "pids"];
 /** Keeps some 20 MB, uses some CPU time, says so, and waits for its input to end. */
@@ -16,14 +17,23 @@ echo ready
 read -r`;
 
 class Rig implements Disposable {
+  constructor(readonly calls: HostCalls = NO_CALLS) {}
+
   now = 0;
   readonly files = new RootFiles({ clock: () => this.now });
-  readonly calls = new LibcHostCalls();
+  /** The last question, whose answer must have come before a test ends. */
+  asked: Promise<unknown> = Promise.resolve();
   readonly store = newStore();
   readonly #running = startNative(container, {
     store: this.store,
     files: this.files,
-    calls: this.calls,
+    calls: {
+      mountSizes: (mounts) => {
+        const answers = this.calls.mountSizes(mounts);
+        this.asked = answers;
+        return answers;
+      },
+    },
     settings: { ...DEFAULTS, flag: (name, fallback) => name === "per_cpu" || fallback },
   });
 
@@ -41,7 +51,6 @@ class Rig implements Disposable {
 
   [Symbol.dispose](): void {
     this.#running.stop();
-    this.calls[Symbol.dispose]();
     this.files[Symbol.dispose]();
   }
 }
@@ -261,7 +270,8 @@ exec chroot . /bin/bash -c 'echo in; read -r'`,
       { mounts: true },
     );
     await firstLine(child);
-    using rig = new Rig();
+    using calls = new LibcHostCalls();
+    using rig = new Rig(calls);
     rig.tick();
     // The answer comes from another thread, one of the next ticks shows it.
     while (rig.rows(box)["container_fs"] === undefined) {
@@ -272,6 +282,7 @@ exec chroot . /bin/bash -c 'echo in; read -r'`,
     assert.equal(row!["fs_limit_bytes"], 8 * 1024 * 1024);
     assert.equal(row!["fs_inodes_total"], 1000);
     assertBetween(980, row!["fs_inodes_free"], 1000);
+    await rig.asked;
   } finally {
     await box.kill();
     await Deno.remove(folder);

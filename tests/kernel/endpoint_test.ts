@@ -2,6 +2,7 @@
 /** The endpoint probe beside the counters of a network namespace in which only a known work goes on. */
 import assert from "node:assert/strict";
 import endpoint from "../../src/probes/endpoint.ts";
+import { startScript } from "./net_script.ts";
 import { ProbeRig } from "./probe_rig.ts";
 
 interface Said {
@@ -14,33 +15,12 @@ interface Said {
   readonly netstat: Readonly<Record<string, number>>;
 }
 
-async function startWork() {
-  const script = new URL("endpoint_child.py", import.meta.url).pathname;
-  const child = new Deno.Command("unshare", {
-    args: ["--net", "sh", "-c", `ip link set lo up && exec python3 ${script}`],
-    stdin: "piped",
-    stdout: "piped",
-  }).spawn();
-  const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
-  let text = "";
-  while (!text.includes("\n")) text += (await reader.read()).value ?? "\n";
-  return {
-    tgid: `tgid="${child.pid}"`,
-    said: JSON.parse(text) as Said,
-    async end() {
-      await child.stdin.close();
-      await child.status;
-      await reader.cancel();
-    },
-  };
-}
-
 const TABLES = Object.keys(endpoint.tables);
 
 Deno.test("endpoint counts what listens, connects and is refused, as the namespace's own counters do", async () => {
   await using rig = await ProbeRig.start(endpoint, { tables: TABLES });
   await rig.tick(1);
-  const { tgid, said, end } = await startWork();
+  const { tgid, said, end } = await startScript<Said>("endpoint_child.py");
   try {
     await rig.tick(2);
     const { snmp, netstat } = said;
@@ -62,6 +42,9 @@ Deno.test("endpoint counts what listens, connects and is refused, as the namespa
     const peers = (metric: string, role: string) =>
       rig.sum("endpoint_tcp", metric, tgid, 'comm="python3', `role="${role}"`);
     assert.equal(peers("passive_open", "server"), snmp.TcpPassiveOpens!);
+    assert.equal(peers("listendrop", "server"), netstat.TcpExtListenDrops!);
+    assert.equal(peers("accept_overflow", "server"), netstat.TcpExtListenOverflows!);
+    assert.equal(peers("retran_synacks", "server"), listen("retran_synacks"));
     assert.equal(peers("syn_sent", "client"), snmp.TcpActiveOpens!);
     assert.equal(peers("retran_syn", "client"), netstat.TcpExtTCPSynRetrans!);
   } finally {
@@ -72,7 +55,7 @@ Deno.test("endpoint counts what listens, connects and is refused, as the namespa
 Deno.test("endpoint counts UDP payload and drops exactly, of sockets that are gone too", async () => {
   await using rig = await ProbeRig.start(endpoint, { tables: TABLES });
   await rig.tick(1);
-  const { tgid, said, end } = await startWork();
+  const { tgid, said, end } = await startScript<Said>("endpoint_child.py");
   try {
     await rig.tick(2);
     const local = 's_addr="127.0.0.1"';

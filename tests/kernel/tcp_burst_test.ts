@@ -104,3 +104,53 @@ Deno.test("tcp adds what does not fit to a row named other, so that totals stay 
   const { server_ip, role } = label_values.tcp_tx_rx!;
   assert.ok(server_ip! > ROOM / 4 && role === 2, JSON.stringify(label_values));
 });
+
+Deno.test("tcp counts exactly while another agent starts and stops again and again", async () => {
+  await using rig = await Rig.start();
+  await rig.tick(1);
+  let done = false;
+  const others = (async () => {
+    let starts = 0;
+    for (; !done; starts++) {
+      await using other = await Rig.start();
+      await other.tick(1);
+    }
+    return starts;
+  })();
+  const connections = 2003;
+  try {
+    await burst(rig, connections);
+  } finally {
+    done = true;
+  }
+  assert.ok(await others > 0);
+  await rig.tick(2);
+  rig.assertTotals(connections * UP_BYTES, connections * DOWN_BYTES);
+});
+
+Deno.test("tcp bears a process that dies with its connections during the readings", async () => {
+  await using rig = await Rig.start();
+  let now = 1;
+  for (let i = 0; i < 5; i++) {
+    const script = `import socket,sys,time
+held=[socket.create_connection(("127.0.0.1",${rig.port})) for _ in range(53)]
+for s in held: s.sendall(bytes(10))
+print("up",flush=True); time.sleep(60)`;
+    const child = new Deno.Command("python3", { args: ["-c", script], stdout: "piped" }).spawn();
+    const accepted: Deno.Conn[] = [];
+    while (accepted.length < 53) accepted.push(await rig.listener.accept());
+    const reader = child.stdout.getReader();
+    await reader.read();
+    await rig.tick(now++);
+    child.kill("SIGKILL");
+    while (rig.probe.rows("tcp_service", `tgid="${child.pid}"`)[0]!.closed_total !== 53) {
+      await rig.tick(now++); // the process is dying meanwhile
+      for (const server of accepted.splice(0, 5)) server.close();
+    }
+    for (const server of accepted) server.close();
+    await child.status;
+    await reader.cancel();
+    const client = [`tgid="${child.pid}",role="1"`, `server_port="${rig.port}"`] as const;
+    assert.equal(rig.probe.sum("tcp_tx_rx", "tx_bytes", ...client), 530);
+  }
+});

@@ -104,10 +104,10 @@ Deno.test("tcp gives a connection to the child that it was handed over to", asyn
   await go();
   const child = (await said()).trim();
   await shell.status;
-  await rig.tick(2);
+  for (let now = 2; now <= 7; now++) await rig.tick(now); // files are walked in every 6th reading
   await go();
   await said();
-  await rig.tick(3);
+  await rig.tick(8);
   assert.deepEqual([sent(shell.pid), sent(child)], ["first".length, "second".length]);
   await go();
   await writer.close();

@@ -133,7 +133,8 @@ Deno.test("tcp rows live as long as a connection, then leave the table and the k
 Deno.test("tcp leaves no program, link, map or table behind when it stops", async () => {
   await using rig = await Rig.start();
   const kinds = { prog: heldIds("prog_id"), link: heldIds("link_id"), map: heldIds("map_id") };
-  const programs = Object.keys(tcp.layout.programs).length;
+  const programs =
+    Object.keys(tcp.layout.programs).filter((name) => !name.includes("delay")).length;
   assert.equal((await ofIds("prog", kinds.prog)).length, programs);
   assert.equal((await ofIds("link", kinds.link)).length, rig.running.hooks!().length);
   assert.ok((await ofIds("map", kinds.map)).length >= 4);

@@ -109,7 +109,8 @@ async function endsWithStdin(probe: Running): Promise<void> {
 
 Deno.test("all shipped probes are folders with program, meta and README, and are tested here", () => {
   const named = [...PROBES, ...LOCAL].map(({ program }) => program.split("/")[0]!);
-  for (const { name: folder } of Deno.readDirSync(`${ROOT}probes`)) {
+  for (const { name: folder, isDirectory } of Deno.readDirSync(`${ROOT}probes`)) {
+    if (!isDirectory) continue;
     const files = [...Deno.readDirSync(`${ROOT}probes/${folder}`)].map(({ name }) => name);
     const metas = files.filter((name) => name.endsWith(".meta"));
     if (metas.length === 0) continue; // what probes share

@@ -20,6 +20,8 @@ export function withProbe(entry: ProbeEntry, work: (agent: Agent) => Promise<voi
   const settings = {
     // None of the program's own probes.
     probes: [{ name: "system_cpu", switch: "off" }],
+    // A JVM at a tenth of a core needs half a minute to start and attach.
+    external_probes: { cpu_share: 0 },
     extend_probes: [{
       name: command.split("/")[0],
       command: `${ROOT}probes/${command} ${interval} ${FAST}`,

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: MulanPSL-2.0
+/** The channels to Kafka that the configuration names: an outbox for each kind, one spool and one sender for all. */
+import { Unsupported } from "../core/errors.ts";
+import { type KafkaOptions, KafkaSender } from "../egress/kafka_sender.ts";
+import type { LineSink } from "../egress/line_sink.ts";
+import { Outbox } from "../egress/outbox.ts";
+import type { Channel, OutputKind } from "../egress/outputs.ts";
+import { kafkaRows } from "../egress/kafka_rows.ts";
+import { Spool } from "../egress/spool.ts";
+import type { Logger } from "../manager/log.ts";
+import { channelsOf, type Config } from "../manager/schema.ts";
+
+/** A broker takes 1 MiB unless told otherwise; half of it costs no more CPU time, and less memory. */
+const MAX_BATCH_BYTES = 500_000;
+const MB = 1e6;
+/** The least important first. */
+const KINDS = ["metric", "meta", "event"] as const satisfies readonly OutputKind[];
+
+export interface OpenKafka {
+  readonly channels: readonly Channel[];
+  start(): void;
+  close(): Promise<void>;
+}
+
+/** Undefined where no channel is Kafka. Opens nothing before the start. */
+export function openKafka(
+  config: Config,
+  constants: Readonly<Record<string, string>>,
+  log: Logger,
+): OpenKafka | undefined {
+  const kinds = KINDS.filter((kind) => channelsOf(config[kind].out_channel).includes("kafka"));
+  if (kinds.length === 0) return undefined;
+  const { kafka } = config;
+  const changed = (text: string, works: boolean) => log(works ? "info" : "error", text);
+  const spool = Promise.withResolvers<Spool | undefined>();
+  const outboxes = kinds.map((kind) =>
+    new Outbox({
+      kind,
+      durable: kind === "event",
+      spool: spool.promise,
+      maxBytes: kafka.queue_buffering_max_kbytes * 1000,
+      maxLines: kafka.queue_buffering_max_messages,
+      wake: () => sender.wake(),
+      changed,
+    })
+  );
+  const sender: KafkaSender = new KafkaSender({
+    client: async () => {
+      const options = kafkaOptions(config, constants);
+      return (await import("../egress/kafka_client.ts")).kafkaClient(options);
+    },
+    streams: outboxes.map((outbox, i) => ({ outbox, topic: config[kinds[i]!].kafka_topic }))
+      .toReversed(),
+    maxMessages: kafka.batch_num_messages,
+    maxBytes: MAX_BATCH_BYTES,
+    lingerMs: kafka.queue_buffering_max_ms,
+    changed,
+  });
+  return {
+    channels: outboxes.map((outbox, i) => channelTo(outbox, kinds[i]!, constants)),
+    start: () => {
+      openSpool(config, log).then((opened) => {
+        spool.resolve(opened);
+        sender.start();
+      });
+    },
+    close: async () => {
+      const opened = await spool.promise;
+      await sender.close();
+      await opened?.close();
+    },
+  };
+}
+
+function channelTo(
+  outbox: Outbox,
+  kind: OutputKind,
+  constants: Readonly<Record<string, string>>,
+): Channel {
+  const channel = { kind, name: "kafka", sink: notClosed(outbox) };
+  return kind === "metric" ? { ...channel, form: kafkaRows(constants) } : channel;
+}
+
+/** The sender closes its outboxes itself, when it has sent what it could. */
+function notClosed(outbox: Outbox): LineSink {
+  return {
+    push: (bytes, lines) => outbox.push(bytes, lines),
+    get stats() {
+      return outbox.stats;
+    },
+    get pressed() {
+      return outbox.pressed;
+    },
+    close: () => Promise.resolve(),
+  };
+}
+
+async function openSpool({ kafka }: Config, log: Logger): Promise<Spool | undefined> {
+  const { spool_dir: folder, spool_max_size: size } = kafka;
+  if (folder === "") return undefined;
+  try {
+    return await Spool.open({ folder, maxBytes: size * MB, kinds: KINDS });
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    log("error", `Cannot open the spool "${folder}", so what waits is only in memory: ${reason}`);
+    return undefined;
+  }
+}
+
+function kafkaOptions(
+  { kafka }: Config,
+  constants: Readonly<Record<string, string>>,
+): KafkaOptions {
+  const brokers = kafka.kafka_broker.split(",")
+    .map((broker) => /:\d+$/.test(broker) ? broker : `${broker}:9092`);
+  const { compression_codec: codec, sasl_mechanism: mechanism } = kafka;
+  const tls = {
+    ...(kafka.ca_file === "" ? {} : { ca: read(kafka.ca_file) }),
+    ...(kafka.cert_file === "" ? {} : { cert: read(kafka.cert_file), key: read(kafka.key_file) }),
+  };
+  const { sasl_username: username, sasl_password: password } = kafka;
+  return {
+    brokers,
+    compression: codec === "lz4" ? "gzip" : codec,
+    key: constants.machine_id || constants.hostname || "gala-gopher",
+    ...(kafka.ssl === "on" ? { tls } : {}),
+    ...(mechanism === "" ? {} : { sasl: { mechanism, username, password } }),
+  };
+}
+
+function read(path: string): string {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Unsupported(`Cannot read "${path}": ${reason}`);
+  }
+}

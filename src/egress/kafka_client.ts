@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: MulanPSL-2.0
+/** The only file that knows kafkajs. It is imported when Kafka is configured, and not before. */
+import { Buffer } from "node:buffer";
+import { promisify } from "node:util";
+import { zstdCompress, zstdDecompress } from "node:zlib";
+import kafkajs, { type Message, type Producer, type SASLOptions } from "kafkajs";
+// @ts-types="./kafkajs_request_queue.d.ts"
+import RequestQueue from "kafkajs/src/network/requestQueue/index.js";
+import type { KafkaClient, KafkaFailure, KafkaOptions, Producing } from "./kafka_sender.ts";
+
+const { CompressionCodecs, CompressionTypes, Kafka, Partitioners, logLevel } = kafkajs;
+
+const TYPES: Readonly<Record<KafkaOptions["compression"], number>> = {
+  none: CompressionTypes.None,
+  gzip: CompressionTypes.GZIP,
+  snappy: CompressionTypes.Snappy,
+  zstd: CompressionTypes.ZSTD,
+};
+
+/** A connection that does not come about in this time does not come about. */
+const CONNECT_MS = 5000;
+const REQUEST_MS = 15_000;
+/** Within one call; then the sender begins anew with another connection. */
+const RETRIES = 3;
+
+/**
+ * kafkajs 2.2.4 asks for a timer after every answer, also when nothing waits and nobody throttles: then with a time in
+ * the past, of which the runtime warns. Who has nothing to wait for needs no timer.
+ */
+const PENDING_CHECK_MS = 10;
+RequestQueue.prototype.scheduleCheckPendingRequests = function (this: RequestQueue) {
+  if (this.throttleCheckTimeoutId !== null || this.pending.length === 0) return;
+  const wait = this.throttledUntil - Date.now();
+  this.throttleCheckTimeoutId = setTimeout(() => {
+    this.throttleCheckTimeoutId = null;
+    this.checkPendingRequests();
+  }, wait > 0 ? wait : PENDING_CHECK_MS);
+};
+
+const compressZstd = promisify(zstdCompress);
+const decompressZstd = promisify(zstdDecompress);
+CompressionCodecs[CompressionTypes.ZSTD] = () => ({
+  compress: ({ buffer }: { buffer: Buffer }) => compressZstd(buffer),
+  decompress: (buffer: Buffer) => decompressZstd(buffer),
+});
+CompressionCodecs[CompressionTypes.Snappy] = () => ({
+  compress: async ({ buffer }: { buffer: Buffer }) =>
+    Buffer.from((await snappy()).compress(buffer)),
+  decompress: async (buffer: Buffer) => Buffer.from((await snappy()).uncompress(buffer)),
+});
+
+async function snappy() {
+  // @ts-types="./snappyjs.d.ts"
+  return (await import("snappyjs")).default;
+}
+
+export function kafkaClient(options: KafkaOptions): KafkaClient {
+  const kafka = new Kafka({
+    clientId: "gala-gopher",
+    brokers: [...options.brokers],
+    ...(options.tls === undefined ? {} : { ssl: options.tls }),
+    ...(options.sasl === undefined ? {} : { sasl: options.sasl as SASLOptions }),
+    connectionTimeout: CONNECT_MS,
+    authenticationTimeout: CONNECT_MS,
+    requestTimeout: REQUEST_MS,
+    retry: { retries: RETRIES, initialRetryTime: 100, maxRetryTime: 1000 },
+    logLevel: logLevel.NOTHING, // the sender says what is wrong, once
+  });
+  return {
+    connect: async () => {
+      const producer = kafka.producer({
+        createPartitioner: Partitioners.DefaultPartitioner,
+        idempotent: true,
+        maxInFlightRequests: 1,
+        allowAutoTopicCreation: true,
+      });
+      try {
+        await producer.connect();
+      } catch (error) {
+        await producer.disconnect().catch(() => {});
+        throw error;
+      }
+      return producing(producer, options);
+    },
+    failureOf,
+  };
+}
+
+/**
+ * kafkajs groups messages by partition with a `reduce` that copies the whole group for each message: 10,000 messages
+ * make 400 MB of garbage. All of ours have one key, so the partition of the first is that of all.
+ */
+function groupAtOnce(
+  this: readonly Message[],
+  group: (groups: Record<string, Message[]>, message: Message) => Record<string, Message[]>,
+): Record<string, Message[]> {
+  const [partition] = Object.keys(group({}, this[0]!));
+  return { [partition!]: Array.from(this) };
+}
+
+function producing(producer: Producer, { compression, key }: KafkaOptions): Producing {
+  const keyBytes = Buffer.from(key);
+  return {
+    send: async (topic, values, repeated) => {
+      const headers = repeated ? { repeated: "true" } : undefined;
+      const messages = values.map((value): Message => {
+        const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
+        return headers === undefined
+          ? { key: keyBytes, value: bytes }
+          : { key: keyBytes, value: bytes, headers };
+      });
+      Object.defineProperty(messages, "reduce", { value: groupAtOnce });
+      await producer.send({ topic, acks: -1, compression: TYPES[compression], messages });
+    },
+    close: () => producer.disconnect(),
+  };
+}
+
+const TOO_LARGE = ["MESSAGE_TOO_LARGE", "RECORD_LIST_TOO_LARGE"];
+/** Concern one topic; with the others all may be well. */
+const OF_TOPIC = [
+  "UNKNOWN_TOPIC_OR_PARTITION",
+  "TOPIC_AUTHORIZATION_FAILED",
+  "INVALID_TOPIC_EXCEPTION",
+  "LEADER_NOT_AVAILABLE",
+  "NOT_ENOUGH_REPLICAS",
+  "INVALID_REQUIRED_ACKS",
+];
+
+/** What an error of kafkajs means; it wraps the telling one in others. */
+function failureOf(error: unknown): KafkaFailure {
+  let reason = error instanceof Error ? error.message : String(error);
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    const type = "type" in cause ? String(cause.type) : "";
+    if (TOO_LARGE.includes(type)) return { kind: "too_large", reason: cause.message };
+    if (OF_TOPIC.includes(type)) return { kind: "topic", reason: cause.message };
+    if (cause.message !== "") reason = cause.message;
+    // A broker that answers with an error has not stored anything, but for these.
+    if (type !== "" && !["REQUEST_TIMED_OUT", "NOT_ENOUGH_REPLICAS_AFTER_APPEND"].includes(type)) {
+      return { kind: "refused", reason: cause.message };
+    }
+  }
+  return { kind: "unknown", reason };
+}

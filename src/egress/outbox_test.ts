@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: MulanPSL-2.0
+import assert from "node:assert/strict";
+import { Outbox, type OutboxOptions } from "./outbox.ts";
+import { Spool } from "./spool.ts";
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+interface Given {
+  outbox: Outbox;
+  spool: Spool | undefined;
+  said: string[];
+  /** Resolves when nothing is on its way to the spool. */
+  settled: () => Promise<void>;
+}
+
+async function withOutbox(
+  options: Partial<OutboxOptions> & { noSpool?: boolean },
+  work: (given: Given) => Promise<void>,
+): Promise<void> {
+  const folder = await Deno.makeTempDir();
+  const spool = options.noSpool
+    ? undefined
+    : await Spool.open({ folder, maxBytes: 1 << 20, kinds: ["metric"] });
+  const said: string[] = [];
+  const outbox = new Outbox({
+    kind: "metric",
+    durable: false,
+    spool: Promise.resolve(spool),
+    maxBytes: 1000,
+    maxLines: 100,
+    wake: () => {},
+    changed: (text) => said.push(text),
+    ...options,
+  });
+  try {
+    await Promise.resolve();
+    const settled = async () => {
+      while (outbox.stats.queuedBytes > 0) await new Promise((done) => setTimeout(done, 1));
+    };
+    await work({ outbox, spool, said, settled });
+  } finally {
+    await outbox.close();
+    await spool?.close();
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+function push(outbox: Outbox, ...lines: string[]): void {
+  for (const line of lines) outbox.push(encoder.encode(`${line}\n`), 1);
+}
+
+/** Takes and acknowledges everything. */
+async function deliver(outbox: Outbox): Promise<string[]> {
+  const lines: string[] = [];
+  for (;;) {
+    const taken = await outbox.take(4);
+    if (taken === undefined) return lines;
+    const texts = decoder.decode(taken.bytes).trimEnd().split("\n");
+    lines.push(...texts.map((text) => taken.repeated ? `!${text}` : text));
+    await outbox.sent();
+  }
+}
+
+Deno.test("Outbox keeps lines in memory while they are taken, and on disk while they are not, in order", () =>
+  withOutbox({}, async ({ outbox, spool, settled }) => {
+    outbox.online = true;
+    push(outbox, "a", "b");
+    assert.equal(spool!.queue("metric").lines, 0);
+    assert.deepEqual(await deliver(outbox), ["a", "b"]);
+    outbox.online = false;
+    push(outbox, "c", "d");
+    await settled();
+    assert.equal(spool!.queue("metric").lines, 2);
+    outbox.online = true;
+    push(outbox, "e"); // behind what is on disk
+    await settled();
+    assert.deepEqual(await deliver(outbox), ["c", "d", "e"]);
+    push(outbox, "f");
+    assert.equal(spool!.queue("metric").lines, 0);
+    assert.deepEqual(await deliver(outbox), ["f"]);
+    assert.equal(outbox.stats.lines, 6);
+  }));
+
+Deno.test("Outbox puts what failed out of memory before what came later, marked when it may have arrived", () =>
+  withOutbox({}, async ({ outbox, settled }) => {
+    outbox.online = true;
+    push(outbox, "aaaa", "b");
+    assert.equal((await outbox.take(4))!.lines, 1);
+    push(outbox, "c");
+    await outbox.failed(true);
+    outbox.online = false;
+    push(outbox, "d");
+    await settled();
+    assert.equal(outbox.waiting, 4);
+    assert.deepEqual(await deliver(outbox), ["!aaaa", "b", "c", "d"]);
+    assert.equal(outbox.stats.repeated, 1);
+  }));
+
+Deno.test("Outbox takes only the rest again of what was sent in portions", () =>
+  withOutbox({}, async ({ outbox }) => {
+    outbox.online = true;
+    outbox.push(encoder.encode("a\nb\nc\n"), 3);
+    const taken = await outbox.take(100);
+    taken!.sentBytes = 2;
+    await outbox.failed(false);
+    assert.deepEqual(await deliver(outbox), ["b", "c"]);
+    assert.equal(outbox.stats.lines, 3);
+  }));
+
+Deno.test("Outbox gives what failed from the disk once more, and only once", () =>
+  withOutbox({}, async ({ outbox, spool, settled }) => {
+    for (const unknown of [false, true]) {
+      push(outbox, "a", "b");
+      await settled();
+      await outbox.take(100);
+      await outbox.failed(unknown);
+      await outbox.take(100);
+      await outbox.failed(unknown);
+      assert.deepEqual(await deliver(outbox), unknown ? ["!a", "!b"] : ["a", "b"]);
+      assert.equal(spool!.queue("metric").lines, 0);
+    }
+  }));
+
+Deno.test("Outbox that is durable has everything on disk before it is sent", () =>
+  withOutbox({ durable: true }, async ({ outbox, spool, settled }) => {
+    outbox.online = true;
+    push(outbox, "a");
+    assert.equal(outbox.ready, false);
+    await settled();
+    assert.equal(spool!.queue("metric").lines, 1);
+    assert.deepEqual(await deliver(outbox), ["a"]);
+    assert.equal(spool!.queue("metric").lines, 0);
+  }));
+
+Deno.test("Outbox without a spool drops the oldest beyond its bounds, and counts them", () =>
+  withOutbox({ noSpool: true, maxLines: 3, maxBytes: 12 }, async ({ outbox }) => {
+    push(outbox, "1", "2", "3", "4");
+    assert.deepEqual(outbox.stats.losses, { queue_full: 1 });
+    push(outbox, "56789");
+    assert.equal(outbox.stats.queuedBytes, 10);
+    assert.deepEqual(await deliver(outbox), ["3", "4", "56789"]);
+    push(outbox, "lost at the end");
+    await outbox.close();
+    assert.deepEqual(outbox.stats.losses, { queue_full: 2, not_kept: 1 });
+  }));
+
+Deno.test("Outbox goes to disk also while lines are taken, when more than half of its memory is full", () =>
+  withOutbox({ maxLines: 10 }, async ({ outbox, spool, settled }) => {
+    outbox.online = true;
+    const lines = Array.from({ length: 29 }, (_, i) => String(i));
+    for (const line of lines) {
+      push(outbox, line);
+      if (outbox.pressed) await settled();
+    }
+    assert.ok(spool!.queue("metric").lines > 0);
+    await settled();
+    assert.deepEqual(await deliver(outbox), lines);
+    assert.deepEqual(outbox.stats.losses, {});
+  }));
+
+Deno.test("Outbox counts what was refused for good", () =>
+  withOutbox({}, async ({ outbox }) => {
+    outbox.online = true;
+    outbox.push(encoder.encode("a\nb\n"), 2);
+    await outbox.take(100);
+    await outbox.sent(1);
+    assert.deepEqual([outbox.stats.lines, outbox.stats.losses], [1, { refused: 1 }]);
+  }));
+
+Deno.test("Outbox says once that the spool refuses, and goes on in memory", () =>
+  withOutbox({ durable: true }, async ({ outbox, spool, said, settled }) => {
+    let broken = true;
+    const append = spool!.append.bind(spool);
+    spool!.append = (...args) => broken ? Promise.reject(new Error("disk full")) : append(...args);
+    push(outbox, "a");
+    await new Promise((done) => setTimeout(done, 1));
+    push(outbox, "b");
+    await new Promise((done) => setTimeout(done, 1));
+    outbox.online = true;
+    await new Promise((done) => setTimeout(done, 1));
+    assert.deepEqual(await deliver(outbox), ["a", "b"]);
+    broken = false;
+    push(outbox, "c");
+    await settled();
+    assert.equal(spool!.queue("metric").lines, 1);
+    assert.deepEqual(said, [
+      'The spool does not take lines of kind "metric": disk full',
+      'The spool takes lines of kind "metric" again',
+    ]);
+  }));

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: MulanPSL-2.0
+/**
+ * What a reading of system_proc costs on a host with 2,000 processes, through BPF and through /proc, when all of them
+ * are reported and when the 20 largest are; beside it `ps` and, where it is installed, node_exporter's process
+ * collector. CPU time, user and system: median of rounds.
+ */
+import process from "node:process";
+import systemProc from "../../src/probes/system_proc.ts";
+import type { Settings } from "../../src/core/probe.ts";
+import { TaskBatch, type TaskSource } from "../../src/core/task_batch.ts";
+import { BpfTasks } from "../../src/sys/bpf_tasks.ts";
+import { RootFiles } from "../../src/sys/host_files.ts";
+import { installedLibrary, openLibbpf } from "../../src/sys/libbpf.ts";
+import { startNative } from "../../src/sys/native_runner.ts";
+import { pageSize, ProcTasks } from "../../src/sys/proc_tasks.ts";
+import { DEFAULTS, newStore } from "../run_probe.ts";
+
+const PROCESSES = 2000;
+const ROUNDS = 21;
+const PS_RUNS = 20;
+const SCRAPES = 20;
+const MS_PER_TICK = 10;
+const EXPORTER = "/usr/bin/prometheus-node-exporter";
+
+/** Processes that wait for the end of a pipe, which comes when this program ends, however it does. */
+async function startProcesses(): Promise<AsyncDisposable> {
+  const script = `exec 3<&0; for i in $(seq ${PROCESSES}); do read _ <&3 & done; echo ready; wait`;
+  const child = new Deno.Command("dash", {
+    args: ["-c", script],
+    stdin: "piped",
+    stdout: "piped",
+  }).spawn();
+  const reader = child.stdout.getReader();
+  await reader.read();
+  return {
+    async [Symbol.asyncDispose]() {
+      await child.stdin.close();
+      await reader.cancel();
+      await child.status;
+    },
+  };
+}
+
+function cpuMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((one, other) => one - other)[values.length >> 1]!;
+}
+
+function show(name: string, ms: number, processes: number): void {
+  const each = ms * 1000 / processes;
+  console.log(
+    `${name.padEnd(52)} ${ms.toFixed(2).padStart(8)} ms ${each.toFixed(2).padStart(8)} us`,
+  );
+}
+
+/** CPU time of `run`, in ms. */
+function measure(run: () => void): number {
+  const costs: number[] = [];
+  for (let round = 0; round < ROUNDS + 5; round++) {
+    const start = cpuMs();
+    run();
+    if (round >= 5) costs.push(cpuMs() - start);
+  }
+  return median(costs);
+}
+
+function measureProbe(name: string, tasks: TaskSource, files: RootFiles, settings: Settings): void {
+  const store = newStore();
+  const running = startNative(systemProc, { store, files, settings, tasks });
+  let now = 0;
+  const ms = measure(() => running.tick(now += 5000));
+  const rows = [...store.tables][0]!.rows;
+  const batch = new TaskBatch();
+  tasks.read(batch);
+  show(`${name}, ${rows} rows`, ms, batch.count);
+  running.stop();
+}
+
+const all: Settings = {
+  ...DEFAULTS,
+  number: (name, fallback) => name === "smaps_interval" ? 0 : fallback,
+  pattern: (name) => name === "proc_name" ? /^/ : new RegExp(""),
+};
+const largest: Settings = { ...all, pattern: DEFAULTS.pattern };
+
+/** Clock ticks of a process and of its ended children, in ms. */
+function cpuOf(pid: number, children: boolean): number {
+  const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
+  const words = stat.slice(stat.lastIndexOf(")") + 2).split(" ").map(Number);
+  const from = children ? 13 : 11;
+  return (words[from]! + words[from + 1]!) * MS_PER_TICK;
+}
+
+async function measurePs(): Promise<void> {
+  const args = ["-eo", "pid,pgid,ppid,comm,args,min_flt,maj_flt,cputimes,vsz,rss,nlwp,pri,ni,psr"];
+  const start = cpuOf(Deno.pid, true);
+  for (let run = 0; run < PS_RUNS; run++) {
+    await new Deno.Command("ps", { args, stdout: "null" }).output();
+  }
+  show("ps -eo with the columns it has", (cpuOf(Deno.pid, true) - start) / PS_RUNS, PROCESSES);
+}
+
+async function measureExporter(): Promise<void> {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr;
+  listener.close();
+  const child = new Deno.Command(EXPORTER, {
+    args: [
+      "--collector.disable-defaults",
+      "--collector.processes",
+      `--web.listen-address=127.0.0.1:${port}`,
+    ],
+    stdout: "null",
+    stderr: "null",
+  }).spawn();
+  try {
+    const scrape = async () => await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+    for (let attempt = 0;; attempt++) {
+      try {
+        await scrape();
+        break;
+      } catch (error) {
+        if (attempt === 100) throw error;
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+    }
+    const start = cpuOf(child.pid, false);
+    for (let run = 0; run < SCRAPES; run++) await scrape();
+    const ms = (cpuOf(child.pid, false) - start) / SCRAPES;
+    show("node_exporter --collector.processes (totals only)", ms, PROCESSES);
+  } finally {
+    child.kill();
+    await child.status;
+  }
+}
+
+await using _processes = await startProcesses();
+using libbpf = openLibbpf(installedLibrary);
+using files = new RootFiles();
+const pageBytes = pageSize();
+const proc = new ProcTasks(files, pageBytes);
+const image = await Deno.readFile("build/bpf/proc.bpf.o");
+using bpf = await BpfTasks.load({ libbpf, image, files: proc, pageBytes, root: "" });
+console.log(
+  `${"CPU time of one reading".padEnd(52)} ${"all".padStart(11)} ${"a process".padStart(11)}`,
+);
+measureProbe("iter/task", bpf, files, all);
+measureProbe("iter/task", bpf, files, largest);
+measureProbe("/proc", proc, files, all);
+measureProbe("/proc", proc, files, largest);
+const batch = new TaskBatch();
+show("iter/task, read only", measure(() => bpf.read(batch)), batch.count);
+const own = `proc/${Deno.pid}/smaps_rollup`;
+show("smaps_rollup of this program", measure(() => files.read(own)), 1);
+await measurePs();
+if (await Deno.stat(EXPORTER).then(() => true, () => false)) await measureExporter();

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: MulanPSL-2.0
+/**
+ * What the tcp and endpoint probes cost: CPU of a reading with many open connections, beside ss in the same run; of
+ * each short connection; and of a server's requests with the probes and without, in alternating pairs.
+ * Run: deno run --allow-all tests/bench/tcp_bench.ts [connections=5000], as root. Each connection is two sockets.
+ */
+import process from "node:process";
+import type { BpfProbe } from "../../src/core/probe.ts";
+import endpoint from "../../src/probes/endpoint.ts";
+import tcp from "../../src/probes/tcp.ts";
+import { ProbeRig } from "../kernel/probe_rig.ts";
+
+const ROUNDS = 9;
+const MAX_ROWS = 32768;
+
+function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[values.length >> 1]!;
+}
+
+function cpuMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
+
+/** CPU of a command with its children, as the shell tells it. */
+async function commandMs(command: string): Promise<number> {
+  const script = `TIMEFORMAT='%U %S'; time ${command} >/dev/null`;
+  const { stderr } = await new Deno.Command("bash", { args: ["-c", script] }).output();
+  const [user = NaN, system = NaN] = new TextDecoder().decode(stderr).trim().split(" ").map(Number);
+  return (user + system) * 1000;
+}
+
+async function open(listener: Deno.TcpListener, connections: number): Promise<Deno.Conn[]> {
+  const { port } = listener.addr;
+  const held: Deno.Conn[] = [];
+  for (let i = 0; i < connections; i++) {
+    held.push(
+      ...await Promise.all([
+        Deno.connect({ hostname: "127.0.0.1", port }),
+        listener.accept(),
+      ]),
+    );
+  }
+  return held;
+}
+
+interface Case {
+  readonly name: string;
+  readonly probe: BpfProbe;
+  readonly tables?: readonly string[];
+  readonly settings?: Readonly<Record<string, boolean>>;
+}
+
+const CASES: readonly Case[] = [
+  { name: "tcp, default tables", probe: tcp },
+  { name: "tcp, a row for each socket", probe: tcp, settings: { report_cport: true } },
+  { name: "tcp, tcp_tx_rx only", probe: tcp, tables: ["tcp_tx_rx"] },
+  { name: "tcp, tcp_metric (histograms)", probe: tcp, tables: ["tcp_metric"] },
+  { name: "endpoint, default tables", probe: endpoint },
+];
+
+async function measure({ probe, tables, settings = {} }: Case) {
+  await using rig = await ProbeRig.start(probe, { maxRows: MAX_ROWS, settings, tables });
+  const times: number[] = [];
+  let now = 0;
+  for (let round = 0; round < ROUNDS + 3; round++) {
+    const before = cpuMs();
+    await rig.tick(now += 5000);
+    if (round >= 3) times.push(cpuMs() - before);
+  }
+  const rows = [...rig.store.tables].map((table) => table.rows);
+  return { cpu: median(times), worst: Math.max(...times), rows: Math.max(...rows) };
+}
+
+const connections = Number(Deno.args[0] ?? 5000);
+const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+const held = await open(listener, connections);
+const results = [];
+for (const it of CASES) {
+  const { cpu, worst, rows } = await measure(it);
+  results.push({
+    what: it.name,
+    "CPU ms": Number(cpu.toFixed(1)),
+    "worst ms": Number(worst.toFixed(1)),
+    "us a socket": Number((cpu * 1000 / held.length).toFixed(2)),
+    rows,
+  });
+}
+for (const command of ["ss -tiem", "ss -tiepm"]) {
+  const times: number[] = [];
+  for (let round = 0; round < 3; round++) times.push(await commandMs(command));
+  results.push({ what: command, "CPU ms": median(times), "worst ms": Math.max(...times) });
+}
+console.log(`${held.length} established sockets, median of ${ROUNDS} readings`);
+console.table(results);
+for (const connection of [...held, listener]) connection.close();
+
+const SHORT = 5003;
+const AT_ONCE = 20;
+const STATS = "/proc/sys/kernel/bpf_stats_enabled";
+
+async function shortConnections(): Promise<void> {
+  const server = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = server.addr;
+  const serving = (async () => {
+    for (let i = 0; i < SHORT; i++) {
+      const connection = await server.accept();
+      connection.write(new Uint8Array(50)).then(() => connection.close());
+    }
+  })();
+  let left = SHORT;
+  await Promise.all(Array.from({ length: AT_ONCE }, async () => {
+    while (left-- > 0) {
+      using client = await Deno.connect({ hostname: "127.0.0.1", port });
+      while (await client.read(new Uint8Array(50)) !== null);
+    }
+  }));
+  await serving;
+  server.close();
+}
+
+/** Nanoseconds that our programs run for each connection, both of its ends. */
+async function measureShort(): Promise<void> {
+  const before = Deno.readTextFileSync(STATS);
+  Deno.writeTextFileSync(STATS, "1");
+  try {
+    for (const probe of [tcp, endpoint]) {
+      await using rig = await ProbeRig.start(probe);
+      await rig.tick(1);
+      const start = rig.running.cost!();
+      await shortConnections();
+      const spent = rig.running.cost!().map(({ program, runs, nanoseconds }, i) => ({
+        program,
+        "runs a connection": Number(((runs - start[i]!.runs) / SHORT).toFixed(2)),
+        "ns a connection": Math.round((nanoseconds - start[i]!.nanoseconds) / SHORT),
+      }));
+      console.table(spent.filter((it) => it["ns a connection"] > 0));
+    }
+  } finally {
+    Deno.writeTextFileSync(STATS, before);
+  }
+}
+
+const PAIRS = 9;
+const REQUESTS = 40_000;
+
+function cpuOf(pid: number): number {
+  let nanoseconds = 0;
+  for (const { name } of Deno.readDirSync(`/proc/${pid}/task`)) {
+    const text = Deno.readTextFileSync(`/proc/${pid}/task/${name}/schedstat`);
+    nanoseconds += Number(text.split(" ")[0]);
+  }
+  return nanoseconds;
+}
+
+/** CPU of redis for a request, in us. */
+async function redisRound(pid: number, port: number): Promise<number> {
+  const before = cpuOf(pid);
+  const args = ["-p", String(port), "-n", String(REQUESTS), "-c", "50", "-t", "set", "-q"];
+  await new Deno.Command("redis-benchmark", { args, stdout: "null", stderr: "null" }).output();
+  return (cpuOf(pid) - before) / REQUESTS / 1000;
+}
+
+async function measureRedis(): Promise<void> {
+  const free = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = free.addr;
+  free.close();
+  const args = ["--port", String(port), "--bind", "127.0.0.1", "--save", ""];
+  const redis = new Deno.Command("redis-server", { args, stdout: "null", cwd: "/tmp" }).spawn();
+  try {
+    for (let tries = 0; tries < 100; tries++) {
+      const there = await Deno.connect({ hostname: "127.0.0.1", port }).catch(() => undefined);
+      there?.close();
+      if (there !== undefined) break;
+      await new Promise((done) => setTimeout(done, 20));
+    }
+    await redisRound(redis.pid, port);
+    const without: number[] = [];
+    const ratios: number[] = [];
+    for (let pair = 0; pair < PAIRS; pair++) {
+      const off = await redisRound(redis.pid, port);
+      await using first = await ProbeRig.start(tcp);
+      await using second = await ProbeRig.start(endpoint);
+      await Promise.all([first.tick(1), second.tick(1)]);
+      const on = await redisRound(redis.pid, port);
+      without.push(off);
+      ratios.push(100 * (on / off - 1));
+    }
+    const spread = 100 * (Math.max(...without) / Math.min(...without) - 1);
+    console.log(
+      `redis-benchmark -c 50: ${median(without).toFixed(1)} us CPU a request; with both probes ` +
+        `${median(ratios).toFixed(1)} % (median of ${PAIRS} pairs, ` +
+        `${Math.min(...ratios).toFixed(1)} to ${Math.max(...ratios).toFixed(1)}; ` +
+        `without alone they differ by up to ${spread.toFixed(1)} %)`,
+    );
+  } finally {
+    redis.kill("SIGTERM");
+    await redis.status;
+  }
+}
+
+await measureShort();
+await measureRedis();
