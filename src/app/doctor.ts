@@ -39,18 +39,18 @@ export async function doctor(config: Config, json: boolean): Promise<string> {
   return [...lines, describeCapabilities(config)].join("\n");
 }
 
+/** What the original has and no kernel gives, with the reason. */
+function leftOut(name: string): Readonly<Record<string, string>> {
+  const probe = probes.find((each) => each.name === name);
+  return probe?.kind === "ebpf" ? probe.lacking : {};
+}
+
 function lacksOf(name: string, held: ReadonlySet<Capability> | undefined): Lack[] {
   const probe = probes.find((probe) => probe.name === name);
   if (probe === undefined || held === undefined) return [];
   return [...wantedCapabilities(probe)]
     .filter(([capability]) => !held.has(capability))
     .map(([capability, without]) => ({ capability, without }));
-}
-
-/** What the original has and no kernel gives, with the reason. */
-function leftOut(name: string): Readonly<Record<string, string>> {
-  const probe = probes.find((each) => each.name === name);
-  return probe?.kind === "ebpf" ? probe.lacking : {};
 }
 
 /** What a service of these probes is to be given. */

@@ -212,16 +212,6 @@ export interface MapTable extends TableSpec {
   readonly only?: { readonly field: string; readonly value: number };
 }
 
-export interface IteratorUse<Program extends string = string> {
-  readonly program: Program;
-  /** Ends with the first record, if the program writes one: what follows is of no interest. */
-  readonly untilRecord?: boolean;
-  /** Runs only when the one entry of this map is not 0, which is then set to 0 ... */
-  readonly wishes?: string;
-  /** ... and in every n-th reading. */
-  readonly every?: number;
-}
-
 /** A function of the C library, with programs for its entry and its returns. */
 export interface UserHook {
   readonly symbol: string;
@@ -234,6 +224,16 @@ export interface MapEntry {
   readonly map: string;
   readonly key: Uint8Array<ArrayBuffer>;
   readonly value: Uint8Array<ArrayBuffer>;
+}
+
+export interface IteratorUse<Program extends string = string> {
+  readonly program: Program;
+  /** Ends with the first record, if the program writes one: what follows is of no interest. */
+  readonly untilRecord?: boolean;
+  /** Runs only when the one entry of this map is not 0, which is then set to 0 ... */
+  readonly wishes?: string;
+  /** ... and in every n-th reading. */
+  readonly every?: number;
 }
 
 /** A probe whose numbers are added up by programs in the kernel. */
