@@ -80,6 +80,8 @@ export interface Mount {
   readonly path: string;
   /** Whether a server or another program answers for it: such a mount may be dead for long. */
   readonly isRemote: boolean;
+  /** Whether the kernel has the answer in memory, so that the call cannot take long; false if it is not known. */
+  readonly isPrompt?: boolean;
 }
 
 export interface MountSize {
