@@ -20,9 +20,9 @@ FAILED=0
 SKIPPED=0
 FAILED_STAGES=()
 
-# Layouts as they were checked out: the build writes them anew.
+# What is generated, as it was checked out: the build writes it anew.
 generated_sum() {
-	cat src/gen/layouts.ts src/gen/all.ts 2>/dev/null | sha256sum
+	cat src/gen/{layouts,all}.ts docs/{metrics,configuration}.md packaging/grafana/*.json 2>/dev/null | sha256sum
 }
 GENERATED=${GENERATED_AT_START:-$(generated_sum)}
 
@@ -41,8 +41,9 @@ stage_build() {
 
 stage_generated() {
 	"$DENO" run --no-lock --allow-read --allow-run=bpftool scripts/gen.ts --check || return
+	"$DENO" run --frozen --allow-read scripts/docs.ts --check || return
 	if [ "$(generated_sum)" != "$GENERATED" ]; then
-		say "src/gen was not up to date: the build has rewritten it, commit it"
+		say "src/gen, docs/ or packaging/grafana was not up to date: the build has rewritten it, commit it"
 		return 1
 	fi
 }

@@ -20,7 +20,10 @@ export type Capability =
   | "CAP_SYS_ADMIN"
   | "CAP_SYS_PTRACE"
   | "CAP_DAC_READ_SEARCH"
-  | "CAP_DAC_OVERRIDE";
+  | "CAP_DAC_OVERRIDE"
+  | "CAP_SETUID"
+  | "CAP_SETGID"
+  | "CAP_KILL";
 
 export type SettingValue = string | number | boolean;
 
