@@ -39,6 +39,12 @@ export async function doctor(config: Config, json: boolean): Promise<string> {
   return [...lines, describeCapabilities(config)].join("\n");
 }
 
+/** What the original has and no kernel gives, with the reason. */
+function leftOut(name: string): Readonly<Record<string, string>> {
+  const probe = probes.find((each) => each.name === name);
+  return probe?.kind === "ebpf" ? probe.lacking : {};
+}
+
 /** What a probe can use, of this program or of the configuration. */
 function wantedBy(name: string, config: Config): ReadonlyMap<Capability, string> {
   const probe = probes.find((probe) => probe.name === name);
@@ -56,12 +62,6 @@ function lacksOf(
   return [...wantedBy(name, config)]
     .filter(([capability]) => !held.has(capability))
     .map(([capability, without]) => ({ capability, without }));
-}
-
-/** What the original has and no kernel gives, with the reason. */
-function leftOut(name: string): Readonly<Record<string, string>> {
-  const probe = probes.find((each) => each.name === name);
-  return probe?.kind === "ebpf" ? probe.lacking : {};
 }
 
 /** What a service of these probes is to be given. */

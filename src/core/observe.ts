@@ -22,7 +22,10 @@ export function observedAll(settings: Settings): boolean {
 /** Rows for the maps `observed` and `observed_names`. */
 export function observedEntries(settings: Settings): MapEntry[] {
   const names = wordsOf(settings.text("observe_names", NAMES), "observe_names", MAX_NAMES);
-  const pids = wordsOf(settings.text("observe_pids", ""), "observe_pids", MAX_PIDS);
+  const pids = settings.list("observe_pids", /^[1-9]\d{0,6}$/, "ids of processes");
+  if (pids.length > MAX_PIDS) {
+    throw new RangeError(`Setting "observe_pids" has ${pids.length} ids, may have ${MAX_PIDS}`);
+  }
   return [
     ...names.map((name) => ({ map: "observed_names", key: commKey(name), value: YES })),
     ...pids.map((pid) => ({ map: "observed", key: pidKey(pid), value: YES })),

@@ -9,7 +9,7 @@ function settings(texts: Record<string, string>): Settings {
     text: (name, fallback) => texts[name] ?? fallback,
     flag: (_, fallback) => fallback,
     pattern: (_, fallback) => new RegExp(fallback),
-    list: () => [],
+    list: (name) => (texts[name] ?? "").split(",").filter((part) => part !== ""),
     fileText: () => "",
   };
 }

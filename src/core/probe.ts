@@ -83,6 +83,8 @@ export interface Mount {
   readonly path: string;
   /** Whether a server or another program answers for it: such a mount may be dead for long. */
   readonly isRemote: boolean;
+  /** Whether the kernel has the answer in memory, so that the call cannot take long; false if it is not known. */
+  readonly isPrompt?: boolean;
 }
 
 export interface MountSize {
@@ -215,16 +217,6 @@ export interface MapTable extends TableSpec {
   readonly only?: { readonly field: string; readonly value: number };
 }
 
-export interface IteratorUse<Program extends string = string> {
-  readonly program: Program;
-  /** Ends with the first record, if the program writes one: what follows is of no interest. */
-  readonly untilRecord?: boolean;
-  /** Runs only when the one entry of this map is not 0, which is then set to 0 ... */
-  readonly wishes?: string;
-  /** ... and in every n-th reading. */
-  readonly every?: number;
-}
-
 /** A function of the C library, with programs for its entry and its returns. */
 export interface UserHook {
   readonly symbol: string;
@@ -237,6 +229,16 @@ export interface MapEntry {
   readonly map: string;
   readonly key: Uint8Array<ArrayBuffer>;
   readonly value: Uint8Array<ArrayBuffer>;
+}
+
+export interface IteratorUse<Program extends string = string> {
+  readonly program: Program;
+  /** Ends with the first record, if the program writes one: what follows is of no interest. */
+  readonly untilRecord?: boolean;
+  /** Runs only when the one entry of this map is not 0, which is then set to 0 ... */
+  readonly wishes?: string;
+  /** ... and in every n-th reading. */
+  readonly every?: number;
 }
 
 /** A probe whose numbers are added up by programs in the kernel. */

@@ -56,9 +56,13 @@ export async function startBpf(probe: BpfProbe, host: BpfHost): Promise<RunningP
       object.table(map).update(key, value);
     }
     for (const note of object.notes) host.log(note);
-    leaveOutTables(specs, object, host);
-    const targets = addTables(probe, host, filled(specs, object), tables);
-    return new RunningBpf(probe, object, targets, host);
+    leaveOutTables(specs, object, { log: host.log, optional: probe.optional });
+    return new RunningBpf(
+      probe,
+      object,
+      addTables(probe, host, filled(specs, object), tables),
+      host,
+    );
   } catch (error) {
     for (const table of tables) host.store.remove(table);
     object[Symbol.dispose]();
@@ -66,12 +70,16 @@ export async function startBpf(probe: BpfProbe, host: BpfHost): Promise<RunningP
   }
 }
 
-/** A table would show zeros whose programs, other than those of single columns, this kernel does not run. */
-function leaveOutTables(specs: Map<string, MapTable>, object: BpfObject, { log }: BpfHost): void {
-  for (const [name, { programs, metrics }] of [...specs]) {
-    const ofColumns = new Set(Object.values(metrics).map(({ program }) => program));
+/** A table whose own programs this kernel does not run would show zeros. */
+function leaveOutTables(
+  specs: Map<string, MapTable>,
+  object: BpfObject,
+  { log, optional }: Pick<BpfHost, "log"> & { readonly optional: readonly string[] },
+): void {
+  for (const [name, { programs }] of [...specs]) {
+    // Without an optional one only columns are left out.
     const missing = programs.find((program) =>
-      !ofColumns.has(program) && !object.isAttached(program)
+      !object.isAttached(program) && !optional.includes(program)
     );
     if (missing === undefined) continue;
     specs.delete(name);
@@ -132,9 +140,9 @@ interface WiredIterator {
   readonly wishes: MapReader | undefined;
 }
 
-const FIRST_ENTRY = new Uint8Array(4);
 /** Readings between two searches for new C libraries. */
 const SCAN_READINGS = 12;
+const FIRST_ENTRY = new Uint8Array(4);
 
 class RunningBpf implements RunningProbe {
   readonly #object: BpfObject;
@@ -186,7 +194,7 @@ class RunningBpf implements RunningProbe {
   }
 
   tick(now: number): void {
-    if (++this.#readings % SCAN_READINGS === 0) this.#userProbes?.scan();
+    if (this.#readings % SCAN_READINGS === SCAN_READINGS - 1) this.#userProbes?.scan();
     const namespaces = this.#namespaces;
     namespaces?.list();
     for (const iterator of this.#iterators) {
@@ -196,6 +204,7 @@ class RunningBpf implements RunningProbe {
       if (ofSockets && namespaces !== undefined) namespaces.each(reader, read);
       else read(reader.create());
     }
+    this.#readings++;
     for (const feed of this.#feeds) feed.read(now);
   }
 

@@ -46,9 +46,7 @@ export class MapFeed {
   readonly #reader: MapReader;
   readonly #sides: readonly Side[];
   readonly #index: ByteIndex;
-  readonly #key: KeyView;
-  readonly #value: KeyView;
-  readonly #both: RowViews;
+  readonly #views: RowViews;
   /** Position of the field that tells life, or -1. */
   readonly #alive: number;
   readonly #labels: readonly RowLabels[];
@@ -68,9 +66,10 @@ export class MapFeed {
     });
     this.#labels = shared;
     this.#index = new ByteIndex(reader.keySize);
-    this.#key = new KeyView(reader.layout.key);
-    this.#value = new KeyView(reader.layout.value);
-    this.#both = { key: this.#key, value: this.#value };
+    this.#views = {
+      key: new KeyView(reader.layout.key),
+      value: new KeyView(reader.layout.value),
+    };
     this.#alive = alive !== undefined && Object.hasOwn(reader.layout.value.fields, alive)
       ? reader.indexOf(alive)
       : -1;
@@ -107,8 +106,7 @@ export class MapFeed {
     const slot = slots[number]!;
     if (slot >= 0 && generations[number] === table.generation(slot)) {
       if (!renew) return slot;
-      const { labels } = side;
-      if (!labels.changes || !labels.hasChanged(number, this.#views(row), this.#reading)) {
+      if (!side.labels.changes || !this.#hasChanged(side, number, row)) {
         table.renew(slot, now);
         return slot;
       }
@@ -116,23 +114,30 @@ export class MapFeed {
     }
     if (!renew) return -1;
     const { only } = side.spec;
-    if (only !== undefined && this.#views(row).key.number(only.field) !== only.value) return -1;
+    if (only !== undefined) {
+      const key = this.#views.key.at(row.keys, row.keyOffset);
+      if (key.number(only.field) !== only.value) return -1;
+    }
     return this.#make(side, number, row, now);
   }
 
-  /** The row with these labels is the key's from now on: the same as before unless a label that changed is a key. */
+  #hasChanged({ labels }: Side, number: number, row: Row): boolean {
+    return labels.hasChanged(number, this.#at(row), this.#reading);
+  }
+
+  #at(row: Row): RowViews {
+    this.#views.key.at(row.keys, row.keyOffset);
+    this.#views.value.at(row.values, row.valueOffset);
+    return this.#views;
+  }
+
+  /** The row with these labels is the key's from now on: the same as before unless the label that changed is a key. */
   #make(side: Side, number: number, row: Row, now: number): number {
-    const { table, slots, generations, labels } = side;
-    const made = table.row(labels.read(number, this.#views(row)), now);
+    const { table, slots, generations } = side;
+    const made = table.row(side.labels.read(number, this.#at(row)), now);
     slots[number] = made;
     if (made >= 0) generations[number] = table.generation(made);
     return made;
-  }
-
-  #views(row: Row): RowViews {
-    this.#key.at(row.keys, row.keyOffset);
-    this.#value.at(row.values, row.valueOffset);
-    return this.#both;
   }
 
   #write(side: Side, slot: number, numbers: Float64Array, lives: boolean): void {

@@ -21,10 +21,11 @@ import { MapReader } from "./table_reader.ts";
 import { needsTracefs, Tracefs } from "./tracefs.ts";
 import { attachRefusal, type Refused } from "./verdict.ts";
 
-/** One at a time: what libbpf parses for two at once is left behind in pieces, 17 MB more resident for good. */
-const loading = new WeakMap<Libbpf, Promise<void>>();
 /** Such programs are hooked up by `attachUser`. */
 const USER_HOOK = "uprobe";
+
+/** One at a time: what libbpf parses for two at once is left behind in pieces, 17 MB more resident for good. */
+const loading = new WeakMap<Libbpf, Promise<void>>();
 
 export class BpfObject {
   readonly name: string;

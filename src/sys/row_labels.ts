@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MulanPSL-2.0
-/** Label texts of a map's rows, decoded once a key for all tables that show the same labels. */
+/** Label texts of a map's keys, decoded once a key for all tables that show the same labels. */
 import type { KeyView, LabelHost, LabelReader } from "../core/labels.ts";
 
-/** A row's key and value. */
+/** The two sides of a map's row. */
 export interface RowViews {
   readonly key: KeyView;
   readonly value: KeyView;
@@ -33,21 +33,21 @@ export class RowLabels {
       readers.every((reader, i) => reader === this.#readers[i]);
   }
 
-  read(number: number, row: RowViews): readonly string[] {
+  read(number: number, views: RowViews): readonly string[] {
     return this.#texts[number] ??= this.#readers.map((label) =>
-      label.read(row[label.part ?? "key"], this.#host)
+      label.read(views[label.part ?? "key"], this.#host)
     );
   }
 
   /** Reads the labels again that may change, once in a reading; whether one has. */
-  hasChanged(number: number, row: RowViews, reading: number): boolean {
+  hasChanged(number: number, views: RowViews, reading: number): boolean {
     const before = this.#texts[number];
     if (before === undefined) return false;
     if (this.#checkedIn[number] === reading) return this.#changedIn[number] === reading;
     this.#checkedIn[number] = reading;
     for (const i of this.#changing) {
       const label = this.#readers[i]!;
-      const text = label.read(row[label.part ?? "key"], this.#host, before[i]);
+      const text = label.read(views[label.part ?? "key"], this.#host, before[i]);
       if (text === before[i]) continue;
       this.#texts[number] = this.#texts[number]!.map((old, at) => at === i ? text : old);
       this.#changedIn[number] = reading;

@@ -11,11 +11,9 @@ const KEY = new KeyView({
   },
 });
 
-const VALUE = new KeyView({ size: 0, fields: {} });
-
 function keyOf(pid: number, port: number): RowViews {
   const key = KEY.at(new Uint8Array(Uint32Array.of(pid, port).buffer), 0);
-  return { key, value: VALUE };
+  return { key, value: key };
 }
 
 Deno.test("RowLabels reads a label that may change once in a reading, and others once a key", () => {

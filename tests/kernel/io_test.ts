@@ -99,9 +99,12 @@ Deno.test("io counts 101 writes, 67 reads and 53 flushes of a loop device, as /p
   assert.equal(write_bytes, WRITES * BLOCK);
   assert.equal(read_bytes, now.read_bytes - before.read_bytes);
   assert.equal(rig.row("io_err", disk).err_count, 0);
-  const written = [...rig.rows("thread_io", { comm: "dd" }).values()]
-    .map(({ bio_bytes_read, bio_bytes_write }) => [bio_bytes_read, bio_bytes_write]);
-  assert.deepEqual(written.sort(), [[0, WRITES * BLOCK], [READS * BLOCK, 0]].sort());
+  const threads = [...rig.rows("thread_io", { comm: "dd" }).values()];
+  const ofReader = threads.filter(({ bio_bytes_read }) => bio_bytes_read === READS * BLOCK);
+  assert.deepEqual(ofReader.map(({ bio_bytes_write }) => bio_bytes_write), [0]);
+  // The kernel may look at the start of a device that is opened, in the name of whoever opens it.
+  const ofWriter = threads.filter(({ bio_bytes_write }) => bio_bytes_write === WRITES * BLOCK);
+  assert.deepEqual(ofWriter.map(({ bio_bytes_read }) => bio_bytes_read! <= BLOCK), [true]);
   const of = [...rig.rows("proc_io", { comm: "dd" }).values()];
   assert.deepEqual(of.map((each) => each.greater_4k_io_write).sort(), [0, WRITES].sort());
   await rig.read();
