@@ -31,7 +31,7 @@ export class Manager {
     const life = new ProbeLife(probe, {
       ...this.#options,
       tables: (name) =>
-        [...store.tables].filter(({ probe }) => probe === name)
+        store.tablesOf(name)
           .map(({ name, rows, dropped, expired }) => ({ name, rows, dropped, expired })),
     });
     this.#lives.set(probe.name, life);

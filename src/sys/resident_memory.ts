@@ -32,8 +32,9 @@ export function cleanFileMappings(text: string): Mapping[] {
     if (start === undefined || inode === "0" || access!.includes("w")) continue;
     const kilobytes = (name: string) =>
       Number(part.match(new RegExp(`^${name}:\\s+(\\d+)`, "m"))?.[1]);
-    // Relocated data is read-only too, but its pages are ours alone: dropping them would lose the relocations.
-    if (kilobytes("Anonymous") !== 0 || kilobytes("Private_Dirty") !== 0) continue;
+    // Relocated data is read-only too, but its pages are ours alone: dropping them would lose the relocations. Dirty
+    // pages that are not anonymous are of a file just written, such as a new build: the page cache keeps them.
+    if (kilobytes("Anonymous") !== 0) continue;
     if (!(kilobytes("Rss") >= MIN_KILOBYTES)) continue;
     const from = BigInt(`0x${start}`);
     found.push({ start: from, bytes: BigInt(`0x${end}`) - from });
