@@ -208,7 +208,6 @@ interface Family extends LooseFamily {
   samples: readonly LooseSample[];
 }
 
-/** Makes the function that a Snapshot asks for the agent's own families. */
 const DEFINITIONS: readonly Definition[] = [
   ...PROBE_METRICS,
   ...PROCESS_METRICS,
@@ -218,6 +217,7 @@ const DEFINITIONS: readonly Definition[] = [
 /** For the metrics reference. */
 export const AGENT_METRICS: readonly Omit<Definition, "collect">[] = DEFINITIONS;
 
+/** Makes the function that a Snapshot asks for the agent's own families. */
 export function agentMetrics(sources: AgentSources): () => Promise<readonly LooseFamily[]> {
   let loaded: Promise<Loaded> | undefined;
   return async () => {
@@ -241,12 +241,8 @@ async function load(): Promise<Loaded> {
   const { default: prom } = await import("prom-client");
   const registry = new prom.Registry();
   const setters: ((numbers: Numbers) => void)[] = [];
-<<<<<<< HEAD
-  for (const definition of DEFINITIONS) {
-=======
   const families: Family[] = [];
-  for (const definition of [...PROBE_METRICS, ...PROCESS_METRICS, ...EGRESS_METRICS]) {
->>>>>>> cost
+  for (const definition of DEFINITIONS) {
     const { name, help, labels, collect } = definition;
     const settings = { name, help, labelNames: labels, registers: [registry] };
     const isCounter = name.endsWith("_total");
