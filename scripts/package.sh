@@ -53,11 +53,11 @@ make_tree() {
 
 make_tar() {
 	tar -C "$WORK" --owner=0 --group=0 --numeric-owner --sort=name --mtime="@$EPOCH" -c "$STEM" |
-		if $FAST; then gzip -n -1; else gzip -n -9; fi >"$OUT/$STEM.tar.gz"
+		if $FAST; then gzip -n -1; else gzip -n; fi >"$OUT/$STEM.tar.gz"
 }
 
 make_deb() {
-	local root=$WORK/deb arch compression=(-Zxz)
+	local root=$WORK/deb arch compression=(-Zxz -z1)
 	arch=$(case $(uname -m) in x86_64) echo amd64 ;; aarch64) echo arm64 ;; esac)
 	if $FAST; then compression=(-Znone); fi
 	"$TREE/scripts/install.sh" --root "$root"
@@ -73,7 +73,7 @@ make_deb() {
 }
 
 make_rpm() {
-	local payload=w6.xzdio
+	local payload=w1T2.xzdio
 	if $FAST; then payload=w.ufdio; fi
 	rpmbuild -bb --quiet --define "_topdir $WORK/rpm" --define "_rpmdir $OUT" \
 		--define '_rpmfilename %%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm' --define "_binary_payload $payload" \
