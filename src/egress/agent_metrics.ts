@@ -237,16 +237,22 @@ export function agentMetrics(sources: AgentSources): () => Promise<readonly Loos
 }
 
 async function load(): Promise<Loaded> {
-  // A CommonJS package: its bundled form has no named exports.
-  const { default: prom } = await import("prom-client");
-  const registry = new prom.Registry();
+  // CommonJS modules: their bundled form has no named exports. The package as a whole would load node's http, https,
+  // cluster and perf_hooks with it.
+  const [{ default: PromRegistry }, { default: PromCounter }, { default: PromGauge }] =
+    await Promise.all([
+      import("prom-client/lib/registry.js"),
+      import("prom-client/lib/counter.js"),
+      import("prom-client/lib/gauge.js"),
+    ]);
+  const registry: Registry = new PromRegistry();
   const setters: ((numbers: Numbers) => void)[] = [];
   const families: Family[] = [];
   for (const definition of DEFINITIONS) {
     const { name, help, labels, collect } = definition;
     const settings = { name, help, labelNames: labels, registers: [registry] };
     const isCounter = name.endsWith("_total");
-    const metric = isCounter ? new prom.Counter(settings) : new prom.Gauge(settings);
+    const metric: Counter | Gauge = isCounter ? new PromCounter(settings) : new PromGauge(settings);
     families.push({ name, help, type: isCounter ? "counter" : "gauge", samples: [] });
     const mirror = new Mirror(metric, labels);
     setters.push((numbers) => mirror.renew((put) => collect(numbers, put)));

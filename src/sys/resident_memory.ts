@@ -11,7 +11,7 @@ const MAPPING_REGEXP = /^([0-9a-f]+)-([0-9a-f]+) (\S{4}) \S+ \S+ (\d+)/;
 const HEAP_REGEXP = /^.* \[heap\]$/m;
 /** To look for the mappings takes 2 ms. */
 const LOOK_EVERY = 6;
-/** Takes up to 30 ms, so every five minutes; see scripts/build.sh for why V8 does not do it by itself. */
+/** Takes some 50 ms, so every five minutes; see scripts/build.sh for why V8 does not do it by itself. */
 const COLLECT_EVERY = 30;
 
 interface Mapping {
