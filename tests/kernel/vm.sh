@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MulanPSL-2.0
 # Boots Debian's kernel 6.1 or 6.12 under emulation, with the kernel tests and ./gala-gopher in its first file system,
-# and tells what came of them: a line a test, then "N passed, N failed". What doctor said there stays in
+# and tells what came of them: a line a test, then "N passed, N failed[, N skipped]". What doctor said there stays in
 # build/vm/KERNEL.json. The kernel is unpacked into .tools, never installed. Exit code: 0 all passed, 1 not all, 77 the
 # kernel cannot be had.
 set -euo pipefail
@@ -93,17 +93,19 @@ boot() {
 }
 
 report() {
-	local out=$1 passed failed
+	local out=$1 passed skipped failed
 	# Long lines are what a failed test has to say.
 	cut -c -2000 "$out.tap"
-	passed=$(grep -c '^ok ' "$out.tap" || true)
+	passed=$(grep '^ok ' "$out.tap" | grep -vc '# SKIP' || true)
+	skipped=$(grep -c '^ok .*# SKIP' "$out.tap" || true)
 	failed=$(grep -c '^not ok ' "$out.tap" || true)
 	if ! grep -q '^1\.\.[0-9]' "$out.tap"; then
 		say "The tests did not come to their end; the console says:"
 		tail -n 30 "$out.console" >&2
 		failed=$((failed + 1))
 	fi
-	echo "$passed passed, $failed failed"
+	if [ "$skipped" = 0 ]; then skipped=; else skipped=", $skipped skipped"; fi
+	echo "$passed passed, $failed failed$skipped"
 	[ "$failed" = 0 ]
 }
 
