@@ -52,7 +52,7 @@ export async function startBpf(probe: BpfProbe, host: BpfHost): Promise<RunningP
   try {
     object.demand([...probe.optional, ...Object.values(probe.tables).flatMap((it) => it.programs)]);
     for (const note of object.notes) host.log(note);
-    leaveOutTables(specs, object, host);
+    leaveOutTables(specs, object, probe.choices, host);
     return new RunningBpf(probe, object, addTables(probe, host, specs, tables), host);
   } catch (error) {
     for (const table of tables) host.store.remove(table);
@@ -61,10 +61,20 @@ export async function startBpf(probe: BpfProbe, host: BpfHost): Promise<RunningP
   }
 }
 
-/** A table whose own programs this kernel does not run would show zeros. */
-function leaveOutTables(specs: Map<string, MapTable>, object: BpfObject, { log }: BpfHost): void {
+/** A table would show zeros if this kernel ran neither its own programs nor others that do the same. */
+function leaveOutTables(
+  specs: Map<string, MapTable>,
+  object: BpfObject,
+  choices: BpfProbe["choices"],
+  { log }: BpfHost,
+): void {
+  const isServed = (program: string) =>
+    object.isAttached(program) ||
+    choices.some((choice) =>
+      choice.includes(program) && choice.some((it) => object.isAttached(it))
+    );
   for (const [name, { programs }] of [...specs]) {
-    const missing = programs.find((program) => !object.isAttached(program));
+    const missing = programs.find((program) => !isServed(program));
     if (missing === undefined) continue;
     specs.delete(name);
     const reason = object.hooks.find(({ program }) => program === missing)?.reason ?? missing;
