@@ -35,8 +35,10 @@ started under emulation with every probe and every table on by \`tests/kernel/vm
 kernel tests there, and the whole program beside the kernel's own counters. On a host of your own,
 \`gala-gopher doctor\` tells the same of that host.
 
-Where a program is not attached its reason stands below. Where another one does its work, the rows
-are the same.
+Where a program is not attached its reason stands below. Where another one does its work, as the
+\`fexit\` programs before 6.3 and those with \`old\` in their names, the rows are the same. A table is
+left out only where none of the programs that could fill it is attached: on 6.1 \`proc_flow_perf\`.
+"Not asked for" is a program whose better one is attached.
 `;
 
 /** Programs are attached in an order that no reader cares for. */
