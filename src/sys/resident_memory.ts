@@ -10,9 +10,9 @@ const MIN_KILOBYTES = 512;
 const MAPPING_REGEXP = /^([0-9a-f]+)-([0-9a-f]+) (\S{4}) \S+ \S+ (\d+)/;
 const HEAP_REGEXP = /^.* \[heap\]$/m;
 /** To look for the mappings takes 2 ms. */
-const LOOK_EVERY = 6;
+const LOOK_EVERY_MS = 60_000;
 /** Takes some 50 ms, so every five minutes; see scripts/build.sh for why V8 does not do it by itself. */
-const COLLECT_EVERY = 30;
+const COLLECT_EVERY_MS = 300_000;
 
 interface Mapping {
   readonly start: bigint;
@@ -46,7 +46,8 @@ export class IdleMemory {
   readonly #libc: Libbpf["libc"];
   readonly #collect: () => void;
   #mappings: readonly Mapping[] = [];
-  #times = 0;
+  #lookedAt = -Infinity;
+  #collectedAt = -Infinity;
 
   /** `collect` makes V8 give up what is not used any more. */
   constructor({ libc }: Pick<Libbpf, "libc">, collect = () => {}) {
@@ -54,10 +55,14 @@ export class IdleMemory {
     this.#collect = collect;
   }
 
-  /** To be called every ten seconds. */
-  giveBack(): void {
-    if (this.#times % COLLECT_EVERY === 0) this.#collect();
-    if (this.#times++ % LOOK_EVERY === 0) {
+  /** To be called after work; `now` is monotonic, in ms. */
+  giveBack(now: number): void {
+    if (now - this.#collectedAt >= COLLECT_EVERY_MS) {
+      this.#collectedAt = now;
+      this.#collect();
+    }
+    if (now - this.#lookedAt >= LOOK_EVERY_MS) {
+      this.#lookedAt = now;
       this.#mappings = cleanFileMappings(Deno.readTextFileSync("/proc/self/smaps"));
       this.#libc.malloc_trim(0n);
     }

@@ -73,8 +73,18 @@ Deno.test("IdleMemory takes pages from the resident memory, and the process goes
   const fileBytes = () =>
     Number(/^RssFile:\s+(\d+)/m.exec(Deno.readTextFileSync("/proc/self/status"))?.[1]);
   const before = fileBytes();
-  idle.giveBack();
-  idle.giveBack();
+  idle.giveBack(0);
+  idle.giveBack(1);
   assert.ok(fileBytes() < before, `${fileBytes()} kB of ${before}`);
   assert.equal(JSON.parse('{"still":[1,2,3]}').still.length, 3);
+});
+
+Deno.test("IdleMemory collects garbage at first and then every five minutes", () => {
+  using libbpf = openLibbpf(installedLibrary);
+  let collected = 0;
+  const idle = new IdleMemory(libbpf, () => collected++);
+  for (const now of [0, 5000, 299_999]) idle.giveBack(now);
+  assert.equal(collected, 1);
+  idle.giveBack(300_000);
+  assert.equal(collected, 2);
 });
