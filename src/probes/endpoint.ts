@@ -14,7 +14,7 @@ import { endpoint } from "../gen/layouts.ts";
 
 const NO_PORT = "0";
 const any = (says: string): EventRule => ({ above: 0, says });
-/** They run for each call that sends or receives, whatever the protocol. */
+/** They run for each call that sends or receives, whatever the protocol; the second of each pair before 6.3. */
 const CALLS = [
   ["endpoint_sent", "endpoint_sent_inet"],
   ["endpoint_sent", "endpoint_sent_inet6"],
