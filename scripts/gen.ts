@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /**
  * Writes what follows from other files: src/gen/layouts.ts from the compiled objects in build/bpf, src/gen/all.ts
- * from the files in src/probes. With --check it writes nothing and fails if a file in the tree differs.
+ * from the files in src/probes, src/gen/protocols.ts from those in src/core/messages/protocols. With --check it writes nothing and fails if a file in the tree differs.
  */
 import type { ObjectLayout } from "../src/core/layout.ts";
 import { BtfReader, type BtfType } from "./btf_layout.ts";
@@ -39,8 +39,8 @@ async function layoutsText(): Promise<string> {
   return printLayouts(await Promise.all(names.map((name) => readLayout(folder, name))));
 }
 
-/** A probe is a file with a default export; what probes share has none. */
-export async function probeListText(folder: URL): Promise<string> {
+/** Names of the files that have a default export; what they share has none. */
+async function stemsOf(folder: URL): Promise<string[]> {
   const names = await fileNames(
     folder,
     (name) => name.endsWith(".ts") && !name.endsWith("_test.ts"),
@@ -50,14 +50,41 @@ export async function probeListText(folder: URL): Promise<string> {
     const text = await Deno.readTextFile(new URL(name, folder));
     if (/^export default /m.test(text)) stems.push(name.slice(0, -".ts".length));
   }
-  const imports = stems.map((stem) => `import ${stem} from "../probes/${stem}.ts";\n`).join("");
+  return stems;
+}
+
+interface List {
+  readonly name: string;
+  readonly type: string;
+  /** Imports, as seen from src/gen. */
+  readonly typeFrom: string;
+  readonly from: string;
+}
+
+async function listText(folder: URL, { name, type, typeFrom, from }: List): Promise<string> {
+  const stems = await stemsOf(folder);
+  const imports = stems.map((stem) => `import ${stem} from "${from}/${stem}.ts";\n`).join("");
   return `// SPDX-License-Identifier: MulanPSL-2.0
-/** Written by scripts/gen.ts from the files in src/probes: do not edit. */
-import type { AnyProbe } from "../core/probe.ts";
+/** Written by scripts/gen.ts from the files in src/${from.slice("../".length)}: do not edit. */
+import type { ${type} } from "${typeFrom}";
 ${imports}
-export const probes: readonly AnyProbe[] = [
+export const ${name}: readonly ${type}[] = [
 ${stems.map((stem) => `  ${stem},\n`).join("")}];
 `;
+}
+
+export function probeListText(folder: URL): Promise<string> {
+  const typeFrom = "../core/probe.ts";
+  return listText(folder, { name: "probes", type: "AnyProbe", typeFrom, from: "../probes" });
+}
+
+function protocolListText(): Promise<string> {
+  return listText(new URL("src/core/messages/protocols/", ROOT), {
+    name: "protocols",
+    type: "Protocol",
+    typeFrom: "../core/messages/protocol.ts",
+    from: "../core/messages/protocols",
+  });
 }
 
 async function readOrEmpty(path: URL): Promise<string> {
@@ -73,6 +100,7 @@ async function main(check: boolean): Promise<number> {
   const wanted: readonly [string, string][] = [
     ["src/gen/layouts.ts", await layoutsText()],
     ["src/gen/all.ts", await probeListText(new URL("src/probes/", ROOT))],
+    ["src/gen/protocols.ts", await protocolListText()],
   ];
   let stale = 0;
   for (const [name, text] of wanted) {

@@ -21,7 +21,7 @@ FAILED_STAGES=()
 
 # Layouts as they were checked out: the build writes them anew.
 generated_sum() {
-	cat src/gen/layouts.ts src/gen/all.ts 2>/dev/null | sha256sum
+	cat src/gen/layouts.ts src/gen/all.ts src/gen/protocols.ts 2>/dev/null | sha256sum
 }
 GENERATED=${GENERATED_AT_START:-$(generated_sum)}
 
