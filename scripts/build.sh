@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MulanPSL-2.0
 # Builds ./gala-gopher. Installs what is missing, then runs only the steps whose inputs changed.
 set -euo pipefail
+CALLED_FROM=$PWD
 cd "$(dirname "$0")/.."
 . scripts/toolchain.sh
 . scripts/packages.sh
@@ -17,11 +18,14 @@ COMPILE_FLAGS=(--no-code-cache --no-check --no-config --no-lock --no-prompt --al
 
 usage() {
 	cat <<-END
-		Usage: scripts/build.sh [--check] [--release | --debug] [--clean]
-		  --check    install what is missing on this machine, and stop
-		  --release  the default: BPF objects without DWARF
-		  --debug    with DWARF and source maps
-		  --clean    remove build/ and ./gala-gopher, and stop
+		Usage: scripts/build.sh [--check] [--release | --debug] [--without PROBES] [--output FILE] [--clean]
+		  --check           install what is missing on this machine, and stop
+		  --release         the default: BPF objects without DWARF
+		  --debug           with DWARF and source maps
+		  --without PROBES  leave these probes out: names with "," or "|" between; the original's names of
+		                    groups count too; without it, PROBES="a|b" in tailor.conf
+		  --output FILE     instead of ./gala-gopher
+		  --clean           remove build/ and ./gala-gopher, and stop
 	END
 }
 
@@ -85,58 +89,101 @@ write_version() {
 
 # npm packages would be embedded whole, 20 MB of them; a bundle has what is used. Dynamic imports stay files of
 # their own, so that what is not configured is not even parsed.
+# bundle SOURCES STAGE
 bundle() {
-	rm -rf "$BUILD/js" "$BUILD/whole"
-	local flags=(--quiet --frozen --code-splitting)
+	local flags=(--quiet --frozen --code-splitting --config "$1/deno.json")
+	rm -rf "$2/js" "$2/whole"
 	if [ "$MODE" = debug ]; then
-		"$DENO" bundle "${flags[@]}" --sourcemap=inline --outdir "$BUILD/js" main.ts
+		"$DENO" bundle "${flags[@]}" --sourcemap=inline --outdir "$2/js" "$1/main.ts"
 		return
 	fi
 	# In two steps: what --minify makes of CommonJS packages in one cannot require anything.
-	"$DENO" bundle "${flags[@]}" --outdir "$BUILD/whole" main.ts
+	"$DENO" bundle "${flags[@]}" --outdir "$2/whole" "$1/main.ts"
 	# Stacks still name functions.
-	"$DENO" bundle "${flags[@]}" --minify --keep-names --outdir "$BUILD/js" "$BUILD/whole/main.js"
+	"$DENO" bundle "${flags[@]}" --minify --keep-names --outdir "$2/js" "$2/whole/main.js"
 }
 
-# Compiled inside build/, so that what is embedded stands beside js/ as it stands there.
+# Compiled inside the stage, so that what is embedded stands beside js/ as it stands there.
+# compile_program STAGE OUTPUT
 compile_program() {
-	local size
-	rm -rf "$BUILD/out"
-	(cd "$BUILD" && "$DENO" compile --quiet "${COMPILE_FLAGS[@]}" --include js --include bpf \
-		--include lib --include version.txt --output out/gala-gopher js/main.js)
-	size=$(stat -c %s "$BUILD/out/gala-gopher")
+	local size file
+	rm -rf "$1/out" "$1/packed"
+	mkdir -p "$1/packed/bpf" "$1/packed/lib"
+	for file in "$1"/bpf/*.bpf.o "$1"/lib/*.so.*; do gzip -9nc "$file" >"$1/packed/${file#"$1"/}.gz"; done
+	(cd "$1" && "$DENO" compile --quiet "${COMPILE_FLAGS[@]}" --include js --include packed \
+		--include version.txt --output out/gala-gopher js/main.js)
+	size=$(stat -c %s "$1/out/gala-gopher")
 	if [ "$MODE" = release ] && [ "$size" -ge "$SIZE_LIMIT" ]; then
 		die "gala-gopher has $size bytes; wanted less than $SIZE_LIMIT"
 	fi
-	mv "$BUILD/out/gala-gopher" gala-gopher
-	say "built ./gala-gopher $(<"$BUILD/version.txt"), $size bytes"
+	mkdir -p "$(dirname "$2")"
+	mv "$1/out/gala-gopher" "$2"
+	say "built $2 $(<"$1/version.txt"), $size bytes${WITHOUT:+, without $WITHOUT}"
 }
 
 sources() {
-	find main.ts deno.json deno.lock src -type f \( -name '*.ts' ! -name '*_test.ts' -o -name 'deno.*' \) | sort
+	find "$1/main.ts" "$1"/deno.{json,lock} "$1/src" -type f \
+		\( -name '*.ts' ! -name '*_test.ts' -o -name 'deno.*' \) | sort
+}
+
+# PROBES of tailor.conf, where the original's build looks for it; nothing of the file is run.
+tailor_conf() {
+	if [ ! -e tailor.conf ]; then return; fi
+	sed -n 's/^[[:space:]]*\(export[[:space:]]\+\)\?PROBES="\?\([^"#]*\)"\?.*/\2/p' tailor.conf | tail -n 1
+}
+
+# A copy of the sources whose list of probes lacks those of $WITHOUT, and the objects that are left.
+tailor() {
+	local object objects
+	rm -rf "$1"/{src,bpf,lib}
+	mkdir -p "$1/bpf"
+	cp -r main.ts deno.json deno.lock src "$1/"
+	objects=$("$DENO" run --no-lock --allow-read --allow-write="$1" scripts/tailor.ts "$WITHOUT" "$1") || exit
+	for object in $objects; do cp "$BUILD/bpf/$object" "$1/bpf/"; done
+	cp -r "$BUILD/lib" "$BUILD/version.txt" "$1/"
+}
+
+# A program elsewhere is compiled each time: nothing says what it was built from.
+make_program() {
+	if [ "$OUTPUT" = gala-gopher ]; then
+		step gala-gopher gala-gopher "$1"/js/*.js "$1"/bpf/*.bpf.o "$1"/lib/*.so.* "$1/version.txt" "$DENORT_BIN" \
+			-- compile_program "$1" gala-gopher
+	else
+		compile_program "$1" "$OUTPUT"
+	fi
 }
 
 build() {
-	local files
+	local files root=. stage=$BUILD
 	build_objects
 	step lib "$BUILD/lib/libz.so.1" "$(library_path libbpf.so.1)" "$(library_path libelf.so.1)" \
 		"$(library_path libz.so.1)" -- copy_libraries
 	"$DENO" run --no-lock --allow-read --allow-write=src/gen --allow-run=bpftool scripts/gen.ts >&2
 	write_version
-	mapfile -t files < <(sources)
-	step js "$BUILD/js/main.js" "${files[@]}" -- bundle
-	step gala-gopher gala-gopher "$BUILD"/js/*.js "$BUILD"/bpf/*.bpf.o "$BUILD"/lib/*.so.* \
-		"$BUILD/version.txt" "$DENORT_BIN" -- compile_program
+	if [ -n "$WITHOUT" ]; then
+		root=$BUILD/tailored stage=$BUILD/tailored
+		tailor "$stage"
+	fi
+	mapfile -t files < <(sources "$root")
+	step "js${WITHOUT:+-tailored}" "$stage/js/main.js" "${files[@]}" -- bundle "$root" "$stage"
+	make_program "$stage"
 }
 
 main() {
 	local only_check=false
 	MODE=release
+	OUTPUT=gala-gopher
+	WITHOUT=$(tailor_conf)
 	shopt -s nullglob
 	while [ $# -gt 0 ]; do
 		case $1 in
 		--check) only_check=true ;;
 		--release | --debug) MODE=${1#--} ;;
+		--without | --output)
+			[ $# -gt 1 ] || die "Option $1 wants a value"
+			if [ "$1" = --output ]; then OUTPUT=$(cd "$CALLED_FROM" && realpath -m "$2"); else WITHOUT=$2; fi
+			shift
+			;;
 		--clean)
 			rm -rf "$BUILD" gala-gopher
 			return

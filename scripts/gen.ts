@@ -4,9 +4,11 @@
  * from the files in src/probes, src/gen/protocols.ts from those in src/core/messages/protocols. With --check it writes nothing and fails if a file in the tree differs.
  */
 import type { ObjectLayout } from "../src/core/layout.ts";
+import type { AnyProbe } from "../src/core/probe.ts";
 import { BtfReader, type BtfType } from "./btf_layout.ts";
 import { elfSymbols } from "./elf_symbols.ts";
 import { printLayouts } from "./print_layout.ts";
+import { writeOrCompare } from "./write_or_compare.ts";
 
 const ROOT = new URL("../", import.meta.url);
 
@@ -39,6 +41,10 @@ async function layoutsText(): Promise<string> {
   return printLayouts(await Promise.all(names.map((name) => readLayout(folder, name))));
 }
 
+const PROTOCOLS = "core/messages/protocols";
+
+type LeftOut = Pick<AnyProbe, "name" | "kind">;
+
 /** Names of the files that have a default export; what they share has none. */
 async function stemsOf(folder: URL): Promise<string[]> {
   const names = await fileNames(
@@ -53,68 +59,46 @@ async function stemsOf(folder: URL): Promise<string[]> {
   return stems;
 }
 
-interface List {
-  readonly name: string;
-  readonly type: string;
-  /** Imports, as seen from src/gen. */
-  readonly typeFrom: string;
-  readonly from: string;
-}
-
-async function listText(folder: URL, { name, type, typeFrom, from }: List): Promise<string> {
-  const stems = await stemsOf(folder);
-  const imports = stems.map((stem) => `import ${stem} from "${from}/${stem}.ts";\n`).join("");
-  return `// SPDX-License-Identifier: MulanPSL-2.0
-/** Written by scripts/gen.ts from the files in src/${from.slice("../".length)}: do not edit. */
-import type { ${type} } from "${typeFrom}";
-${imports}
-export const ${name}: readonly ${type}[] = [
+/** The imports of these files in `folder`, and the start of a list of them. */
+function listLines(stems: readonly string[], folder: string, list: string): string {
+  const imports = stems.map((stem) => `import ${stem} from "../${folder}/${stem}.ts";\n`).join("");
+  return `${imports}
+export const ${list} = [
 ${stems.map((stem) => `  ${stem},\n`).join("")}];
 `;
 }
 
-export function probeListText(folder: URL): Promise<string> {
-  const typeFrom = "../core/probe.ts";
-  return listText(folder, { name: "probes", type: "AnyProbe", typeFrom, from: "../probes" });
+/** A probe is a file with a default export. `leftOut` are not listed. */
+export async function probeListText(
+  folder: URL,
+  leftOut: readonly LeftOut[] = [],
+): Promise<string> {
+  const stems = (await stemsOf(folder)).filter((stem) =>
+    leftOut.every(({ name }) => name !== stem)
+  );
+  return `// SPDX-License-Identifier: MulanPSL-2.0
+/** Written by scripts/gen.ts from the files in src/probes: do not edit. */
+import type { AnyProbe } from "../core/probe.ts";
+${listLines(stems, "probes", "probes: readonly AnyProbe[]")}
+/** Those that this build was made without. */
+export const leftOut: readonly Pick<AnyProbe, "name" | "kind">[] = ${JSON.stringify(leftOut)};
+`;
 }
 
-function protocolListText(): Promise<string> {
-  return listText(new URL("src/core/messages/protocols/", ROOT), {
-    name: "protocols",
-    type: "Protocol",
-    typeFrom: "../core/messages/protocol.ts",
-    from: "../core/messages/protocols",
-  });
+async function protocolListText(): Promise<string> {
+  const stems = await stemsOf(new URL(`src/${PROTOCOLS}/`, ROOT));
+  return `// SPDX-License-Identifier: MulanPSL-2.0
+/** Written by scripts/gen.ts from the files in src/${PROTOCOLS}: do not edit. */
+import type { Protocol } from "../core/messages/protocol.ts";
+${listLines(stems, PROTOCOLS, "protocols: readonly Protocol[]")}`;
 }
 
-async function readOrEmpty(path: URL): Promise<string> {
-  try {
-    return await Deno.readTextFile(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return "";
-    throw error;
-  }
+if (import.meta.main) {
+  Deno.exit(
+    await writeOrCompare([
+      ["src/gen/layouts.ts", await layoutsText()],
+      ["src/gen/all.ts", await probeListText(new URL("src/probes/", ROOT))],
+      ["src/gen/protocols.ts", await protocolListText()],
+    ]),
+  );
 }
-
-async function main(check: boolean): Promise<number> {
-  const wanted: readonly [string, string][] = [
-    ["src/gen/layouts.ts", await layoutsText()],
-    ["src/gen/all.ts", await probeListText(new URL("src/probes/", ROOT))],
-    ["src/gen/protocols.ts", await protocolListText()],
-  ];
-  let stale = 0;
-  for (const [name, text] of wanted) {
-    const path = new URL(name, ROOT);
-    if (await readOrEmpty(path) === text) continue;
-    stale++;
-    if (check) console.error(`${name} is not what scripts/gen.ts writes: run scripts/build.sh`);
-    else {
-      await Deno.mkdir(new URL(".", path), { recursive: true });
-      await Deno.writeTextFile(path, text);
-      console.log(`wrote ${name}`);
-    }
-  }
-  return check && stale > 0 ? 1 : 0;
-}
-
-if (import.meta.main) Deno.exit(await main(Deno.args.includes("--check")));

@@ -21,6 +21,8 @@ command clang-format-19 clang-format-19 clang-tools-extra
 command promtool prometheus golang-github-prometheus
 command prometheus-node-exporter prometheus-node-exporter golang-github-prometheus-node-exporter
 command wrk wrk wrk
+command systemd-analyze systemd systemd
+command setpriv util-linux util-linux
 command ip iproute2 iproute
 command ss iproute2 iproute
 command iostat sysstat sysstat
@@ -43,6 +45,12 @@ command rabbitmqctl rabbitmq-server rabbitmq-server
 command java openjdk-17-jre-headless java-17-openjdk-headless
 command mvn maven maven
 postgres - postgresql-15 postgresql-server
+'
+PACKAGE_NEEDS='
+command dpkg-deb dpkg dpkg
+command rpmbuild rpm rpm-build
+command make make make
+header stdio.h libc6-dev glibc-devel
 '
 
 # Full path of a shared library of this machine's own architecture.

@@ -28,6 +28,7 @@ import { DropIns } from "./drop_ins.ts";
 import { EventSources } from "./event_sources.ts";
 import { ExternalStarter } from "./external_starter.ts";
 import { hostLabels } from "./identity.ts";
+import { leftOutProbes } from "./left_out.ts";
 import { type OpenOutputs, openOutputs } from "./open_outputs.ts";
 import { builtInProbes, type Configured, externalProbes, type Stage } from "./starters.ts";
 
@@ -127,6 +128,7 @@ export class Agent {
     });
     this.#configured = [
       ...builtInProbes(probes, context),
+      ...leftOutProbes(config),
       ...externalProbes(context, this.#starter),
     ];
     for (const { startable } of this.#configured) this.#manager.add(startable);
@@ -159,6 +161,15 @@ export class Agent {
     } finally {
       await this.stop("all were tried");
     }
+  }
+
+  /** For the service manager's status line. */
+  summary(): string {
+    const states = this.#manager.status().map(({ state }) => state);
+    const count = (wanted: string) => states.filter((state) => state === wanted).length;
+    const counts = `${count("running")} probes run`;
+    const rest = count("unsupported") + count("failed");
+    return rest === 0 ? counts : `${counts}, ${rest} do not: gala-gopher doctor says why`;
   }
 
   /** Somebody has moved files away that the agent writes. */

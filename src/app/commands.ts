@@ -6,6 +6,7 @@ import { loadConfig } from "../manager/config.ts";
 import { ConfigProblems } from "../manager/config_findings.ts";
 import { ConfigError } from "../core/errors.ts";
 import { portHolder } from "../sys/port_holder.ts";
+import { ServiceNotice } from "../sys/service_notice.ts";
 import { Agent } from "./agent.ts";
 import { doctor } from "./doctor.ts";
 import { buildVersion } from "./embedded.ts";
@@ -120,11 +121,17 @@ async function run(options: Options): Promise<number> {
   // A closed terminal does not end it, as in the original; log rotation says so too.
   let reopen = () => {};
   Deno.addSignalListener("SIGHUP", () => reopen());
+  using notice = new ServiceNotice(Deno.env, Deno.pid, complain);
   const agent = new Agent(load(options));
   reopen = () => agent.reopenFiles();
   try {
-    const failed = agent.start().then(() => asked);
-    await agent.stop(await Promise.race([asked, failed]));
+    const failed = agent.start().then(() => {
+      notice.ready(agent.summary());
+      return asked;
+    });
+    const reason = await Promise.race([asked, failed]);
+    notice.stopping();
+    await agent.stop(reason);
   } catch (error) {
     await agent.stop("the start failed");
     throw error;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MulanPSL-2.0
-/** Files that the executable carries: libraries, BPF objects, its version. From source they are in build/. */
+/** Files that the executable carries, packed: libraries, BPF objects, its version. From source they are in build/. */
+import { gunzipSync } from "node:zlib";
 
 const BASE = Deno.build.standalone
   ? new URL("../", import.meta.url) // the bundle lies flat in js/
@@ -9,14 +10,19 @@ function embedded(path: string): Uint8Array<ArrayBuffer> {
   return Deno.readFileSync(new URL(path, BASE));
 }
 
+function unpacked(path: string): Uint8Array<ArrayBuffer> {
+  if (!Deno.build.standalone) return embedded(path);
+  return new Uint8Array(gunzipSync(embedded(`packed/${path}.gz`)));
+}
+
 /** A library by its soname. */
 export function embeddedLibrary(soname: string): Uint8Array<ArrayBuffer> {
-  return embedded(`lib/${soname}`);
+  return unpacked(`lib/${soname}`);
 }
 
 /** A BPF object by its file name. */
 export function embeddedObject(name: string): Uint8Array<ArrayBuffer> {
-  return embedded(`bpf/${name}`);
+  return unpacked(`bpf/${name}`);
 }
 
 /** Version and commit of this build; `dev` when run from source. */

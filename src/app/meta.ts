@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** `gala-gopher meta`: every table of the program's own probes, for people and as JSON. */
-import { probes } from "../gen/all.ts";
+import { leftOut, probes } from "../gen/all.ts";
 import { familyName } from "../core/store.ts";
 import type { MetricSpec } from "../core/table.ts";
 
@@ -18,6 +18,8 @@ interface TableDescription {
   readonly table: string;
   readonly entity: string;
   readonly version: string;
+  /** Whether it is on when the configuration does not name it. */
+  readonly on: boolean;
   readonly keys: readonly string[];
   readonly labels: readonly string[];
   readonly metrics: readonly MetricDescription[];
@@ -30,6 +32,7 @@ export function tableDescriptions(): TableDescription[] {
       table,
       entity: spec.entity,
       version: spec.version,
+      on: !("on" in spec) || spec.on !== false,
       keys: spec.keys,
       labels: spec.labels,
       metrics: Object.entries(spec.metrics).map(describeMetric),
@@ -51,13 +54,18 @@ export function describeMetric([name, metric]: [string, MetricSpec]): MetricDesc
 export function describeTables(json: boolean): string {
   const tables = tableDescriptions();
   if (json) return JSON.stringify(tables, null, 2);
-  return tables.map((description) => {
-    const { probe, table, keys, labels, metrics } = description;
+  const blocks = tables.map((description) => {
+    const { probe, table, on, keys, labels, metrics } = description;
     const lines = metrics.map(({ name, type, unit, help }) =>
       `  ${familyName({ ...description, metrics: {} }, name)}  ${type}, ${unit}. ${help}`
     );
-    return `${table} (probe ${probe}), labels: ${[...keys, ...labels].join(", ")}\n${
+    const off = on ? "" : ", off by default";
+    return `${table} (probe ${probe}${off}), labels: ${[...keys, ...labels].join(", ")}\n${
       lines.join("\n")
     }`;
-  }).join("\n\n");
+  });
+  if (leftOut.length > 0) {
+    blocks.push(`Left out of this build: ${leftOut.map(({ name }) => name).join(", ")}`);
+  }
+  return blocks.join("\n\n");
 }

@@ -22,6 +22,7 @@ import { pageSize, ProcTasks } from "../sys/proc_tasks.ts";
 import { embeddedObject } from "./embedded.ts";
 import type { ExternalStarter } from "./external_starter.ts";
 import type { EventSources } from "./event_sources.ts";
+import { isLeftOut } from "./left_out.ts";
 
 export interface StartContext {
   readonly config: Config;
@@ -52,7 +53,7 @@ export function builtInProbes(all: readonly AnyProbe[], context: StartContext): 
   const configured = new Map(context.config.probes.map((entry) => [entry.name, entry]));
   const names = [...all.map(({ name }) => name), SYSTEM_LOG_PROBE];
   for (const entry of configured.values()) {
-    if (names.includes(entry.name)) continue;
+    if (names.includes(entry.name) || isLeftOut(entry.name)) continue;
     throw new ConfigError(`there is no probe "${entry.name}"`, entry.place, names.join(", "));
   }
   return [

@@ -25,6 +25,7 @@ function askedBy(probe: AnyProbe): Record<string, SettingValue> {
   };
   if (probe.kind === "ebpf") {
     probe.constants(settings, new Set());
+    probe.entries(settings);
     return asked;
   }
   using files = new RootFiles();

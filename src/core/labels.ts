@@ -7,8 +7,20 @@ export interface LabelReader<Field extends string = string> {
   readonly fields: readonly Field[];
   /** Whether the text may change while the key stays: then it is read again whenever the row is renewed. */
   readonly changes?: boolean;
+  /** Where its fields stand; the key unless said otherwise. */
+  readonly part?: "key" | "value";
   /** `before` is what it read the last time, empty at first. */
   read(key: KeyView, host: LabelHost, before?: string): string;
+}
+
+/** Reads one label out of a map's value. */
+export interface ValueLabelReader<Field extends string = string> extends LabelReader<Field> {
+  readonly part: "value";
+}
+
+/** A label that stands in the map's value, and so may change. */
+export function ofValue<Field extends string>(label: LabelReader<Field>): ValueLabelReader<Field> {
+  return { ...label, part: "value", changes: true };
 }
 
 /** Asked for what does not stand in the key itself. */
@@ -22,7 +34,7 @@ export interface LabelHost {
 export type EnumNames = ReadonlyMap<number, string>;
 export type EnumsOf = (type: string) => EnumNames;
 
-/** A map key, by field names. */
+/** A map key or value, by field names. */
 export class KeyView {
   readonly #struct: Struct;
   #view: DataView = new DataView(new ArrayBuffer(0));

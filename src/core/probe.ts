@@ -4,7 +4,7 @@ import type { EventRule } from "./event.ts";
 import type { ObjectLayout } from "./layout.ts";
 import type { ContainerLookup } from "./container_lookup.ts";
 import type { ContainerNamer } from "./container_names.ts";
-import { containerOf, type LabelReader } from "./labels.ts";
+import { containerOf, type LabelReader, type ValueLabelReader } from "./labels.ts";
 import type { Snooper } from "./proc_filter.ts";
 import type { ProcessTable } from "./process_table.ts";
 import type { QueueTotals } from "./route_netlink.ts";
@@ -12,6 +12,15 @@ import type { HistogramSpec, MetricSpec, NumberSpec, NumberType, TableSpec } fro
 import type { TaskSource } from "./task_batch.ts";
 
 export type ProbeKind = "native" | "ebpf" | "external";
+
+/** Rights that root has, and a service may be given one by one: capabilities(7). */
+export type Capability =
+  | "CAP_BPF"
+  | "CAP_PERFMON"
+  | "CAP_SYS_ADMIN"
+  | "CAP_SYS_PTRACE"
+  | "CAP_DAC_READ_SEARCH"
+  | "CAP_DAC_OVERRIDE";
 
 export type SettingValue = string | number | boolean;
 
@@ -121,7 +130,15 @@ interface ProbeBase {
   readonly on: boolean;
   /** Options of the original's command line (`-w FILE`) that stand for a setting: letter to name. */
   readonly options: Readonly<Record<string, string>>;
+  /** What is not shown without a capability; those that eBPF needs at all go without saying. */
+  readonly capabilities?: Readonly<Partial<Record<Capability, string>>>;
 }
+
+/** For probes of sockets: other network namespaces are found by /proc/PID/ns and entered. */
+export const NAMESPACE_CAPABILITIES = {
+  CAP_SYS_ADMIN: "sockets of other network namespaces (of containers)",
+  CAP_SYS_PTRACE: "sockets of other network namespaces (of containers)",
+} as const satisfies Partial<Record<Capability, string>>;
 
 export type Tables = Readonly<Record<string, TableSpec>>;
 
@@ -159,16 +176,20 @@ export interface NativeProbe<T extends Tables = Tables> extends ProbeBase {
   open(files: HostFiles, settings: Settings, host: ProbeHost): Read<T> | Reading<T>;
 }
 
-/** A metric whose number stands in a field of a BPF map's value. */
-export interface FieldNumber extends NumberSpec {
+interface FieldBase {
   readonly field: string;
+  /** Program that fills the field: without it the column is left out. */
+  readonly program?: string;
+}
+
+/** A metric whose number stands in a field of a BPF map's value. */
+export interface FieldNumber extends NumberSpec, FieldBase {
   /** The exported number is the field times this. */
   readonly scale: number;
 }
 
 /** A histogram whose counts stand in an array of a BPF map's value: one for each bound, and one for what is above. */
-export interface FieldHistogram extends HistogramSpec {
-  readonly field: string;
+export interface FieldHistogram extends HistogramSpec, FieldBase {
   /** Field with the sum of all values, if there is one; exported times `scale`. */
   readonly sum?: string;
   readonly scale: number;
@@ -191,6 +212,20 @@ export interface MapTable extends TableSpec {
   readonly only?: { readonly field: string; readonly value: number };
 }
 
+/** A function of the C library, with programs for its entry and its returns. */
+export interface UserHook {
+  readonly symbol: string;
+  readonly entry: string;
+  readonly returns: string;
+}
+
+/** A row that user space puts into a map before the first reading. */
+export interface MapEntry {
+  readonly map: string;
+  readonly key: Uint8Array<ArrayBuffer>;
+  readonly value: Uint8Array<ArrayBuffer>;
+}
+
 export interface IteratorUse<Program extends string = string> {
   readonly program: Program;
   /** Ends with the first record, if the program writes one: what follows is of no interest. */
@@ -211,6 +246,12 @@ export interface BpfProbe extends ProbeBase {
     settings: Settings,
     tables: ReadonlySet<string>,
   ) => Readonly<Record<string, number>>;
+  /** Programs in sections named `uprobe`. */
+  readonly userHooks: readonly UserHook[];
+  /** Rows of maps that are set once, such as what is to be observed. */
+  readonly entries: (settings: Settings) => readonly MapEntry[];
+  /** Columns of the original that are left out on every kernel, with the reason. */
+  readonly lacking: Readonly<Record<string, string>>;
   /** Maps that hold as many rows as a table may have: what is beyond belongs to the map's `other` rows. */
   readonly ceilings: readonly string[];
   /** Iterator programs that are run before each reading, in this order; the one of `namespaces` is run first. */
@@ -351,6 +392,22 @@ export function ofBuckets<const Field extends string, const Sum extends string =
   };
 }
 
+/** The metric, which is left out where `program` is not attached. */
+export function filledBy<M extends FieldMetric>(program: string, metric: M): M {
+  return { ...metric, program };
+}
+
+/** The tables, with programs that run only for the sake of such tables. */
+export function served<T extends Readonly<Record<string, MapTable>>>(
+  programs: readonly string[],
+  tables: T,
+): T {
+  const entries = Object.entries(tables).map(([name, spec]) =>
+    [name, { ...spec, programs: [...spec.programs, ...programs] }] as const
+  );
+  return Object.fromEntries(entries) as unknown as T;
+}
+
 /** Bounds of `slots` buckets of log2_slot() in bpf/probe.h, of which the last has none: 1, 2, 4 ... times `scale`. */
 export function log2Bounds(slots: number, scale = 1): number[] {
   // 15 digits hide what multiplying by 1e-9 adds: 1.0240000000000002e-6.
@@ -363,11 +420,15 @@ type Fields<L extends ObjectLayout, M extends keyof L["maps"], Part extends "key
     string
   >;
 
+type Labels<L extends ObjectLayout, M extends keyof L["maps"]> = Readonly<
+  Record<string, LabelReader<Fields<L, M, "key">> | ValueLabelReader<Fields<L, M, "value">>>
+>;
+
 interface MapTableDeclaration<L extends ObjectLayout, M extends Extract<keyof L["maps"], string>> {
   readonly map: M;
   readonly entity: string;
-  readonly keys: Readonly<Record<string, LabelReader<Fields<L, M, "key">>>>;
-  readonly labels?: Readonly<Record<string, LabelReader<Fields<L, M, "key">>>>;
+  readonly keys: Labels<L, M>;
+  readonly labels?: Labels<L, M>;
   readonly version?: string;
   readonly on?: boolean;
   readonly programs?: readonly Extract<keyof L["programs"], string>[];
@@ -390,7 +451,7 @@ export function mapTable<L extends ObjectLayout, M extends Extract<keyof L["maps
   declaration: MapTableDeclaration<L, M>,
 ): MapTable {
   const { keys, labels = {}, ...rest } = declaration;
-  const process = keys[PROCESS_KEY];
+  const process: LabelReader | undefined = keys[PROCESS_KEY];
   const shown: Record<string, LabelReader> = { ...labels };
   if (process !== undefined) shown[CONTAINER_LABEL] ??= containerOf(process);
   return {
@@ -413,7 +474,10 @@ type OfLayout =
   | "alive"
   | "namespaces"
   | "choices"
-  | "ceilings";
+  | "ceilings"
+  | "entries"
+  | "lacking"
+  | "userHooks";
 
 export function bpfProbe<const L extends ObjectLayout>(
   declaration:
@@ -430,6 +494,13 @@ export function bpfProbe<const L extends ObjectLayout>(
       namespaces?: Extract<keyof L["programs"], string>;
       choices?: readonly (readonly Extract<keyof L["programs"], string>[])[];
       ceilings?: readonly Extract<keyof L["maps"], string>[];
+      entries?: (settings: Settings) => readonly MapEntry[];
+      lacking?: Readonly<Record<string, string>>;
+      userHooks?: readonly {
+        readonly symbol: string;
+        readonly entry: Extract<keyof L["programs"], string>;
+        readonly returns: Extract<keyof L["programs"], string>;
+      }[];
     },
 ): BpfProbe {
   const { constants, ...rest } = declaration;
@@ -441,6 +512,9 @@ export function bpfProbe<const L extends ObjectLayout>(
     optional: [],
     choices: [],
     ceilings: [],
+    entries: () => [],
+    lacking: {},
+    userHooks: [],
     ...rest,
     constants: (settings, tables) => {
       const given: Readonly<Record<string, number | undefined>> = constants?.(settings, tables) ??

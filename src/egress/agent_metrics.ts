@@ -200,6 +200,15 @@ function ofProgram(
 type Load = Promise<{ registry: Registry; setNumbers: (numbers: Numbers) => void }>;
 
 /** Makes the function that a Snapshot asks for the agent's own families. */
+const DEFINITIONS: readonly Definition[] = [
+  ...PROBE_METRICS,
+  ...PROCESS_METRICS,
+  ...EGRESS_METRICS,
+];
+
+/** For the metrics reference. */
+export const AGENT_METRICS: readonly Omit<Definition, "collect">[] = DEFINITIONS;
+
 export function agentMetrics(sources: AgentSources): () => Promise<readonly LooseFamily[]> {
   let loaded: Load | undefined;
   return async () => {
@@ -222,7 +231,7 @@ async function load(): Load {
   const { default: prom } = await import("prom-client");
   const registry = new prom.Registry();
   const setters: ((numbers: Numbers) => void)[] = [];
-  for (const definition of [...PROBE_METRICS, ...PROCESS_METRICS, ...EGRESS_METRICS]) {
+  for (const definition of DEFINITIONS) {
     const { name, help, labels, collect } = definition;
     const settings = { name, help, labelNames: labels, registers: [registry] };
     const metric = name.endsWith("_total") ? new prom.Counter(settings) : new prom.Gauge(settings);

@@ -2,7 +2,11 @@
 /** Written by scripts/gen.ts from the files in src/probes: do not edit. */
 import type { AnyProbe } from "../core/probe.ts";
 import container from "../probes/container.ts";
+import dns from "../probes/dns.ts";
 import endpoint from "../probes/endpoint.ts";
+import io from "../probes/io.ts";
+import kill from "../probes/kill.ts";
+import oom from "../probes/oom.ts";
 import system_cpu from "../probes/system_cpu.ts";
 import system_disk from "../probes/system_disk.ts";
 import system_files from "../probes/system_files.ts";
@@ -17,11 +21,16 @@ import system_proc from "../probes/system_proc.ts";
 import system_protocols from "../probes/system_protocols.ts";
 import system_sockets from "../probes/system_sockets.ts";
 import system_vmstat from "../probes/system_vmstat.ts";
+import task from "../probes/task.ts";
 import tcp from "../probes/tcp.ts";
 
 export const probes: readonly AnyProbe[] = [
   container,
+  dns,
   endpoint,
+  io,
+  kill,
+  oom,
   system_cpu,
   system_disk,
   system_files,
@@ -36,5 +45,9 @@ export const probes: readonly AnyProbe[] = [
   system_protocols,
   system_sockets,
   system_vmstat,
+  task,
   tcp,
 ];
+
+/** Those that this build was made without. */
+export const leftOut: readonly Pick<AnyProbe, "name" | "kind">[] = [];

@@ -17,13 +17,13 @@ const PROBES: ReadonlyMap<string, readonly string[]> = new Map([
 /** Programs in `extend_probes` that are compiled C; its Python and Java programs can still be run. */
 const PROGRAMS: ReadonlyMap<string, readonly string[]> = new Map([
   ["tcpprobe", ["tcp"]],
-  ["taskprobe", []],
+  ["taskprobe", ["task"]],
   ["endpoint", ["endpoint"]],
   ["nsprobe", []],
-  ["blockprobe", []],
+  ["blockprobe", ["io"]],
   ["ksliprobe", []],
-  ["killprobe", []],
-  ["cgprobe", []],
+  ["killprobe", ["kill"]],
+  ["cgprobe", ["oom"]],
   ["nginx_probe", []],
   ["opengauss_sli", []],
   ["redissli", []],

@@ -242,7 +242,10 @@ Deno.test("loadConfig reads the settings of version 1, probes in the place of it
       ]),
       ["event", "off", ""],
       ["tcp", "on", "-l warn -P 7"],
+      ["task", "on", "-w /opt/gala-gopher/task_whitelist.conf -P 3174"],
       ["endpoint", "on", "-l warn"],
+      ["io", "on", "-l warn"],
+      ["oom", "off", ""],
     ],
   );
   assert.deepEqual(
@@ -252,7 +255,7 @@ Deno.test("loadConfig reads the settings of version 1, probes in the place of it
   const missing = config.warnings.filter((line) => line.includes("not in this version"));
   assert.deepEqual(
     missing.map((line) => /probe "(\w+)"/.exec(line)?.[1]),
-    ["lvs", "task", "blockprobe", "ksliprobe", "opengauss_sli"],
+    ["lvs", "ksliprobe", "opengauss_sli"],
   );
   assert.match(missing[0]!, /v1\.conf:126:5: /);
 });

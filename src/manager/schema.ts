@@ -412,6 +412,20 @@ export const EVENT_SETTINGS = {
 } satisfies Keys & Record<Threshold, NumberKey>;
 
 /** What may stand in `settings` of a probe that is named here; other probes check theirs when they start. */
+/** Of bpf/observe.h: which processes the dear tables are about. */
+const OBSERVED: Keys = {
+  observe: choice(
+    ["listed", "all"],
+    "listed",
+    "Processes that tables of system calls, threads and latency are about.",
+  ),
+  observe_names: text(
+    "go,java,python,python3",
+    'Their names as in /proc/PID/comm, with "," between.',
+  ),
+  observe_pids: { kind: "any", default: "", help: 'Their ids, with "," between.' },
+};
+
 export const PROBE_SETTINGS: Readonly<Record<string, Keys>> = {
   container: {
     per_cpu: flag("CPU time of each CPU instead of one sum (cgroup v1 only)."),
@@ -419,6 +433,7 @@ export const PROBE_SETTINGS: Readonly<Record<string, Keys>> = {
   event: {
     path: path('The system\'s log; "" is /var/log/messages or /var/log/syslog.'),
   },
+  io: OBSERVED,
   system_disk: {
     partitions: flag("Whether partitions are shown too."),
   },
@@ -447,6 +462,7 @@ export const PROBE_SETTINGS: Readonly<Record<string, Keys>> = {
       { unit: "s" },
     ),
   },
+  task: OBSERVED,
   tcp: {
     report_cport: flag("Whether the client's port is a label: a row for each connection."),
   },
@@ -468,6 +484,9 @@ export const DEFAULT_PROBES = [
   "container",
   "system_cpu",
   "endpoint",
+  "io",
+  "kill",
+  "oom",
   "system_disk",
   "system_files",
   "system_fs",
@@ -481,6 +500,7 @@ export const DEFAULT_PROBES = [
   "system_protocols",
   "system_sockets",
   "system_vmstat",
+  "task",
   "tcp",
 ] as const;
 

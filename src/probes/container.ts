@@ -42,6 +42,11 @@ export default nativeProbe({
   help: "Containers of any runtime, from cgroup v1 and v2, /proc/PID/net/dev and /proc/PID/stat; " +
     "their names from Docker, podman, containerd and CRI-O.",
   partOf: ["cadvisor", "container"],
+  capabilities: {
+    CAP_SYS_PTRACE: "networks, file systems and descriptors of containers of other users",
+    CAP_DAC_READ_SEARCH: "names that stand in files of the runtime",
+    CAP_DAC_OVERRIDE: "names that Docker and podman tell over their sockets",
+  },
   tables,
   open(files, settings, host) {
     const reader = new ContainerReader(files, host, settings.flag("per_cpu", false));

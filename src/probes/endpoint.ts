@@ -2,7 +2,14 @@
 /** Who listens, who connects, and with what success; UDP sockets. Kernel side: bpf/endpoint.bpf.c. */
 import type { EventRule } from "../core/event.ts";
 import { address, constant, id, text, unknown, word } from "../core/labels.ts";
-import { bpfProbe, mapTable, ofBuckets, ofField, raises } from "../core/probe.ts";
+import {
+  bpfProbe,
+  mapTable,
+  NAMESPACE_CAPABILITIES,
+  ofBuckets,
+  ofField,
+  raises,
+} from "../core/probe.ts";
 import { endpoint } from "../gen/layouts.ts";
 
 const NO_PORT = "0";
@@ -38,6 +45,7 @@ export default bpfProbe({
   help: "Listening, connecting and UDP sockets of this host, from iter/tcp, iter/udp and " +
     "inet_sock_set_state.",
   partOf: ["socket"],
+  capabilities: NAMESPACE_CAPABILITIES,
   layout: endpoint,
   constants: (_, tables) => ({
     want_peers: Number(tables.has("endpoint_tcp")),

@@ -68,6 +68,7 @@ export default nativeProbe({
   help: "Size, inodes and health of mounted file systems, from mountinfo and statfs. " +
     "Setting skip: a regular expression of mount points that are not asked.",
   partOf: ["system_infos", "baseinfo"],
+  capabilities: { CAP_DAC_READ_SEARCH: "file systems mounted below closed folders" },
   tables,
   open(files, settings, { calls }) {
     files.read("proc/self/mountinfo");

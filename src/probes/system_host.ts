@@ -28,6 +28,7 @@ export default nativeProbe({
   name: "system_host",
   help: "Operating system, kernel, CPUs, memory and addresses of the host, from files all over it.",
   partOf: ["baseinfo"],
+  capabilities: { CAP_DAC_READ_SEARCH: "serial number and UUID of the machine" },
   tables: {
     system_os: table({
       entity: "host",

@@ -2,7 +2,15 @@
 /** TCP connections per link (process, role, client, server) and per service. Kernel side: bpf/tcp.bpf.c. */
 import type { EventRule } from "../core/event.ts";
 import { address, containerOf, id, nameOf, text, unknown, word } from "../core/labels.ts";
-import { bpfProbe, log2Bounds, mapTable, ofBuckets, ofField, raises } from "../core/probe.ts";
+import {
+  bpfProbe,
+  log2Bounds,
+  mapTable,
+  NAMESPACE_CAPABILITIES,
+  ofBuckets,
+  ofField,
+  raises,
+} from "../core/probe.ts";
 import { tcp } from "../gen/layouts.ts";
 
 const drops = (says: string): EventRule => ({ above: "drops_thr", says });
@@ -368,6 +376,7 @@ const DELAY_TABLES = {
 export default bpfProbe({
   name: "tcp",
   help: "TCP connections of this host by process and peer, from iter/tcp and inet_sock_set_state.",
+  capabilities: NAMESPACE_CAPABILITIES,
   layout: tcp,
   // The original's -c and report_cport.
   constants: (settings, tables) => ({

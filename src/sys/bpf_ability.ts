@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Whether this process on this host may and can load eBPF programs at all. */
 import { Unsupported } from "../core/errors.ts";
-import { ABI } from "./kernel_abi.ts";
+import { heldCapabilities } from "./capabilities.ts";
 
 export const KERNEL_BTF = "/sys/kernel/btf/vmlinux";
-const CAPABILITIES_REGEXP = /^CapEff:\s*([0-9a-f]{16})$/m;
-const PRIVILEGE_MEND = "run as root, or give CAP_BPF and CAP_PERFMON (CAP_SYS_ADMIN before 5.8)";
+const NEEDED = ["CAP_BPF", "CAP_PERFMON"] as const;
 
 /** Throws Unsupported with the reason and the mend. `status` is the text of /proc/self/status. */
 export function demandPrivileges(status: string): void {
-  const digits = CAPABILITIES_REGEXP.exec(status)?.[1];
-  if (digits === undefined) return; // unknown: the kernel itself will tell
-  const capabilities = BigInt(`0x${digits}`);
-  const has = (bit: number) => (capabilities >> BigInt(bit) & 1n) === 1n;
-  if (has(ABI.CAP_SYS_ADMIN) || (has(ABI.CAP_BPF) && has(ABI.CAP_PERFMON))) return;
-  throw new Unsupported("eBPF needs privileges that this process does not have", PRIVILEGE_MEND);
+  const held = heldCapabilities(status);
+  if (held === undefined) return; // the kernel itself will tell
+  const missing = NEEDED.filter((name) => !held.has(name));
+  if (missing.length === 0) return;
+  const mend = `run as root, or give ${missing.join(" and ")} (CAP_SYS_ADMIN before 5.8)`;
+  throw new Unsupported(
+    `eBPF needs privileges that this process does not have: ${missing.join(", ")}`,
+    mend,
+  );
 }
 
 /** Throws Unsupported if the kernel's types cannot be had. `btfPath` is the configured file, if any. */

@@ -16,6 +16,12 @@ Deno.test("demandPrivileges wants CAP_SYS_ADMIN, or CAP_BPF with CAP_PERFMON", (
   }
 });
 
+Deno.test("demandPrivileges names the one that is missing", () => {
+  assert.throws(() => demandPrivileges(status(38)), /does not have: CAP_BPF$/);
+  assert.throws(() => demandPrivileges(status(39)), /does not have: CAP_PERFMON$/);
+  assert.throws(() => demandPrivileges(status()), /does not have: CAP_BPF, CAP_PERFMON$/);
+});
+
 Deno.test("demandPrivileges leaves the judgement to the kernel where there is no CapEff", () => {
   demandPrivileges("Name:\tx\n");
 });

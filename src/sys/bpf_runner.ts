@@ -11,6 +11,7 @@ import { MapFeed, type Target } from "./map_feed.ts";
 import { NetNamespaces } from "./net_namespaces.ts";
 import { BpfObject } from "./object.ts";
 import type { MapReader } from "./table_reader.ts";
+import { UserProbes } from "./user_probes.ts";
 
 export interface BpfHost {
   readonly store: Store;
@@ -51,9 +52,17 @@ export async function startBpf(probe: BpfProbe, host: BpfHost): Promise<RunningP
   const tables: Table[] = [];
   try {
     object.demand([...probe.optional, ...Object.values(probe.tables).flatMap((it) => it.programs)]);
+    for (const { map, key, value } of probe.entries(host.settings)) {
+      object.table(map).update(key, value);
+    }
     for (const note of object.notes) host.log(note);
-    leaveOutTables(specs, object, host);
-    return new RunningBpf(probe, object, addTables(probe, host, specs, tables), host);
+    leaveOutTables(specs, object, { log: host.log, optional: probe.optional });
+    return new RunningBpf(
+      probe,
+      object,
+      addTables(probe, host, filled(specs, object), tables),
+      host,
+    );
   } catch (error) {
     for (const table of tables) host.store.remove(table);
     object[Symbol.dispose]();
@@ -62,9 +71,16 @@ export async function startBpf(probe: BpfProbe, host: BpfHost): Promise<RunningP
 }
 
 /** A table whose own programs this kernel does not run would show zeros. */
-function leaveOutTables(specs: Map<string, MapTable>, object: BpfObject, { log }: BpfHost): void {
+function leaveOutTables(
+  specs: Map<string, MapTable>,
+  object: BpfObject,
+  { log, optional }: Pick<BpfHost, "log"> & { readonly optional: readonly string[] },
+): void {
   for (const [name, { programs }] of [...specs]) {
-    const missing = programs.find((program) => !object.isAttached(program));
+    // Without an optional one only columns are left out.
+    const missing = programs.find((program) =>
+      !object.isAttached(program) && !optional.includes(program)
+    );
     if (missing === undefined) continue;
     specs.delete(name);
     const reason = object.hooks.find(({ program }) => program === missing)?.reason ?? missing;
@@ -89,6 +105,19 @@ function idlePrograms({ tables }: BpfProbe, wanted: ReadonlyMap<string, MapTable
   return serving(Object.values(tables)).filter((program) => !busy.has(program));
 }
 
+/** The tables without columns of programs that this kernel does not take; one without columns is left out. */
+function filled(specs: ReadonlyMap<string, MapTable>, { hooks }: BpfObject): Map<string, MapTable> {
+  const refused = new Set(hooks.filter(({ state }) => state !== "attached").map((h) => h.program));
+  const tables = new Map<string, MapTable>();
+  for (const [name, spec] of specs) {
+    const metrics = Object.entries(spec.metrics).filter(([, { program = "" }]) =>
+      !refused.has(program)
+    );
+    if (metrics.length > 0) tables.set(name, { ...spec, metrics: Object.fromEntries(metrics) });
+  }
+  return tables;
+}
+
 function addTables(
   { name }: BpfProbe,
   { store }: BpfHost,
@@ -111,6 +140,8 @@ interface WiredIterator {
   readonly wishes: MapReader | undefined;
 }
 
+/** Readings between two searches for new C libraries. */
+const SCAN_READINGS = 12;
 const FIRST_ENTRY = new Uint8Array(4);
 
 class RunningBpf implements RunningProbe {
@@ -121,6 +152,7 @@ class RunningBpf implements RunningProbe {
   readonly #namespaces: NetNamespaces | undefined;
   readonly #feeds: readonly MapFeed[];
   readonly #losses: MapReader;
+  readonly #userProbes: UserProbes | undefined;
   #readings = 0;
 
   constructor(
@@ -154,10 +186,15 @@ class RunningBpf implements RunningProbe {
         labels,
       })
     );
+    if (probe.userHooks.length > 0) {
+      this.#userProbes = new UserProbes(object, probe.userHooks);
+      this.#userProbes.scan();
+    }
     this.#losses = object.table(LOSSES);
   }
 
   tick(now: number): void {
+    if (this.#readings % SCAN_READINGS === SCAN_READINGS - 1) this.#userProbes?.scan();
     const namespaces = this.#namespaces;
     namespaces?.list();
     for (const iterator of this.#iterators) {
@@ -185,7 +222,7 @@ class RunningBpf implements RunningProbe {
   }
 
   hooks() {
-    return this.#object.hooks;
+    return [...this.#object.hooks, ...this.#userProbes?.verdicts() ?? []];
   }
 
   cost() {

@@ -70,6 +70,11 @@ export const LIBC_SYMBOLS = {
     result: "isize",
     nonblocking: true,
   },
+  sendto: {
+    c: "ssize_t (int, const void *, size_t, int, const struct sockaddr *, unsigned int)",
+    parameters: ["i32", "buffer", "usize", "i32", "buffer", "u32"],
+    result: "isize",
+  },
   shutdown: { c: "int (int, int)", parameters: ["i32", "i32"], result: "i32" },
   malloc_trim: { c: "int (size_t)", parameters: ["usize"], result: "i32" },
   mallopt: { c: "int (int, int)", parameters: ["i32", "i32"], result: "i32" },
@@ -163,6 +168,11 @@ export const LIBBPF_SYMBOLS = {
   bpf_program__attach: {
     c: "struct bpf_link *(const struct bpf_program *)",
     parameters: ["pointer"],
+    result: "pointer",
+  },
+  bpf_program__attach_uprobe: {
+    c: "struct bpf_link *(const struct bpf_program *, bool, pid_t, const char *, size_t)",
+    parameters: ["pointer", "bool", "i32", "buffer", "usize"],
     result: "pointer",
   },
   bpf_link__fd: { c: "int (const struct bpf_link *)", parameters: ["pointer"], result: "i32" },

@@ -7,7 +7,7 @@ import { ByteIndex } from "../core/byte_index.ts";
 import { KeyView, type LabelHost } from "../core/labels.ts";
 import type { FieldMetric, MapTable } from "../core/probe.ts";
 import type { Table } from "../core/table.ts";
-import { RowLabels } from "./row_labels.ts";
+import { RowLabels, type RowViews } from "./row_labels.ts";
 import type { MapReader, Row } from "./table_reader.ts";
 
 export interface Target {
@@ -46,7 +46,7 @@ export class MapFeed {
   readonly #reader: MapReader;
   readonly #sides: readonly Side[];
   readonly #index: ByteIndex;
-  readonly #view: KeyView;
+  readonly #views: RowViews;
   /** Position of the field that tells life, or -1. */
   readonly #alive: number;
   readonly #labels: readonly RowLabels[];
@@ -66,7 +66,10 @@ export class MapFeed {
     });
     this.#labels = shared;
     this.#index = new ByteIndex(reader.keySize);
-    this.#view = new KeyView(reader.layout.key);
+    this.#views = {
+      key: new KeyView(reader.layout.key),
+      value: new KeyView(reader.layout.value),
+    };
     this.#alive = alive !== undefined && Object.hasOwn(reader.layout.value.fields, alive)
       ? reader.indexOf(alive)
       : -1;
@@ -103,19 +106,35 @@ export class MapFeed {
     const slot = slots[number]!;
     if (slot >= 0 && generations[number] === table.generation(slot)) {
       if (!renew) return slot;
-      const { labels } = side;
-      if (labels.changes) {
-        const key = this.#view.at(row.keys, row.keyOffset);
-        if (labels.hasChanged(number, key, this.#reading)) table.row(labels.read(number, key), now);
+      if (!side.labels.changes || !this.#hasChanged(side, number, row)) {
+        table.renew(slot, now);
+        return slot;
       }
-      table.renew(slot, now);
-      return slot;
+      return this.#make(side, number, row, now);
     }
     if (!renew) return -1;
-    const key = this.#view.at(row.keys, row.keyOffset);
     const { only } = side.spec;
-    if (only !== undefined && key.number(only.field) !== only.value) return -1;
-    const made = table.row(side.labels.read(number, key), now);
+    if (only !== undefined) {
+      const key = this.#views.key.at(row.keys, row.keyOffset);
+      if (key.number(only.field) !== only.value) return -1;
+    }
+    return this.#make(side, number, row, now);
+  }
+
+  #hasChanged({ labels }: Side, number: number, row: Row): boolean {
+    return labels.hasChanged(number, this.#at(row), this.#reading);
+  }
+
+  #at(row: Row): RowViews {
+    this.#views.key.at(row.keys, row.keyOffset);
+    this.#views.value.at(row.values, row.valueOffset);
+    return this.#views;
+  }
+
+  /** The row with these labels is the key's from now on: the same as before unless the label that changed is a key. */
+  #make(side: Side, number: number, row: Row, now: number): number {
+    const { table, slots, generations } = side;
+    const made = table.row(side.labels.read(number, this.#at(row)), now);
     slots[number] = made;
     if (made >= 0) generations[number] = table.generation(made);
     return made;

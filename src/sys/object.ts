@@ -7,7 +7,7 @@ import { CostReader } from "./bpf_cost.ts";
 import { demandBpf } from "./bpf_ability.ts";
 import { ERRNO } from "./errno.ts";
 import { IterReader } from "./iter_reader.ts";
-import type { Libbpf } from "./libbpf.ts";
+import { cString, type Libbpf } from "./libbpf.ts";
 import { mapBytes } from "./map_memory.ts";
 import {
   findMap,
@@ -20,6 +20,9 @@ import { RingReader } from "./ring_reader.ts";
 import { MapReader } from "./table_reader.ts";
 import { needsTracefs, Tracefs } from "./tracefs.ts";
 import { attachRefusal, type Refused } from "./verdict.ts";
+
+/** Such programs are hooked up by `attachUser`. */
+const USER_HOOK = "uprobe";
 
 /** One at a time: what libbpf parses for two at once is left behind in pieces, 17 MB more resident for good. */
 const loading = new WeakMap<Libbpf, Promise<void>>();
@@ -36,6 +39,7 @@ export class BpfObject {
   readonly #image: ObjectImage;
   readonly #programs: readonly Program[];
   readonly #links = new Map<string, NonNullable<Deno.PointerValue>>();
+  readonly #userLinks: NonNullable<Deno.PointerValue>[] = [];
   readonly #errors = new Map<string, KernelError | Unsupported>();
   readonly #cost: CostReader;
   readonly #readers = new DisposableStack();
@@ -129,6 +133,16 @@ export class BpfObject {
     return new IterReader(this.#libbpf, fd, program, struct?.size ?? 0);
   }
 
+  /** Hooks a program of a section `uprobe` to an instruction of a file, in every process. Throws KernelError. */
+  attachUser(program: string, path: string, offset: number): void {
+    const handle = this.#programs.find(({ name }) => name === program)?.handle;
+    if (handle === undefined) throw new TypeError(`Object "${this.name}" has no "${program}"`);
+    const { bpf } = this.#libbpf;
+    const link = bpf.bpf_program__attach_uprobe(handle, false, -1, cString(path), BigInt(offset));
+    if (link === null) throw this.#libbpf.lastFailure("attach", `${program} to ${path}`);
+    this.#userLinks.push(link);
+  }
+
   isAttached(program: string): boolean {
     return this.#links.has(program);
   }
@@ -150,6 +164,7 @@ export class BpfObject {
     this.#readers.dispose();
     for (const link of this.#links.values()) this.#libbpf.bpf.bpf_link__destroy(link);
     this.#links.clear();
+    for (const link of this.#userLinks.splice(0)) this.#libbpf.bpf.bpf_link__destroy(link);
     this.#libbpf.bpf.bpf_object__close(this.#handle);
     this.#handle = null;
   }
@@ -167,7 +182,8 @@ export class BpfObject {
 
   #attachAll(): void {
     const rank = ({ name }: Program) => this.#choiceOf(name).indexOf(name);
-    const bestFirst = this.#programs.toSorted((a, b) => rank(a) - rank(b));
+    const own = this.#programs.filter(({ hook }) => hook !== USER_HOOK);
+    const bestFirst = own.toSorted((a, b) => rank(a) - rank(b));
     const [tracepoints, others] = partition(bestFirst, ({ hook }) => needsTracefs(hook));
     for (const program of others) this.#attach(program);
     if (tracepoints.length === 0) return;

@@ -2,6 +2,12 @@
 /** Label texts of a map's keys, decoded once a key for all tables that show the same labels. */
 import type { KeyView, LabelHost, LabelReader } from "../core/labels.ts";
 
+/** The two sides of a map's row. */
+export interface RowViews {
+  readonly key: KeyView;
+  readonly value: KeyView;
+}
+
 export class RowLabels {
   /** Whether a label may change while its key stays. */
   readonly changes: boolean;
@@ -27,18 +33,21 @@ export class RowLabels {
       readers.every((reader, i) => reader === this.#readers[i]);
   }
 
-  read(number: number, key: KeyView): readonly string[] {
-    return this.#texts[number] ??= this.#readers.map((label) => label.read(key, this.#host));
+  read(number: number, views: RowViews): readonly string[] {
+    return this.#texts[number] ??= this.#readers.map((label) =>
+      label.read(views[label.part ?? "key"], this.#host)
+    );
   }
 
   /** Reads the labels again that may change, once in a reading; whether one has. */
-  hasChanged(number: number, key: KeyView, reading: number): boolean {
+  hasChanged(number: number, views: RowViews, reading: number): boolean {
     const before = this.#texts[number];
     if (before === undefined) return false;
     if (this.#checkedIn[number] === reading) return this.#changedIn[number] === reading;
     this.#checkedIn[number] = reading;
     for (const i of this.#changing) {
-      const text = this.#readers[i]!.read(key, this.#host, before[i]);
+      const label = this.#readers[i]!;
+      const text = label.read(views[label.part ?? "key"], this.#host, before[i]);
       if (text === before[i]) continue;
       this.#texts[number] = this.#texts[number]!.map((old, at) => at === i ? text : old);
       this.#changedIn[number] = reading;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 import assert from "node:assert/strict";
 import { containerOf, id, KeyView, type LabelHost } from "../core/labels.ts";
-import { RowLabels } from "./row_labels.ts";
+import { RowLabels, type RowViews } from "./row_labels.ts";
 
 const KEY = new KeyView({
   size: 8,
@@ -11,8 +11,9 @@ const KEY = new KeyView({
   },
 });
 
-function keyOf(pid: number, port: number): KeyView {
-  return KEY.at(new Uint8Array(Uint32Array.of(pid, port).buffer), 0);
+function keyOf(pid: number, port: number): RowViews {
+  const key = KEY.at(new Uint8Array(Uint32Array.of(pid, port).buffer), 0);
+  return { key, value: key };
 }
 
 Deno.test("RowLabels reads a label that may change once in a reading, and others once a key", () => {

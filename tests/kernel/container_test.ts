@@ -96,7 +96,7 @@ layout("container of cgroup v1 has the kernel's numbers of all its controllers",
   assert.equal(perCpu[0]!["cpu"], "cpu00");
   const total = rows["container_cpu"]!.find(({ cpu }) => cpu === "")!;
   assert.ok(!("cpu_usage_seconds_total" in total));
-  assert.equal(total["cpu_load_average_10s"], 0);
+  assertBetween(0, total["cpu_load_average_10s"], 1); // it ran a moment ago
   assertBetween(0.01, Number(total["cpu_user_seconds_total"]), after + 0.01);
   const [whole, ...faults] = rows["container_memory"]!;
   // It waits, so nothing changes any more.

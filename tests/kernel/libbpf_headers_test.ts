@@ -16,6 +16,7 @@ const HEADERS = `#define _GNU_SOURCE
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 #include <stddef.h>

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* The page cache, per disk and per process, and direct reclaim. */
+#pragma once
+
+const volatile bool page_disk_on = false; /* set before load */
+const volatile bool page_process_on = false;
+
+struct page_key {
+	u32 tgid;
+};
+
+struct proc_page_val {
+	u64 accessed;
+	u64 buffers_dirtied;
+	u64 loaded;
+	u64 dirtied;
+	u64 reclaims;
+	u64 reclaim_ns;
+	u64 reclaim_max_ns; /* of the period */
+	u64 period;
+	u64 reading;
+	char comm[TASK_COMM_LEN];
+};
+
+/* 92 B x 8192. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, struct page_key);
+	__type(value, struct proc_page_val);
+} proc_page SEC(".maps");
+
+/* Since when a thread reclaims memory. */
+STATE(reclaiming, u32, u64, 4096);
+
+static long end_proc_page_period(void *unused, void *key, struct proc_page_val *val, void *context)
+{
+	if (val->period != reading)
+		val->reclaim_max_ns = 0;
+	return 0;
+}
+
+static __always_inline struct proc_page_val *proc_page_row(void)
+{
+	static const struct proc_page_val zero;
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct page_key key = {.tgid = task->tgid};
+	struct proc_page_val *val = row(&proc_page, &key, &zero);
+
+	if (!val)
+		return NULL;
+	bpf_core_read_str(val->comm, sizeof(val->comm), &task->group_leader->comm);
+	val->reading = reading;
+	return val;
+}
+
+enum { S_IFMT = 0170000, S_IFBLK = 0060000, MINOR_BITS = 20 };
+
+/* The disk below a file, or that the file is; its row must be there for the latter. */
+static __always_inline struct disk_val *disk_of_mapping(struct address_space *mapping)
+{
+	struct disk_key key = {};
+	struct inode___io *inode;
+	u32 device;
+
+	if (!mapping)
+		return NULL;
+	inode = BPF_CORE_READ(mapping, host);
+	if ((BPF_CORE_READ(inode, i_mode) & S_IFMT) != S_IFBLK)
+		return disk_row(BPF_CORE_READ(inode, i_sb, s_bdev, bd_disk));
+	device = BPF_CORE_READ(inode, i_rdev);
+	key.major = device >> MINOR_BITS;
+	key.first_minor = device & ((1 << MINOR_BITS) - 1);
+	return bpf_map_lookup_elem(&disks, &key);
+}
+
+SEC("tp_btf/mm_filemap_get_pages")
+int BPF_PROG(io_page_access, struct address_space *mapping, unsigned long first, unsigned long last)
+{
+	u64 pages = last >= first ? last - first + 1 : 1;
+	struct proc_page_val *val;
+	struct disk_val *disk;
+
+	if (page_process_on && (val = proc_page_row()))
+		__sync_fetch_and_add(&val->accessed, pages);
+	if (page_disk_on && (disk = disk_of_mapping(mapping)))
+		__sync_fetch_and_add(&disk->accessed, pages);
+	return 0;
+}
+
+SEC("tp_btf/block_dirty_buffer")
+int BPF_PROG(io_buffer_dirty, struct buffer_head *buffer)
+{
+	struct proc_page_val *val;
+	struct disk_val *disk;
+
+	if (page_process_on && (val = proc_page_row()))
+		__sync_fetch_and_add(&val->buffers_dirtied, 1);
+	if (page_disk_on && (disk = disk_row(BPF_CORE_READ(buffer, b_bdev, bd_disk))))
+		__sync_fetch_and_add(&disk->buffers_dirtied, 1);
+	return 0;
+}
+
+SEC("tp_btf/mm_filemap_add_to_page_cache")
+int BPF_PROG(io_page_load, struct folio *folio)
+{
+	struct proc_page_val *val;
+	struct disk_val *disk;
+	u64 pages;
+
+	if (!folio) /* 6.14 and later ask for this check */
+		return 0;
+	pages = pages_of(folio);
+	if (page_process_on && (val = proc_page_row()))
+		__sync_fetch_and_add(&val->loaded, pages);
+	if (page_disk_on && (disk = disk_of_mapping(BPF_CORE_READ(folio, mapping))))
+		__sync_fetch_and_add(&disk->loaded, pages);
+	return 0;
+}
+
+SEC("tp_btf/writeback_dirty_folio")
+int BPF_PROG(io_page_dirty, struct folio *folio, struct address_space *mapping)
+{
+	struct proc_page_val *val;
+	struct disk_val *disk;
+	u64 pages;
+
+	if (!folio) /* 6.14 and later ask for this check */
+		return 0;
+	pages = pages_of(folio);
+	if (page_process_on && (val = proc_page_row()))
+		__sync_fetch_and_add(&val->dirtied, pages);
+	if (page_disk_on && (disk = disk_of_mapping(mapping)))
+		__sync_fetch_and_add(&disk->dirtied, pages);
+	return 0;
+}
+
+SEC("tp_btf/mm_vmscan_direct_reclaim_begin")
+int BPF_PROG(io_reclaim_begin)
+{
+	u32 pid = bpf_get_current_pid_tgid();
+	u64 now = bpf_ktime_get_ns();
+
+	bpf_map_update_elem(&reclaiming, &pid, &now, BPF_ANY);
+	return 0;
+}
+
+SEC("tp_btf/mm_vmscan_direct_reclaim_end")
+int BPF_PROG(io_reclaim_end)
+{
+	u32 pid = bpf_get_current_pid_tgid();
+	u64 *since = bpf_map_lookup_elem(&reclaiming, &pid);
+	struct proc_page_val *val;
+	u64 ns;
+
+	if (!since)
+		return 0;
+	ns = bpf_ktime_get_ns() - *since;
+	bpf_map_delete_elem(&reclaiming, &pid);
+	val = proc_page_row();
+	if (!val)
+		return 0;
+	if (val->period != reading) {
+		val->reclaim_max_ns = 0;
+		val->period = reading;
+	}
+	raise_max(&val->reclaim_max_ns, ns);
+	__sync_fetch_and_add(&val->reclaim_ns, ns);
+	__sync_fetch_and_add(&val->reclaims, 1);
+	return 0;
+}

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* Per process and thread: bios that it queued itself. What is written back later is the kernel's own threads'. */
+#pragma once
+
+const volatile bool process_on = true; /* set before load */
+const volatile bool thread_on = false;
+
+enum { SMALL_BYTES = 4096, MAX_BIOS = 256 };
+
+struct proc_io_key {
+	u32 tgid;
+};
+
+struct proc_io_val {
+	u64 small_reads;
+	u64 small_writes;
+	u64 large_reads;
+	u64 large_writes;
+	u64 errors;
+	u64 hangs;
+	u64 max_ns; /* of the period */
+	u64 period;
+	u64 reading;
+	char comm[TASK_COMM_LEN];
+};
+
+/* The one that was idle longest goes when it is full. 92 B x 8192. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, struct proc_io_key);
+	__type(value, struct proc_io_val);
+} proc_io SEC(".maps");
+
+struct thread_io_key {
+	u32 pid;
+};
+
+struct thread_io_val {
+	u64 read_bytes;
+	u64 write_bytes;
+	u64 errors;
+	u64 hangs;
+	u64 reading;
+	u32 tgid;
+	char comm[TASK_COMM_LEN];
+};
+
+/* 68 B x 8192. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, struct thread_io_key);
+	__type(value, struct thread_io_val);
+} thread_io SEC(".maps");
+
+struct queued_bio {
+	u64 since;
+	u64 cgroup;
+	u32 tgid;
+	u32 pid;
+	u32 bytes;
+	u8 is_write;
+	u8 observed;
+};
+
+/* By the bio's address. 48 B x 16384. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, u64);
+	__type(value, struct queued_bio);
+} queued SEC(".maps");
+
+static long end_proc_io_period(void *unused, void *key, struct proc_io_val *val, void *context)
+{
+	if (val->period != reading)
+		val->max_ns = 0;
+	return 0;
+}
+
+static __always_inline struct proc_io_val *proc_io_row(u32 tgid)
+{
+	static const struct proc_io_val zero;
+	struct proc_io_key key = {.tgid = tgid};
+	struct proc_io_val *val = row(&proc_io, &key, &zero);
+
+	if (val)
+		val->reading = reading;
+	return val;
+}
+
+static __always_inline struct thread_io_val *thread_io_row(u32 pid)
+{
+	static const struct thread_io_val zero;
+	struct thread_io_key key = {.pid = pid};
+	struct thread_io_val *val = row(&thread_io, &key, &zero);
+
+	if (val)
+		val->reading = reading;
+	return val;
+}
+
+static __always_inline void name_thread(struct task_struct *task)
+{
+	struct thread_io_val *val = thread_io_row(task->pid);
+
+	if (!val)
+		return;
+	val->tgid = task->tgid;
+	bpf_core_read_str(val->comm, sizeof(val->comm), &task->comm);
+}
+
+static __always_inline void count_bio(struct proc_io_val *val, struct queued_bio *bio)
+{
+	bool small = bio->bytes < SMALL_BYTES;
+
+	if (bio->is_write)
+		__sync_fetch_and_add(small ? &val->small_writes : &val->large_writes, 1);
+	else
+		__sync_fetch_and_add(small ? &val->small_reads : &val->large_reads, 1);
+}
+
+static __always_inline void queue_bio(struct bio *bio)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	u32 operation = BPF_CORE_READ(bio, bi_opf) & REQ_OP_MASK;
+	struct queued_bio state = {
+		.since = bpf_ktime_get_ns(),
+		.tgid = task->tgid,
+		.pid = task->pid,
+		.bytes = BPF_CORE_READ(bio, bi_iter.bi_size),
+		.is_write = is_write(operation),
+	};
+	struct proc_io_val *val;
+	u64 key = (u64)bio;
+
+	if (!state.bytes || (operation != REQ_OP_READ && !state.is_write))
+		return;
+	val = proc_io_row(state.tgid);
+	if (!val)
+		return;
+	count_bio(val, &state);
+	bpf_core_read_str(val->comm, sizeof(val->comm), &task->group_leader->comm);
+	state.cgroup = sli_on ? queueing_cgroup(task) : 0;
+	state.observed = thread_on && is_observed(task);
+	if (state.observed)
+		name_thread(task);
+	bpf_map_update_elem(&queued, &key, &state, BPF_ANY);
+}
+
+static __always_inline void complete_bio_of_thread(struct queued_bio *bio, bool failed)
+{
+	struct thread_io_val *val = thread_io_row(bio->pid);
+
+	if (!val)
+		return;
+	__sync_fetch_and_add(bio->is_write ? &val->write_bytes : &val->read_bytes, bio->bytes);
+	__sync_fetch_and_add(&val->errors, failed);
+}
+
+static __always_inline void complete_bio(struct bio *bio, u8 status)
+{
+	u64 now = bpf_ktime_get_ns();
+	u64 key = (u64)bio;
+	struct queued_bio *state = bpf_map_lookup_elem(&queued, &key);
+	struct proc_io_val *val;
+
+	if (!state)
+		return;
+	val = proc_io_row(state->tgid);
+	if (val) {
+		if (val->period != reading) {
+			val->max_ns = 0;
+			val->period = reading;
+		}
+		raise_max(&val->max_ns, now - state->since);
+		__sync_fetch_and_add(&val->errors, status != 0);
+	}
+	if (sli_on)
+		note_sli_bio(state->cgroup, now - state->since);
+	if (state->observed)
+		complete_bio_of_thread(state, status != 0);
+	bpf_map_delete_elem(&queued, &key);
+}
+
+struct bio_walk {
+	struct bio *bio;
+	u32 bytes;
+	u8 status;
+};
+
+static long next_bio(u64 index, struct bio_walk *walk)
+{
+	struct bio *bio = walk->bio;
+	u32 size;
+
+	if (!bio)
+		return 1;
+	size = BPF_CORE_READ(bio, bi_iter.bi_size);
+	if (size > walk->bytes)
+		return 1;
+	walk->bytes -= size;
+	walk->bio = BPF_CORE_READ(bio, bi_next);
+	complete_bio(bio, walk->status);
+	return 0;
+}
+
+/* The bios that these bytes of a request are for. */
+static __always_inline void complete_bios(struct request *rq, u8 status, unsigned int bytes)
+{
+	struct bio_walk walk = {.bio = BPF_CORE_READ(rq, bio), .bytes = bytes, .status = status};
+
+	bpf_loop(MAX_BIOS, next_bio, &walk, 0);
+}
+
+/* A thread that waited for so long that the kernel's watchdog reports it. */
+SEC("tp_btf/sched_process_hang")
+int BPF_PROG(io_hang, struct task_struct *task)
+{
+	struct proc_io_val *val = proc_io_row(task->tgid);
+	struct thread_io_val *thread;
+
+	if (val) {
+		__sync_fetch_and_add(&val->hangs, 1);
+		bpf_core_read_str(val->comm, sizeof(val->comm), &task->group_leader->comm);
+	}
+	if (!thread_on || !is_observed(task))
+		return 0;
+	name_thread(task);
+	thread = thread_io_row(task->pid);
+	if (thread)
+		__sync_fetch_and_add(&thread->hangs, 1);
+	return 0;
+}

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* Time on and off CPUs. Exact without schedstats: each thread's times between its switches. */
+#pragma once
+
+#include "observe.h"
+#include "task_thread.h"
+#include "task_sli.h"
+
+const volatile bool sched_on = true; /* set before load: proc_cpu, proc_sched */
+const volatile bool thread_cpu_on = false;
+const volatile bool preemption_on = false;
+const volatile bool latency_on = true;
+const volatile bool proc_latency_on = false;
+
+struct proc_key {
+	u32 tgid;
+};
+
+/* The first fields as in the enum of task_thread.h. */
+struct proc_sched_val {
+	u64 offcpu_ns;
+	u64 iowait_ns;
+	u64 wait_ns;
+	u64 waits;
+	u64 preempted;
+	u64 voluntary;
+	u64 migrations;
+	u64 forks;
+	u64 threads;
+	u64 execs;
+	u64 reading;
+	char comm[TASK_COMM_LEN];
+};
+
+/* 112 B x 16384. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct proc_key);
+	__type(value, struct proc_sched_val);
+} proc_sched SEC(".maps");
+
+struct thread_key {
+	u32 pid;
+};
+
+struct thread_cpu_val {
+	u64 off_cpu_ns; /* longest of the period */
+	u64 migrations;
+	u64 iowait_ns;
+	u64 reading;
+	u32 tgid;
+	char comm[TASK_COMM_LEN];
+	char preemptor[TASK_COMM_LEN];
+};
+
+/* 64 B x 8192. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 8192);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct thread_key);
+	__type(value, struct thread_cpu_val);
+} thread_cpu SEC(".maps");
+
+struct preemption_key {
+	u32 tgid;
+	u32 by;
+	char by_comm[TASK_COMM_LEN];
+};
+
+struct preemption_val {
+	u64 count;
+	u64 ns;
+	u64 reading;
+};
+
+/* 48 B x 4096. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct preemption_key);
+	__type(value, struct preemption_val);
+} preemptions SEC(".maps");
+
+struct latency_val {
+	u64 wait_ns;
+	u64 wait_slots[DURATION_SLOTS];
+	u64 off_ns;
+	u64 off_slots[DURATION_SLOTS];
+	u64 reading;
+};
+
+/* Of the whole host. 408 B x possible CPUs. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct latency_val);
+} sched_latency SEC(".maps");
+
+/* Of observed processes. 412 B x 1024 x possible CPUs. */
+TABLE(proc_latency, struct proc_key, struct latency_val, 1024);
+
+static __always_inline void add_latency(struct latency_val *val, u64 wait, u64 off)
+{
+	if (wait)
+		add_duration(&val->wait_ns, val->wait_slots, wait);
+	if (off)
+		add_duration(&val->off_ns, val->off_slots, off);
+}
+
+static __always_inline void note_latency(u32 tgid, bool observed, u64 wait, u64 off)
+{
+	static const struct latency_val zero;
+	struct proc_key key = {.tgid = tgid};
+	struct latency_val *val;
+	u32 first = 0;
+
+	if (latency_on) {
+		val = bpf_map_lookup_elem(&sched_latency, &first);
+		if (val) {
+			add_latency(val, wait, off);
+			val->reading = reading;
+		}
+	}
+	if (!proc_latency_on || !observed)
+		return;
+	val = row(&proc_latency, &key, &zero);
+	if (val) {
+		add_latency(val, wait, off);
+		val->reading = reading;
+	}
+}
+
+static __always_inline void note_preemption(struct thread *thread, u32 tgid, u64 ns)
+{
+	static const struct preemption_val zero;
+	struct preemption_key key = {.tgid = tgid, .by = thread->preemptor};
+	struct preemption_val *val;
+
+	__builtin_memcpy(key.by_comm, thread->preemptor_comm, TASK_COMM_LEN);
+	val = row(&preemptions, &key, &zero);
+	if (!val)
+		return;
+	__sync_fetch_and_add(&val->count, 1);
+	__sync_fetch_and_add(&val->ns, ns);
+	val->reading = reading;
+}
+
+static __always_inline u8 why_off(bool preempted, long state, struct task_struct *task)
+{
+	if (preempted)
+		return OFF_PREEMPTED;
+	if (BPF_CORE_READ_BITFIELD(more_of(task), in_iowait))
+		return OFF_IOWAIT;
+	return state & TASK_UNINTERRUPTIBLE ? OFF_BLOCKED : OFF_SLEEP;
+}
+
+static __always_inline void leaves(struct task_struct *task, struct task_struct *next, bool forced,
+				   u64 now)
+{
+	struct thread *thread = thread_of(task, 0);
+	long state = state_of(task);
+	bool preempted = forced || state == 0;
+
+	if (!thread)
+		return;
+	thread->off_since = now;
+	thread->ready_since = preempted ? now : 0;
+	thread->off = why_off(preempted, state, task);
+	thread->now[preempted ? PREEMPTED : VOLUNTARY]++;
+	thread->cpu = bpf_get_smp_processor_id();
+	if (!preempted || !thread->observed || !(thread_cpu_on || preemption_on))
+		return;
+	thread->preemptor = next->tgid;
+	bpf_core_read_str(thread->preemptor_comm, TASK_COMM_LEN, &next->comm);
+}
+
+static __always_inline void enters(struct task_struct *task, u64 now)
+{
+	struct thread *thread = thread_of(task, 0);
+	u64 wait = 0, off = 0;
+
+	if (!thread)
+		return;
+	if (thread->ready_since) {
+		wait = now - thread->ready_since;
+		thread->ready_since = 0;
+		thread->now[WAIT_NS] += wait;
+		thread->now[WAITS]++;
+	}
+	if (thread->off_since) {
+		off = now - thread->off_since;
+		thread->now[OFFCPU_NS] += off;
+		if (thread->off == OFF_IOWAIT)
+			thread->now[IOWAIT_NS] += off;
+		if (thread->cpu != bpf_get_smp_processor_id())
+			thread->now[MIGRATIONS]++;
+	}
+	note_latency(task->tgid, thread->observed, wait, off);
+	if (sli_on)
+		note_sli_switch(task, thread->off, wait, off);
+	if (!thread->observed || thread->off != OFF_PREEMPTED || !thread->off_since)
+		return;
+	if (preemption_on)
+		note_preemption(thread, task->tgid, off);
+	if (thread_cpu_on)
+		raise_max(&thread->preempted_max_ns, off);
+}
+
+SEC("tp_btf/sched_switch")
+int BPF_PROG(task_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
+{
+	u64 now = bpf_ktime_get_ns();
+
+	if (prev->pid)
+		leaves(prev, next, preempt, now);
+	if (next->pid)
+		enters(next, now);
+	return 0;
+}
+
+static __always_inline void becomes_ready(struct task_struct *task)
+{
+	struct thread *thread = thread_of(task, 0);
+
+	if (thread)
+		thread->ready_since = bpf_ktime_get_ns();
+}
+
+SEC("tp_btf/sched_wakeup")
+int BPF_PROG(task_wakeup, struct task_struct *task)
+{
+	becomes_ready(task);
+	return 0;
+}
+
+SEC("tp_btf/sched_wakeup_new")
+int BPF_PROG(task_wakeup_new, struct task_struct *task)
+{
+	becomes_ready(task);
+	return 0;
+}
+
+static __always_inline void harvest_thread(struct task_struct *task, struct thread *thread,
+					   u64 migrations, u64 iowait_ns)
+{
+	static const struct thread_cpu_val zero;
+	struct thread_key key = {.pid = task->pid};
+	struct thread_cpu_val *val = row(&thread_cpu, &key, &zero);
+	u64 max = __sync_lock_test_and_set(&thread->preempted_max_ns, 0);
+
+	if (!val)
+		return;
+	add_to(&val->migrations, migrations);
+	add_to(&val->iowait_ns, iowait_ns);
+	if (max && (val->reading != reading || max > val->off_cpu_ns))
+		__builtin_memcpy(val->preemptor, thread->preemptor_comm, TASK_COMM_LEN);
+	note_max(&val->off_cpu_ns, max, val->reading != reading);
+	val->tgid = task->tgid;
+	bpf_core_read_str(val->comm, TASK_COMM_LEN, &task->comm);
+	val->reading = reading;
+}
+
+/* Into the row of its process. A process that comes and goes between two readings gets a row only if it is observed:
+ * thousands of short ones would push out all others.
+ */
+static __always_inline void harvest_sched(struct task_struct *task, struct thread *thread,
+					  bool living)
+{
+	static const struct proc_sched_val zero;
+	struct proc_key key = {.tgid = task->tgid};
+	struct proc_sched_val *val = NULL;
+	u64 gained, migrations = 0, iowait_ns = 0;
+
+	if (sched_on)
+		val = living || thread->observed ? row(&proc_sched, &key, &zero)
+						 : bpf_map_lookup_elem(&proc_sched, &key);
+	if (sched_on && !val)
+		return;
+	for (int i = 0; i < TOTALS; i++) {
+		gained = take_new(&thread->now[i], &thread->counted[i]);
+		if (i == MIGRATIONS)
+			migrations = gained;
+		if (i == IOWAIT_NS)
+			iowait_ns = gained;
+		if (val)
+			add_to((u64 *)val + i, gained);
+	}
+	if (val) {
+		bpf_core_read_str(val->comm, TASK_COMM_LEN, &task->group_leader->comm);
+		val->reading = reading;
+	}
+	if (thread_cpu_on && thread->observed)
+		harvest_thread(task, thread, migrations, iowait_ns);
+}
+
+KEEP_LIVING(proc_latency, struct latency_val)
+KEEP_LIVING(preemptions, struct preemption_val)
+
+static __always_inline void keep_sched_rows(void)
+{
+	if (proc_latency_on)
+		bpf_for_each_map_elem(&proc_latency, keep_proc_latency, NULL, 0);
+	if (preemption_on)
+		bpf_for_each_map_elem(&preemptions, keep_preemptions, NULL, 0);
+}

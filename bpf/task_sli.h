@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* What containers and the host wait for: CPUs, sleep, devices, memory. Off unless wanted: two rows a switch. */
+#pragma once
+
+#include "sli.h"
+#include "task_thread.h"
+
+const volatile bool sli_on = false; /* set before load */
+
+struct sli_val {
+	u64 wait_ns;
+	u64 sleep_ns;
+	u64 iowait_ns;
+	u64 block_ns;
+	u64 reclaim_ns;
+	u64 compact_ns;
+	u64 wait_slots[SLI_SLOTS];
+	u64 sleep_slots[SLI_SLOTS];
+	u64 iowait_slots[SLI_SLOTS];
+	u64 block_slots[SLI_SLOTS];
+	u64 reclaim_slots[SLI_SLOTS];
+	u64 compact_slots[SLI_SLOTS];
+	u64 reading;
+	char name[CONTAINER_NAME_LEN];
+};
+
+/* By cgroup, that of the host excluded. 496 B x 2048. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 2048);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct sli_key);
+	__type(value, struct sli_val);
+} sli_containers SEC(".maps");
+
+/* 488 B x possible CPUs. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct sli_val);
+} sli_node SEC(".maps");
+
+static __always_inline struct sli_val *sli_container(struct task_struct *task)
+{
+	static const struct sli_val zero;
+	struct kernfs_node *node = container_node(task);
+	struct sli_key key = {.cgroup = BPF_CORE_READ(node, id)};
+	struct sli_val *val;
+
+	if (key.cgroup == ROOT_CGROUP_ID)
+		return NULL;
+	val = row(&sli_containers, &key, &zero);
+	if (val && !val->name[0])
+		read_cgroup_name(val->name, sizeof(val->name), node);
+	return val;
+}
+
+static __always_inline void add_sli_switch(struct sli_val *val, u8 off, u64 wait, u64 rest)
+{
+	val->reading = reading;
+	add_sli(&val->wait_ns, val->wait_slots, wait);
+	if (off == OFF_SLEEP)
+		add_sli(&val->sleep_ns, val->sleep_slots, rest);
+	else if (off == OFF_IOWAIT)
+		add_sli(&val->iowait_ns, val->iowait_slots, rest);
+	else if (off == OFF_BLOCKED)
+		add_sli(&val->block_ns, val->block_slots, rest);
+}
+
+/* A thread has a CPU again: what it waited for before it was ready, and then for the CPU. */
+static __always_inline void note_sli_switch(struct task_struct *task, u8 off, u64 wait, u64 total)
+{
+	u64 rest = total > wait ? total - wait : 0;
+	struct sli_val *val;
+	u32 first = 0;
+
+	val = bpf_map_lookup_elem(&sli_node, &first);
+	if (val)
+		add_sli_switch(val, off, wait, rest);
+	val = sli_container(task);
+	if (val)
+		add_sli_switch(val, off, wait, rest);
+}
+
+static __always_inline void keep_sli(struct task_struct *task)
+{
+	struct sli_key key = {.cgroup = BPF_CORE_READ(container_node(task), id)};
+	struct sli_val *val = bpf_map_lookup_elem(&sli_containers, &key);
+
+	if (val)
+		val->reading = reading;
+}
+
+static __always_inline void begin_stall(void)
+{
+	struct thread *thread = thread_of(bpf_get_current_task_btf(), 0);
+
+	if (thread)
+		thread->stalled_since = bpf_ktime_get_ns();
+}
+
+static __always_inline u64 end_stall(void)
+{
+	struct thread *thread = thread_of(bpf_get_current_task_btf(), 0);
+	u64 since = thread ? thread->stalled_since : 0;
+
+	if (!since)
+		return 0;
+	thread->stalled_since = 0;
+	return bpf_ktime_get_ns() - since;
+}
+
+SEC("tp_btf/mm_vmscan_memcg_reclaim_begin")
+int BPF_PROG(task_reclaim_begin)
+{
+	begin_stall();
+	return 0;
+}
+
+SEC("tp_btf/mm_vmscan_memcg_reclaim_end")
+int BPF_PROG(task_reclaim_end)
+{
+	struct sli_val *val;
+	u64 ns = end_stall();
+	u32 first = 0;
+
+	val = bpf_map_lookup_elem(&sli_node, &first);
+	if (val)
+		add_sli(&val->reclaim_ns, val->reclaim_slots, ns);
+	val = sli_container(bpf_get_current_task_btf());
+	if (val)
+		add_sli(&val->reclaim_ns, val->reclaim_slots, ns);
+	return 0;
+}
+
+SEC("tp_btf/mm_compaction_begin")
+int BPF_PROG(task_compact_begin)
+{
+	begin_stall();
+	return 0;
+}
+
+SEC("tp_btf/mm_compaction_end")
+int BPF_PROG(task_compact_end)
+{
+	struct sli_val *val;
+	u64 ns = end_stall();
+	u32 first = 0;
+
+	val = bpf_map_lookup_elem(&sli_node, &first);
+	if (val)
+		add_sli(&val->compact_ns, val->compact_slots, ns);
+	val = sli_container(bpf_get_current_task_btf());
+	if (val)
+		add_sli(&val->compact_ns, val->compact_slots, ns);
+	return 0;
+}

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MulanPSL-2.0
+import assert from "node:assert/strict";
+import { observedAll, observedEntries } from "./observe.ts";
+import type { Settings } from "./probe.ts";
+
+function settings(texts: Record<string, string>): Settings {
+  return {
+    number: (_, fallback) => fallback,
+    text: (name, fallback) => texts[name] ?? fallback,
+    flag: (_, fallback) => fallback,
+    pattern: (_, fallback) => new RegExp(fallback),
+    list: (name) => (texts[name] ?? "").split(",").filter((part) => part !== ""),
+    fileText: () => "",
+  };
+}
+
+Deno.test("observedEntries makes keys of names, cut to 15 bytes, and of process ids", () => {
+  const entries = observedEntries(
+    settings({ observe_names: "redis, a-name-of-20-bytes", observe_pids: "1,70000" }),
+  );
+  assert.deepEqual(entries.map(({ map }) => map), [
+    "observed_names",
+    "observed_names",
+    "observed",
+    "observed",
+  ]);
+  const text = (i: number) => new TextDecoder().decode(entries[i]!.key);
+  assert.equal(text(0), "redis".padEnd(16, "\0"));
+  assert.equal(text(1), "a-name-of-20-by\0");
+  assert.deepEqual([...entries[3]!.key], [0x70, 0x11, 1, 0]);
+});
+
+Deno.test("observedEntries takes the original's names by default", () => {
+  assert.equal(observedEntries(settings({})).length, 4);
+});
+
+Deno.test("observedEntries refuses what is no process id, and observedAll what is no choice", () => {
+  for (const observe_pids of ["0", "-1", "1.5", "x", "4194305"]) {
+    assert.throws(() => observedEntries(settings({ observe_pids })), /observe_pids/);
+  }
+  assert.throws(() => observedAll(settings({ observe: "some" })), /must be all or listed/);
+  assert.equal(observedAll(settings({ observe: "all" })), true);
+  assert.equal(observedAll(settings({})), false);
+});

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: MulanPSL-2.0
+/** What the tables of bpf/sli.h have in common: labels of containers and hosts, buckets. */
+import { type LabelReader, ofValue, text } from "./labels.ts";
+
+const MS = 1_000_000;
+
+/** In nanoseconds, as the original names them. */
+export const SLI_BOUNDS = [1, 5, 10, 100, 500, 1000].map((ms) => ms * MS);
+
+const ID_REGEXP = /[0-9a-f]{64}/;
+
+/** The id in the cgroup's name; the name, for what is no container. */
+export function containerOfCgroup(name: string): string {
+  return ID_REGEXP.exec(name)?.[0] ?? name;
+}
+
+const container: LabelReader<"name"> = {
+  fields: ["name"],
+  read: (value, host) => containerOfCgroup(text("name").read(value, host)),
+};
+
+export const containerId = ofValue(container);
+
+/** The one row of the host. */
+export const nodeKey: LabelReader<never> = { fields: [], read: () => "node" };

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: MulanPSL-2.0
+/**
+ * What the task and io probes cost: redis-server's CPU per request with them and with bpftrace and libbpf-tools beside, in
+ * alternating rounds, and nanoseconds a run of each program. Run as root, with redis-server, bpftrace and libbpf-tools
+ * installed: deno run -A tests/bench/task_bench.ts [--rounds N]
+ */
+import { parseArgs } from "node:util";
+import type { BpfProbe } from "../../src/core/probe.ts";
+import io from "../../src/probes/io.ts";
+import task from "../../src/probes/task.ts";
+import { BpfStatistics } from "../../src/sys/bpf_cost.ts";
+import { TaskRig, until } from "../kernel/task_rig.ts";
+
+const { values } = parseArgs({
+  options: {
+    rounds: { type: "string", default: "5" },
+    requests: { type: "string", default: "60000" },
+  },
+});
+const ROUNDS = Number(values.rounds);
+const REQUESTS = values.requests;
+
+type Running = AsyncDisposable;
+
+class Child implements AsyncDisposable {
+  readonly #child: Deno.ChildProcess;
+  readonly #output: Promise<void>;
+  #seen = "";
+
+  constructor(command: string, args: string[]) {
+    this.#child = new Deno.Command(command, {
+      args,
+      stdout: "piped",
+      stderr: "null",
+      stdin: "null",
+    })
+      .spawn();
+    this.#output = this.#read();
+  }
+
+  get pid(): number {
+    return this.#child.pid;
+  }
+
+  /** To the end, or the child would wait for room. */
+  async #read(): Promise<void> {
+    for await (const text of this.#child.stdout.pipeThrough(new TextDecoderStream())) {
+      if (this.#seen.length < 65536) this.#seen += text;
+    }
+  }
+
+  async ready(text: string): Promise<this> {
+    await until(`"${text}"`, () => this.#seen.includes(text));
+    return this;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#child.kill("SIGKILL");
+    await this.#output;
+    await this.#child.status;
+  }
+}
+
+/** Server of the rounds, on a socket of its own. */
+const folder = await Deno.makeTempDir();
+const socket = `${folder}/redis.sock`;
+
+/** Nanoseconds that the server's main thread, which does all the work, was on a CPU. */
+function cpuTime(pid: number): number {
+  return Number(Deno.readTextFileSync(`/proc/${pid}/schedstat`).split(" ")[0]);
+}
+
+/** Microseconds of the server's CPU for a request. */
+async function load(pid: number): Promise<number> {
+  const before = cpuTime(pid);
+  await new Deno.Command("redis-benchmark", {
+    args: ["-s", socket, "-c", "50", "-n", REQUESTS, "-t", "get", "-q"],
+    stdout: "null",
+  }).output();
+  return (cpuTime(pid) - before) / Number(REQUESTS) / 1000;
+}
+
+const CALL_TABLES = Object.keys(task.tables).filter((name) =>
+  /^proc_(syscall|fs|ext4|tmpfs)/.test(name)
+);
+const on = (probe: BpfProbe) =>
+  Object.keys(probe.tables).filter((name) => probe.tables[name]!.on !== false);
+
+async function withProbes(
+  ...probes: [BpfProbe, string[], Record<string, string>][]
+): Promise<Running> {
+  const stack = new AsyncDisposableStack();
+  for (const [probe, tables, settings] of probes) {
+    const rig = stack.use(await TaskRig.start(probe, { tables, settings }));
+    await rig.read();
+    rigs.set(probe.name, rig);
+  }
+  return stack;
+}
+
+const rigs = new Map<string, TaskRig>();
+const costs = new Map<string, string>();
+
+function noteCosts(variant: string): void {
+  for (const rig of rigs.values()) {
+    for (const { program, runs, nanoseconds } of rig.running.cost!()) {
+      if (runs > 0) {
+        costs.set(`${variant} | ${program}`, `${runs} | ${Math.round(nanoseconds / runs)}`);
+      }
+    }
+  }
+  rigs.clear();
+}
+
+const histogram = `
+tracepoint:syscalls:sys_enter_read,tracepoint:syscalls:sys_enter_write { @s[tid] = nsecs; }
+tracepoint:syscalls:sys_exit_read,tracepoint:syscalls:sys_exit_write /@s[tid]/ {
+  @h[pid, probe] = hist(nsecs - @s[tid]); delete(@s[tid]); }`;
+const allCalls = `
+tracepoint:raw_syscalls:sys_enter { @s[tid] = nsecs; }
+tracepoint:raw_syscalls:sys_exit /@s[tid]/ { @h[pid, args->id] = hist(nsecs - @s[tid]); delete(@s[tid]); }`;
+
+const bpftrace = (program: string): Promise<Running> =>
+  new Child("bpftrace", ["-e", program]).ready("Attaching");
+
+const VARIANTS: Record<string, () => Promise<Running>> = {
+  "nothing": () => Promise.resolve(new AsyncDisposableStack()),
+  "default tables of task and io": () => withProbes([task, on(task), {}], [io, on(io), {}]),
+  "all system call tables, redis-server observed": () =>
+    withProbes([task, CALL_TABLES, { observe_names: "redis-server" }]),
+  "all system call tables, another process observed": () =>
+    withProbes([task, CALL_TABLES, { observe_names: "no-such" }]),
+  "bpftrace: read and write, histogram": () => bpftrace(histogram),
+  "bpftrace: all system calls, histogram": () => bpftrace(allCalls),
+  "libbpf-tools runqlat": () => Promise.resolve(new Child("/usr/sbin/runqlat", ["-P", "1000"])),
+  "libbpf-tools syscount -L": () => Promise.resolve(new Child("/usr/sbin/syscount", ["-L"])),
+};
+
+function median(numbers: number[]): number {
+  return numbers.toSorted((a, b) => a - b)[numbers.length >> 1]!;
+}
+
+async function main(): Promise<void> {
+  await using server = new Child("redis-server", [
+    ...["--port", "0", "--unixsocket", socket, "--save", "", "--dir", folder],
+  ]);
+  await server.ready("eady to accept connections");
+  await load(server.pid); // warm
+  const spent = new Map(Object.keys(VARIANTS).map((name) => [name, [] as number[]]));
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const [name, start] of Object.entries(VARIANTS)) {
+      await using _running = await start();
+      if (!name.startsWith("nothing")) await new Promise((done) => setTimeout(done, 700)); // attached by then
+      spent.get(name)!.push(await load(server.pid));
+      rigs.clear();
+    }
+  }
+  const base = spent.get("nothing")!;
+  console.log(
+    "| attached | server CPU, us a request | against nothing, median of pairs |\n| - | - | - |",
+  );
+  for (const [name, times] of spent) {
+    const change = median(times.map((time, i) => time / base[i]! - 1)) * 100;
+    console.log(`| ${name} | ${median(times).toFixed(2)} | ${change.toFixed(1)} % |`);
+  }
+  await nanoseconds(server.pid);
+}
+
+/** Each program's time with the kernel's statistics on, which cost some 20 ns a run themselves. */
+async function nanoseconds(pid: number): Promise<void> {
+  for (const name of Object.keys(VARIANTS).filter((each) => each.includes("tables"))) {
+    await using _running = await VARIANTS[name]!();
+    using _statistics = new BpfStatistics([...rigs.values()][0]!.libbpf);
+    await load(pid);
+    for (const rig of rigs.values()) await rig.read();
+    noteCosts(name);
+  }
+  console.log("\n| tables | program | runs | ns a run |\n| - | - | - | - |");
+  for (const [name, cost] of costs) console.log(`| ${name} | ${cost} |`);
+}
+
+/** bpftrace wants it. */
+const tracefs = Deno.readTextFileSync("/proc/self/mounts").includes(" tracefs ")
+  ? undefined
+  : "/sys/kernel/tracing";
+const run = (command: string, ...args: string[]) => new Deno.Command(command, { args }).output();
+
+if (tracefs !== undefined) await run("mount", "-t", "tracefs", "nodev", tracefs);
+try {
+  await main();
+} finally {
+  if (tracefs !== undefined) await run("umount", tracefs);
+  await until("the folder is free", async () => {
+    await Deno.remove(folder, { recursive: true });
+    return true;
+  });
+}

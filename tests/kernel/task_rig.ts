@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: MulanPSL-2.0
+/** A probe of this program on the running kernel, read when the test says so. */
+import assert from "node:assert/strict";
+import type { BpfProbe, RunningProbe, SettingValue } from "../../src/core/probe.ts";
+import { Store } from "../../src/core/store.ts";
+import type { Table } from "../../src/core/table.ts";
+import { probeSettings } from "../../src/manager/probe_settings.ts";
+import { startBpf } from "../../src/sys/bpf_runner.ts";
+import type { Libbpf } from "../../src/sys/libbpf.ts";
+import { openInstalled, probeBytes } from "./test_object.ts";
+
+const LIMITS = { maxTables: 64, maxRows: 16384, maxFields: 64, timeoutMs: 1000 };
+const POLLS = 1000;
+const ANSWER_MS = 20_000;
+
+export interface RigOptions {
+  readonly settings?: Readonly<Record<string, SettingValue>>;
+  /** Tables that are on; all others are off. */
+  readonly tables: readonly string[];
+}
+
+export type Numbers = Readonly<Record<string, number>>;
+
+export class TaskRig implements AsyncDisposable {
+  #now = 0;
+
+  private constructor(
+    readonly store: Store,
+    readonly running: RunningProbe,
+    readonly libbpf: Libbpf,
+  ) {}
+
+  static async start(probe: BpfProbe, { settings = {}, tables }: RigOptions): Promise<TaskRig> {
+    const store = new Store(LIMITS, {});
+    const bytes = await probeBytes(probe.layout.object.replace(".bpf.o", ""));
+    const libbpf = openInstalled();
+    const others = Object.keys(probe.tables).filter((name) => !tables.includes(name));
+    const running = await startBpf(probe, {
+      store,
+      libbpf,
+      image: () => bytes,
+      settings: probeSettings(settings, { file: "test" }),
+      tablesOff: new Set(others),
+      log: () => {},
+    });
+    return new TaskRig(store, running, libbpf);
+  }
+
+  async read(): Promise<void> {
+    await this.running.tick!(++this.#now);
+  }
+
+  /** Rows that were not renewed for so many readings are gone. */
+  forgetAfter(readings: number): void {
+    for (const table of this.store.tables) table.sweep(this.#now - readings);
+  }
+
+  table(name: string): Table {
+    const table = [...this.store.tables].find((each) => each.name === name);
+    assert.ok(table, `no table "${name}"`);
+    return table;
+  }
+
+  /** Rows whose labels include all of these, by label text; of a histogram the first column. */
+  rows(name: string, labels: Readonly<Record<string, string | number>> = {}): Map<string, Numbers> {
+    const table = this.table(name);
+    const wanted = Object.entries(labels).map(([label, value]) => `${label}="${value}"`);
+    const found = new Map<string, Numbers>();
+    for (let slot = 0; slot < table.slots; slot++) {
+      if (!table.isRow(slot)) continue;
+      const text = new TextDecoder().decode(table.labelText(slot));
+      if (!wanted.every((each) => text.includes(each))) continue;
+      const numbers = table.metricNames.map((
+        metric,
+      ) => [metric, table.get(slot, table.column(metric))]);
+      found.set(text, Object.fromEntries(numbers));
+    }
+    return found;
+  }
+
+  /** The only row with these labels. */
+  row(name: string, labels: Readonly<Record<string, string | number>> = {}): Numbers {
+    const rows = [...this.rows(name, labels)];
+    assert.equal(rows.length, 1, `rows of ${name}: ${rows.map(([text]) => text).join(" ")}`);
+    return rows[0]![1];
+  }
+
+  /** Count and sum of a histogram in the only row with these labels. */
+  histogram(name: string, metric: string, labels: Readonly<Record<string, string | number>> = {}) {
+    this.row(name, labels);
+    const table = this.table(name);
+    const spec = table.spec.metrics[metric]!;
+    assert.equal(spec.type, "histogram");
+    const wanted = Object.entries(labels).map(([label, value]) => `${label}="${value}"`);
+    let slot = 0;
+    const text = () => new TextDecoder().decode(table.labelText(slot));
+    while (!table.isRow(slot) || !wanted.every((each) => text().includes(each))) slot++;
+    const first = table.column(metric);
+    const buckets = Array.from(
+      { length: spec.type === "histogram" ? spec.bounds.length + 1 : 0 },
+      (_, i) => table.get(slot, first + i),
+    );
+    const count = buckets.reduce((sum, each) => sum + each, 0);
+    return { count, sum: table.get(slot, first + buckets.length), buckets };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.running.stop();
+    this.libbpf[Symbol.dispose]();
+  }
+}
+
+/** A shell that works when told and then waits, so that it lives while it is read. */
+export class Shell implements AsyncDisposable {
+  readonly #child: Deno.ChildProcess;
+  readonly #input: WritableStreamDefaultWriter<Uint8Array>;
+  readonly #output: ReadableStreamDefaultReader<string>;
+
+  constructor(program = "bash", args: readonly string[] = []) {
+    this.#child = new Deno.Command(program, { args: [...args], stdin: "piped", stdout: "piped" })
+      .spawn();
+    this.#input = this.#child.stdin.getWriter();
+    this.#output = this.#child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  }
+
+  get pid(): number {
+    return this.#child.pid;
+  }
+
+  /** Runs a line and gives what it wrote to standard output. */
+  run(line: string): Promise<string> {
+    return this.send(`${line}\necho "done:$?"\n`);
+  }
+
+  /** Sends input and waits for a line "done:" with a number. */
+  protected async send(text: string): Promise<string> {
+    await this.#input.write(new TextEncoder().encode(text));
+    return await this.#answer();
+  }
+
+  async #answer(): Promise<string> {
+    let text = "";
+    const late = setTimeout(() => this.#child.kill("SIGKILL"), ANSWER_MS); // then the output ends
+    using _timer = { [Symbol.dispose]: () => clearTimeout(late) };
+    for (;;) {
+      const { value, done } = await this.#output.read();
+      if (done) throw new Error(`shell ended: ${text}`);
+      text += value;
+      const end = /^done:(\d+)\n$/m.exec(text);
+      if (end !== null) return text.slice(0, end.index);
+    }
+  }
+
+  /** Sends a last input and waits for the end. */
+  async end(last = ""): Promise<void> {
+    if (last !== "") await this.#input.write(new TextEncoder().encode(last));
+    await this.#input.close();
+    await this.#output.cancel();
+    await this.#child.status;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.end().catch(() => {});
+  }
+}
+
+export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
+  for (let i = 0; i < POLLS; i++) {
+    if (await holds()) return;
+    await new Promise((done) => setTimeout(done, 10));
+  }
+  assert.fail(`never: ${what}`);
+}

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MulanPSL-2.0
+/** A cgroup of a test's own: of a controller of version 1, or of version 2 where the host has no other. */
+
+export class TestCgroup implements Disposable {
+  private constructor(readonly path: string, readonly name: string, readonly isV1: boolean) {
+    Deno.mkdirSync(path);
+  }
+
+  static of(controller: string, name = `gg-${crypto.randomUUID()}`): TestCgroup {
+    const isV1 = exists(`/sys/fs/cgroup/${controller}/cgroup.procs`);
+    const folder = isV1 ? `/sys/fs/cgroup/${controller}` : "/sys/fs/cgroup";
+    return new TestCgroup(`${folder}/${name}`, name, isV1);
+  }
+
+  /** What the kernel calls it. */
+  get id(): number {
+    return Deno.statSync(this.path).ino!;
+  }
+
+  /** Of a memory cgroup. */
+  limit(bytes: number): void {
+    const file = this.isV1 ? "memory.limit_in_bytes" : "memory.max";
+    Deno.writeTextFileSync(`${this.path}/${file}`, String(bytes));
+  }
+
+  [Symbol.dispose](): void {
+    Deno.removeSync(this.path);
+  }
+}
+
+function exists(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
