@@ -12,7 +12,7 @@
 
 enum { MAX_BYTES = 256 };
 
-const volatile u32 first_bytes = 128; /* set before load; at most MAX_BYTES */
+const volatile u32 first_bytes = 128; /* set before load; less than MAX_BYTES */
 const volatile bool by_port = false;  /* whether only connections of listed ports are of interest */
 
 enum message_kind {
@@ -26,8 +26,9 @@ struct message_event {
 	u64 time; /* ns: when it arrived or was sent */
 	u64 connection;
 	u32 length;
-	u16 kind;
-	u16 known; /* bytes that follow */
+	u16 serial; /* of the connection's pieces: a gap tells of what found no room */
+	u8 kind;
+	u8 known; /* bytes that follow */
 	u8 bytes[MAX_BYTES];
 };
 
@@ -35,8 +36,9 @@ struct connection_event {
 	u64 time;
 	u64 connection;
 	u32 tgid;
-	u16 kind;
 	u16 family;
+	u8 kind;
+	u8 unused;
 	u32 fd; /* ~0: not found */
 	u16 local_port;
 	u16 remote_port;
@@ -75,7 +77,8 @@ struct message_memory {
 	u8 told; /* the agent knows of it */
 	u8 rx_known;
 	u8 tx_known;
-	u32 unused;
+	u16 serial;
+	u16 unused;
 };
 
 struct {
@@ -295,9 +298,12 @@ static __always_inline bool tell(struct message_memory *memory, struct sock *sk)
 	return false;
 }
 
-static __always_inline void send_message(struct scratch *scratch)
+static __always_inline void send_message(struct scratch *scratch, struct message_memory *memory)
 {
 	u32 known = scratch->event.known;
+
+	scratch->event.connection = memory->connection;
+	scratch->event.serial = ++memory->serial;
 
 	if (known > MAX_BYTES)
 		return;
@@ -346,16 +352,15 @@ int BPF_PROG(messages_received, struct sk_buff *skb, int len)
 	known = len - seen;
 	to->event.length = known;
 	to->event.time = arrival(memory, tp, BPF_CORE_READ(tp, rcv_nxt) - start - len);
-	to->event.connection = memory->connection;
 	to->event.kind = MESSAGE_RECEIVED;
 	known = known < first_bytes ? known : first_bytes;
-	if (known > MAX_BYTES)
-		known = MAX_BYTES;
+	if (known >= MAX_BYTES)
+		known = MAX_BYTES - 1;
 	if (bpf_dynptr_from_skb(skb, 0, &ptr) ||
 	    bpf_dynptr_read(to->event.bytes, known, &ptr, offset, 0))
 		known = 0;
 	to->event.known = known;
-	send_message(to);
+	send_message(to, memory);
 	return 0;
 }
 
@@ -433,10 +438,9 @@ int BPF_PROG(messages_sent, struct sock *sk, struct msghdr *msg)
 	memory->tx_known = 1;
 	memory->tx_next = end;
 	to->event.time = bpf_ktime_get_ns();
-	to->event.connection = memory->connection;
 	to->event.kind = MESSAGE_SENT;
 	to->event.known = known;
-	send_message(to);
+	send_message(to, memory);
 	return 0;
 }
 

@@ -445,7 +445,7 @@ export const PROBE_SETTINGS: Readonly<Record<string, Keys>> = {
       default: "",
       help: 'Only connections with one of these ports, with "," between; "" is any.',
     },
-    first_bytes: number(128, [32, 256], "Bytes of each piece that are read.", { unit: "bytes" }),
+    first_bytes: number(128, [32, 255], "Bytes of each piece that are read.", { unit: "bytes" }),
     connections: number(16384, [16, 1_000_000], "Connections that are followed at a time.", {
       unit: "connections",
     }),

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** What applications say to each other: requests, answers, errors and latency. Kernel side: bpf/messages.bpf.c. */
-import { Connections } from "../core/messages/connections.ts";
+import { Connections, type Peers } from "../core/messages/connections.ts";
 import type { Chunk } from "../core/messages/protocol.ts";
 import { Traffic } from "../core/messages/traffic.ts";
 import { observedAll, observedEntries } from "../core/observe.ts";
-import { ipText } from "../core/labels.ts";
+import { ipText, KeyView } from "../core/labels.ts";
 import {
   type MapEntry,
   type RecordHost,
@@ -21,7 +21,7 @@ import { TABLES } from "./messages/tables.ts";
 
 const NAMES = "redis-server,postgres,nginx,haproxy";
 const MESSAGE = messages.records.message_event.fields;
-const CONNECTION = messages.records.connection_event.fields;
+const CONNECTION_BYTES = messages.records.connection_event.size;
 /** enum message_kind of the kernel side. */
 const KINDS = { received: 0, sent: 1, opened: 2, closed: 3 } as const;
 const NO_FD = 0xffffffff;
@@ -71,7 +71,10 @@ function open(host: RecordHost): RecordReading {
   };
 }
 
-/** Reads the records of the ring; fields are where the kernel side's own type information says. */
+/**
+ * Reads the records of the ring, each with as little work as can be: they are many. Fields are where the kernel side's
+ * own type information says.
+ */
 function taker(connections: Connections): (records: RecordPortion) => void {
   const chunk: { -readonly [Name in keyof Chunk]: Chunk[Name] } = {
     bytes: new Uint8Array(),
@@ -80,39 +83,44 @@ function taker(connections: Connections): (records: RecordPortion) => void {
     length: 0,
     time: 0,
   };
+  let halves: Uint16Array = new Uint16Array();
   return ({ count, offsets, words, bytes }) => {
-    chunk.bytes = bytes;
-    const halves = new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >> 1);
+    if (chunk.bytes !== bytes) {
+      chunk.bytes = bytes;
+      halves = new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >> 1);
+    }
     for (let i = 0; i < count; i++) {
       const at = offsets[i]!;
-      const word = (offset: number) => words[(at + offset) >> 2]!;
-      const long = (offset: number) => word(offset) + word(offset + 4) * WORD;
-      const half = (offset: number) => halves[(at + offset) >> 1]!;
-      const id = long(MESSAGE.connection.offset);
-      const kind = half(MESSAGE.kind.offset);
-      if (kind === KINDS.closed) connections.closed(id);
-      else if (kind === KINDS.opened) {
-        const fd = word(CONNECTION.fd.offset);
-        const family = half(CONNECTION.family.offset);
-        const ip = (offset: number) =>
-          ipText(family, bytes.subarray(at + offset, at + offset + 16));
-        connections.opened({
-          id,
-          tgid: word(CONNECTION.tgid.offset),
-          fd: fd === NO_FD ? NaN : fd,
-          localIp: ip(CONNECTION.local_ip.offset),
-          localPort: half(CONNECTION.local_port.offset),
-          remoteIp: ip(CONNECTION.remote_ip.offset),
-          remotePort: half(CONNECTION.remote_port.offset),
-        });
-      } else {
-        chunk.start = at + MESSAGE.bytes.offset;
-        chunk.end = chunk.start + half(MESSAGE.known.offset);
-        chunk.length = word(MESSAGE.length.offset);
-        chunk.time = long(MESSAGE.time.offset);
-        connections.piece(id, kind === KINDS.sent, chunk);
+      const idWord = (at + MESSAGE.connection.offset) >> 2;
+      const id = words[idWord]! + words[idWord + 1]! * WORD;
+      const kind = bytes[at + MESSAGE.kind.offset]!;
+      if (kind > KINDS.sent) {
+        if (kind === KINDS.closed) connections.closed(id);
+        else connections.opened(peersAt(id, bytes.subarray(at, at + CONNECTION_BYTES)));
+        continue;
       }
+      const timeWord = (at + MESSAGE.time.offset) >> 2;
+      chunk.start = at + MESSAGE.bytes.offset;
+      chunk.end = chunk.start + bytes[at + MESSAGE.known.offset]!;
+      chunk.length = words[(at + MESSAGE.length.offset) >> 2]!;
+      chunk.time = words[timeWord]! + words[timeWord + 1]! * WORD;
+      connections.piece(id, kind === KINDS.sent, halves[(at + MESSAGE.serial.offset) >> 1]!, chunk);
     }
+  };
+}
+
+function peersAt(id: number, bytes: Uint8Array): Peers {
+  const event = new KeyView(messages.records.connection_event).at(bytes, 0);
+  const family = event.number("family");
+  const fd = event.number("fd");
+  return {
+    id,
+    tgid: event.number("tgid"),
+    fd: fd === NO_FD ? NaN : fd,
+    localIp: ipText(family, event.bytes("local_ip")),
+    localPort: event.number("local_port"),
+    remoteIp: ipText(family, event.bytes("remote_ip")),
+    remotePort: event.number("remote_port"),
   };
 }
 
@@ -126,7 +134,7 @@ export default recordProbe({
   ring: "message_ring",
   tables: { ...TABLES, redissli: { ...TABLES.redissli, on: false } },
   constants: (settings) => ({
-    first_bytes: settings.number("first_bytes", 128, 32, 256),
+    first_bytes: settings.number("first_bytes", 128, 32, 255),
     by_port: portsOf(settings).length > 0 ? 1 : 0,
     observe_all: observedAll(settings) ? 1 : 0,
   }),

@@ -44,6 +44,7 @@ export class Connection implements MessageSink {
   idleReadings = 0;
   link: Link | undefined;
   unpairedCount = 0;
+  nextSerial = 1;
 
   constructor(readonly peers: Peers) {
     this.pairing = new Pairing(this);
@@ -64,6 +65,14 @@ export class Connection implements MessageSink {
 
   unpaired(count: number): void {
     this.unpairedCount += count;
+  }
+
+  /** Pieces were lost: whoever waits may have been answered, and others may have asked. */
+  missed(): void {
+    if (this.protocol === undefined) return;
+    this.conversation = this.protocol.converse(this.pairing);
+    this.pairing.missedResponses();
+    this.pairing.missedRequests();
   }
 
   count(sent: boolean, length: number): void {
@@ -99,6 +108,7 @@ export interface ConnectionsOptions {
 const MAX_IDLE_READINGS = 60;
 /** Connections that ended since the last reading and are still to be shown. */
 const MAX_GONE = 1024;
+const SERIALS = 2 ** 16;
 
 export class Connections {
   /** Connections that there was no room for; pieces of connections that are not known; messages without partner. */
@@ -139,12 +149,15 @@ export class Connections {
     if (connection !== undefined) this.#forget(connection);
   }
 
-  piece(id: number, sent: boolean, chunk: Chunk): void {
+  /** `serial` counts the connection's pieces, up to 2^16 and then from nought. */
+  piece(id: number, sent: boolean, serial: number, chunk: Chunk): void {
     const connection = this.#known.get(id);
     if (connection === undefined) {
       this.losses.unknown_pieces++;
       return;
     }
+    if (serial !== connection.nextSerial) connection.missed();
+    connection.nextSerial = (serial + 1) % SERIALS;
     if (connection.conversation === undefined && !this.#meet(connection, sent, chunk)) return;
     connection.count(sent, chunk.length);
     const { conversation, isServer, pairing } = connection;
