@@ -42,7 +42,7 @@ export async function doctor(config: Config, json: boolean): Promise<string> {
 /** What the original has and no kernel gives, with the reason. */
 function leftOut(name: string): Readonly<Record<string, string>> {
   const probe = probes.find((each) => each.name === name);
-  return probe?.kind === "ebpf" ? probe.lacking : {};
+  return probe !== undefined && "lacking" in probe ? probe.lacking : {};
 }
 
 /** What a probe can use, of this program or of the configuration. */

@@ -15,6 +15,7 @@ import { probeSettings, settingsOfParam } from "../manager/probe_settings.ts";
 import type { Config, ProbeConfig } from "../manager/schema.ts";
 import { BpfTasks } from "../sys/bpf_tasks.ts";
 import { startBpf } from "../sys/bpf_runner.ts";
+import { startRecords } from "../sys/record_runner.ts";
 import type { RootFiles } from "../sys/host_files.ts";
 import type { Libbpf } from "../sys/libbpf.ts";
 import { type NativeHost, startNative } from "../sys/native_runner.ts";
@@ -124,7 +125,7 @@ function startBuiltIn(
     const host = { ...context, settings, tablesOff, snooper };
     return probe.tasks ? startWithTasks(probe, host, context) : startNative(probe, host);
   }
-  return startBpf(probe, {
+  const host = {
     store,
     settings,
     tablesOff,
@@ -132,8 +133,9 @@ function startBuiltIn(
     image: embeddedObject,
     containers,
     btfPath: config.global.btf_path || undefined,
-    log: (text) => log("info", `Probe "${probe.name}": ${text}`),
-  });
+    log: (text: string) => log("info", `Probe "${probe.name}": ${text}`),
+  };
+  return "ring" in probe ? startRecords(probe, host) : startBpf(probe, host);
 }
 
 /** A probe of processes: through BPF where the kernel takes it, through /proc where not. */

@@ -26,6 +26,7 @@ function askedBy(probe: AnyProbe): Record<string, SettingValue> {
   if (probe.kind === "ebpf") {
     probe.constants(settings, new Set());
     probe.entries(settings);
+    if ("ring" in probe) probe.open({ settings, containerOf: () => "", update: () => {} });
     return asked;
   }
   using files = new RootFiles();

@@ -169,17 +169,15 @@ export function address<Field extends string>(field: Field, family: Field): Labe
   return {
     fields: [field, family],
     read: (key) => {
-      const bytes = key.bytes(field);
-      switch (key.number(family)) {
-        case 0:
-          return OTHER;
-        case AF_INET:
-          return bytes.subarray(0, 4).join(".");
-        default:
-          return ipv6Text(bytes);
-      }
+      const number = key.number(family);
+      return number === 0 ? OTHER : ipText(number, key.bytes(field));
     },
   };
+}
+
+/** Of 16 bytes, of which IPv4 uses the first four. */
+export function ipText(family: number, bytes: Uint8Array): string {
+  return family === AF_INET ? bytes.subarray(0, 4).join(".") : ipv6Text(bytes);
 }
 
 /** Text of an IPv6 address in the form of RFC 5952. */

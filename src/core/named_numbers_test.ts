@@ -21,6 +21,7 @@ function shown(numbers: NamedNumbers, table?: number): Record<string, number> {
       if (!Number.isNaN(value)) values[metric] = value;
       return row;
     },
+    histogram: () => row,
   };
   numbers.show(row, table);
   return values;

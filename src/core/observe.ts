@@ -20,8 +20,8 @@ export function observedAll(settings: Settings): boolean {
 }
 
 /** Rows for the maps `observed` and `observed_names`. */
-export function observedEntries(settings: Settings): MapEntry[] {
-  const names = wordsOf(settings.text("observe_names", NAMES), "observe_names", MAX_NAMES);
+export function observedEntries(settings: Settings, listed = NAMES): MapEntry[] {
+  const names = wordsOf(settings.text("observe_names", listed), "observe_names", MAX_NAMES);
   const pids = settings.list("observe_pids", /^[1-9]\d{0,6}$/, "ids of processes");
   if (pids.length > MAX_PIDS) {
     throw new RangeError(`Setting "observe_pids" has ${pids.length} ids, may have ${MAX_PIDS}`);

@@ -122,6 +122,8 @@ export interface RowWriter<Metric extends string = string> {
   row(...values: readonly string[]): this;
   /** Sets a number of the current row; NaN or an absent `set` means "not known". */
   set(metric: Metric, value: number): this;
+  /** Sets a histogram: values of each range, in the order of its bounds and then above the last, and their sum. */
+  histogram(metric: string, counts: ArrayLike<number>, sum: number): this;
 }
 
 interface ProbeBase {
@@ -272,7 +274,55 @@ export interface BpfProbe extends ProbeBase {
   readonly optional: readonly string[];
 }
 
-export type AnyProbe = NativeProbe | BpfProbe;
+/**
+ * Records of a ring that are read together; the same object each time, valid until the visitor returns. The bytes are
+ * the kernel's own: to be copied if they are kept.
+ */
+export interface RecordPortion {
+  readonly count: number;
+  /** Where record i starts in `bytes`; a multiple of 8. */
+  readonly offsets: Int32Array;
+  /** Bytes of record i. */
+  readonly lengths: Int32Array;
+  readonly bytes: Uint8Array;
+  /** The same memory: the first word of record i is `words[offsets[i] >> 2]`. */
+  readonly words: Uint32Array;
+}
+
+/** What a probe of records may ask of its host. */
+export interface RecordHost {
+  readonly settings: Settings;
+  /** The container of a process, empty for none. */
+  containerOf(pid: number): string;
+  /** Puts a row into a map of the probe's object. */
+  update(map: string, key: Uint8Array<ArrayBuffer>, value: Uint8Array<ArrayBuffer>): void;
+}
+
+/** A table of rows that the agent makes; some are there only when the configuration names them. */
+export type RecordTable = TableSpec & { readonly on?: boolean };
+
+export interface RecordReading extends Required<Pick<Reading, "losses">> {
+  /** Takes records, many times between two readings. */
+  take(records: RecordPortion): void;
+  readonly read: Read;
+  facts?(): Readonly<Record<string, unknown>>;
+}
+
+/** A probe whose programs send records to a ring, of which the agent makes rows. */
+export interface RecordProbe extends ProbeBase {
+  readonly kind: "ebpf";
+  readonly layout: ObjectLayout;
+  /** The ring's map. */
+  readonly ring: string;
+  readonly tables: Readonly<Record<string, RecordTable>>;
+  /** `const volatile` globals, set before loading. */
+  readonly constants: (settings: Settings) => Readonly<Record<string, number>>;
+  /** Rows of maps that are set once. */
+  readonly entries: (settings: Settings) => readonly MapEntry[];
+  open(host: RecordHost): RecordReading;
+}
+
+export type AnyProbe = NativeProbe | BpfProbe | RecordProbe;
 
 /** How one BPF program is hooked up, or why not. */
 export interface HookVerdict {
@@ -363,6 +413,10 @@ export function nativeProbe<const T extends Tables>(
   };
   // Its tables are checked against its `open` here; from now on it is one of many, known by names.
   return probe as unknown as NativeProbe;
+}
+
+export function recordProbe(declaration: Declared<RecordProbe, never>): RecordProbe {
+  return { partOf: [], on: true, options: {}, ...declaration, kind: "ebpf" };
 }
 
 /** A number in the field `field` of the map's value, times `scale`. */

@@ -6,6 +6,7 @@ import dns from "../probes/dns.ts";
 import endpoint from "../probes/endpoint.ts";
 import io from "../probes/io.ts";
 import kill from "../probes/kill.ts";
+import messages from "../probes/messages.ts";
 import oom from "../probes/oom.ts";
 import system_cpu from "../probes/system_cpu.ts";
 import system_disk from "../probes/system_disk.ts";
@@ -30,6 +31,7 @@ export const probes: readonly AnyProbe[] = [
   endpoint,
   io,
   kill,
+  messages,
   oom,
   system_cpu,
   system_disk,

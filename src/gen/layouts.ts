@@ -702,6 +702,210 @@ export const kill = {
   },
 } as const satisfies ObjectLayout;
 
+export const messages = {
+  object: "messages.bpf.o",
+  maps: {
+    losses: {
+      type: "percpu_array",
+      maxEntries: 1,
+      key: {
+        size: 4,
+        fields: {
+          value: { offset: 0, size: 4, kind: "unsigned" },
+        },
+      },
+      value: {
+        size: 16,
+        fields: {
+          table_full: { offset: 0, size: 8, kind: "unsigned" },
+          ring_drop: { offset: 8, size: 8, kind: "unsigned" },
+        },
+      },
+    },
+    message_memories: {
+      type: "other",
+      maxEntries: 0,
+      key: {
+        size: 4,
+        fields: {
+          value: { offset: 0, size: 4, kind: "signed" },
+        },
+      },
+      value: {
+        size: 32,
+        fields: {
+          connection: { offset: 0, size: 8, kind: "unsigned" },
+          arrived: { offset: 8, size: 8, kind: "unsigned" },
+          rx_next: { offset: 16, size: 4, kind: "unsigned" },
+          tx_next: { offset: 20, size: 4, kind: "unsigned" },
+          verdict: { offset: 24, size: 1, kind: "unsigned" },
+          told: { offset: 25, size: 1, kind: "unsigned" },
+          rx_known: { offset: 26, size: 1, kind: "unsigned" },
+          tx_known: { offset: 27, size: 1, kind: "unsigned" },
+          serial: { offset: 28, size: 2, kind: "unsigned" },
+          unused: { offset: 30, size: 2, kind: "unsigned" },
+        },
+      },
+    },
+    message_ring: {
+      type: "ringbuf",
+      maxEntries: 4194304,
+      key: {
+        size: 0,
+        fields: {},
+      },
+      value: {
+        size: 0,
+        fields: {},
+      },
+    },
+    observed: {
+      type: "hash",
+      maxEntries: 8192,
+      key: {
+        size: 4,
+        fields: {
+          value: { offset: 0, size: 4, kind: "unsigned" },
+        },
+      },
+      value: {
+        size: 1,
+        fields: {
+          value: { offset: 0, size: 1, kind: "unsigned" },
+        },
+      },
+    },
+    observed_names: {
+      type: "hash",
+      maxEntries: 256,
+      key: {
+        size: 16,
+        fields: {
+          comm: { offset: 0, size: 16, kind: "bytes" },
+        },
+      },
+      value: {
+        size: 1,
+        fields: {
+          value: { offset: 0, size: 1, kind: "unsigned" },
+        },
+      },
+    },
+    observed_ports: {
+      type: "hash",
+      maxEntries: 1024,
+      key: {
+        size: 2,
+        fields: {
+          value: { offset: 0, size: 2, kind: "unsigned" },
+        },
+      },
+      value: {
+        size: 1,
+        fields: {
+          value: { offset: 0, size: 1, kind: "unsigned" },
+        },
+      },
+    },
+    scratches: {
+      type: "percpu_array",
+      maxEntries: 1,
+      key: {
+        size: 4,
+        fields: {
+          value: { offset: 0, size: 4, kind: "unsigned" },
+        },
+      },
+      value: {
+        size: 792,
+        fields: {
+          "event.time": { offset: 0, size: 8, kind: "unsigned" },
+          "event.connection": { offset: 8, size: 8, kind: "unsigned" },
+          "event.length": { offset: 16, size: 4, kind: "unsigned" },
+          "event.serial": { offset: 20, size: 2, kind: "unsigned" },
+          "event.kind": { offset: 22, size: 1, kind: "unsigned" },
+          "event.known": { offset: 23, size: 1, kind: "unsigned" },
+          "event.bytes": { offset: 24, size: 256, kind: "bytes" },
+          slack: { offset: 280, size: 512, kind: "bytes" },
+        },
+      },
+    },
+    serials: {
+      type: "percpu_array",
+      maxEntries: 1,
+      key: {
+        size: 4,
+        fields: {
+          value: { offset: 0, size: 4, kind: "unsigned" },
+        },
+      },
+      value: {
+        size: 8,
+        fields: {
+          value: { offset: 0, size: 8, kind: "unsigned" },
+        },
+      },
+    },
+    verdicts: {
+      type: "hash",
+      maxEntries: 16384,
+      key: {
+        size: 8,
+        fields: {
+          value: { offset: 0, size: 8, kind: "unsigned" },
+        },
+      },
+      value: {
+        size: 1,
+        fields: {
+          value: { offset: 0, size: 1, kind: "unsigned" },
+        },
+      },
+    },
+  },
+  records: {
+    connection_event: {
+      size: 64,
+      fields: {
+        time: { offset: 0, size: 8, kind: "unsigned" },
+        connection: { offset: 8, size: 8, kind: "unsigned" },
+        tgid: { offset: 16, size: 4, kind: "unsigned" },
+        family: { offset: 20, size: 2, kind: "unsigned" },
+        kind: { offset: 22, size: 1, kind: "unsigned" },
+        unused: { offset: 23, size: 1, kind: "unsigned" },
+        fd: { offset: 24, size: 4, kind: "unsigned" },
+        local_port: { offset: 28, size: 2, kind: "unsigned" },
+        remote_port: { offset: 30, size: 2, kind: "unsigned" },
+        local_ip: { offset: 32, size: 16, kind: "bytes" },
+        remote_ip: { offset: 48, size: 16, kind: "bytes" },
+      },
+    },
+    message_event: {
+      size: 280,
+      fields: {
+        time: { offset: 0, size: 8, kind: "unsigned" },
+        connection: { offset: 8, size: 8, kind: "unsigned" },
+        length: { offset: 16, size: 4, kind: "unsigned" },
+        serial: { offset: 20, size: 2, kind: "unsigned" },
+        kind: { offset: 22, size: 1, kind: "unsigned" },
+        known: { offset: 23, size: 1, kind: "unsigned" },
+        bytes: { offset: 24, size: 256, kind: "bytes" },
+      },
+    },
+  },
+  constants: {
+    by_port: { offset: 8, size: 1, kind: "unsigned" },
+    first_bytes: { offset: 4, size: 4, kind: "unsigned" },
+    observe_all: { offset: 0, size: 1, kind: "unsigned" },
+  },
+  programs: {
+    messages_arrived: "tp_btf/sk_data_ready",
+    messages_closed: "tp_btf/tcp_destroy_sock",
+    messages_received: "tp_btf/skb_copy_datagram_iovec",
+    messages_sent: "tp_btf/tcp_sendmsg_locked",
+  },
+} as const satisfies ObjectLayout;
+
 export const oom = {
   object: "oom.bpf.o",
   maps: {

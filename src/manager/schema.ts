@@ -434,6 +434,22 @@ export const PROBE_SETTINGS: Readonly<Record<string, Keys>> = {
     path: path('The system\'s log; "" is /var/log/messages or /var/log/syslog.'),
   },
   io: OBSERVED,
+  messages: {
+    ...OBSERVED,
+    observe_names: text(
+      "redis-server,postgres,nginx,haproxy",
+      'Names of the processes whose messages are read, with "," between.',
+    ),
+    ports: {
+      kind: "any",
+      default: "",
+      help: 'Only connections with one of these ports, with "," between; "" is any.',
+    },
+    first_bytes: number(128, [32, 255], "Bytes of each piece that are read.", { unit: "bytes" }),
+    connections: number(16384, [16, 1_000_000], "Connections that are followed at a time.", {
+      unit: "connections",
+    }),
+  },
   system_disk: {
     partitions: flag("Whether partitions are shown too."),
   },

@@ -7,7 +7,6 @@ import type {
   HostFiles,
   NativeProbe,
   ProbeHost,
-  RowWriter,
   RunningProbe,
   Settings,
   Tables,
@@ -16,8 +15,8 @@ import type {
 import { Snooper } from "../core/proc_filter.ts";
 import { ProcessTable } from "../core/process_table.ts";
 import type { Store } from "../core/store.ts";
-import type { Table } from "../core/table.ts";
 import { pageSize, ProcTasks } from "./proc_tasks.ts";
+import { TableWriters } from "./table_writers.ts";
 
 /** What all probes share of ProbeHost may be missing: then the probe has its own, knows no names and no mounts. */
 export interface NativeHost extends Partial<ProbeHost> {
@@ -42,31 +41,13 @@ export function startNative<T extends Tables>(
   const { store, files, settings, tablesOff = new Set() } = host;
   const opened = probe.open(files, settings, sharedOf(host));
   const { read, losses = () => ({}) } = typeof opened === "function" ? { read: opened } : opened;
-  const writers = new Map<string, TableWriter>();
-  const stop = () => {
-    for (const { table } of writers.values()) store.remove(table);
-    writers.clear();
-  };
-  const tables: Record<string, RowWriter> = {};
-  try {
-    for (const [name, spec] of Object.entries(probe.tables)) {
-      if (tablesOff.has(name)) {
-        tables[name] = NOWHERE;
-        continue;
-      }
-      const writer = new TableWriter(store.add(name, probe.name, spec));
-      writers.set(name, writer);
-      tables[name] = writer;
-    }
-  } catch (error) {
-    stop();
-    throw error;
-  }
+  const writers = new TableWriters(store, probe.name, probe.tables, tablesOff);
+  const stop = () => writers.remove();
   // Of the last reading that succeeded. NaN before the first: what is per second is then not known.
   let last = NaN;
   const tick = (now: number) => {
-    for (const writer of writers.values()) writer.begin(now);
-    const reading = read(tables as Writers<T>, (now - last) / 1000);
+    writers.begin(now);
+    const reading = read(writers.tables as Writers<T>, (now - last) / 1000);
     if (reading !== undefined) {
       return reading.then(() => {
         last = now;
@@ -75,37 +56,6 @@ export function startNative<T extends Tables>(
     last = now;
   };
   return { tick, stop, losses };
-}
-
-class TableWriter implements RowWriter {
-  readonly #columns: number;
-  #slot = -1;
-  #now = 0;
-
-  constructor(readonly table: Table) {
-    this.#columns = table.columns;
-  }
-
-  begin(now: number): void {
-    this.#now = now;
-    this.#slot = -1;
-  }
-
-  row(...values: readonly string[]): this {
-    const { table } = this;
-    const slot = table.row(values, this.#now);
-    this.#slot = slot;
-    if (slot >= 0) {
-      // A row that is renewed must not show an old number for one that is not known any more.
-      for (let column = 0; column < this.#columns; column++) table.set(slot, column, NaN);
-    }
-    return this;
-  }
-
-  set(metric: string, value: number): this {
-    if (this.#slot >= 0) this.table.set(this.#slot, this.table.column(metric), value);
-    return this;
-  }
 }
 
 function sharedOf({ files, ...given }: NativeHost): ProbeHost {
@@ -127,8 +77,3 @@ const NO_CALLS: HostCalls = {
 };
 
 const NAMELESS: ContainerNamer = { namesOf: () => undefined, losses: {} };
-
-const NOWHERE: RowWriter = {
-  row: () => NOWHERE,
-  set: () => NOWHERE,
-};

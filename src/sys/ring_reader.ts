@@ -5,6 +5,7 @@
  *
  * A record is a header of 8 bytes (length with two flag bits, page offset) and the data, rounded up to 8.
  */
+import type { RecordPortion } from "../core/probe.ts";
 import { ABI } from "./kernel_abi.ts";
 import type { Libbpf } from "./libbpf.ts";
 
@@ -20,20 +21,7 @@ const DRAIN_LIMIT = 100_000;
 const PORTION_RECORDS = 256;
 const MAP_FAILED = BigInt.asUintN(64, BigInt(ABI["(long)MAP_FAILED"]));
 
-/**
- * Records that are read together; the same object each time, valid until the visitor returns. The bytes are the
- * kernel's own: to be copied if they are kept.
- */
-export interface RingPortion {
-  readonly count: number;
-  /** Where record i starts in `bytes`; a multiple of 8. */
-  readonly offsets: Int32Array;
-  /** Bytes of record i. */
-  readonly lengths: Int32Array;
-  readonly bytes: Uint8Array;
-  /** The same memory: the first word of record i is `words[offsets[i] >> 2]`. */
-  readonly words: Uint32Array;
-}
+export type RingPortion = RecordPortion;
 
 type Pages = NonNullable<Deno.PointerValue>;
 

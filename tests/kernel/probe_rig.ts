@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** One eBPF probe, as it stands in the sources, with a store of its own. */
-import type { BpfProbe, RunningProbe, SettingValue } from "../../src/core/probe.ts";
+import type { BpfProbe, RecordProbe, RunningProbe, SettingValue } from "../../src/core/probe.ts";
 import { Store } from "../../src/core/store.ts";
 import { probeSettings } from "../../src/manager/probe_settings.ts";
 import { startBpf } from "../../src/sys/bpf_runner.ts";
+import { startRecords } from "../../src/sys/record_runner.ts";
 import { openInstalled, probeBytes } from "./test_object.ts";
 
 export interface ProbeOptions {
@@ -25,7 +26,7 @@ export class ProbeRig implements AsyncDisposable {
   ) {}
 
   static async start(
-    probe: BpfProbe,
+    probe: BpfProbe | RecordProbe,
     { maxRows = 4096, settings = {}, tables }: ProbeOptions = {},
   ): Promise<ProbeRig> {
     const limits = { maxTables: 32, maxRows, maxFields: 64, timeoutMs: TIMEOUT_MS };
@@ -33,14 +34,15 @@ export class ProbeRig implements AsyncDisposable {
     const bytes = await probeBytes(probe.layout.object.replace(".bpf.o", ""));
     const libbpf = openInstalled();
     const others = Object.keys(probe.tables).filter((name) => !tables?.includes(name));
-    const running = await startBpf(probe, {
+    const host = {
       store,
       libbpf,
       image: () => bytes,
       settings: probeSettings(settings, { file: "test" }),
       ...(tables && { tablesOff: new Set(others) }),
       log: () => {},
-    });
+    };
+    const running = await ("ring" in probe ? startRecords(probe, host) : startBpf(probe, host));
     return new ProbeRig(store, running, () => libbpf[Symbol.dispose]());
   }
 

@@ -1,0 +1,471 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* First bytes of what observed processes receive and send on TCP connections, for the agent's parsers.
+ *
+ * A received piece is seen when it is copied to its reader, a sent one when it is given to the kernel. Sequence numbers
+ * tell what has been seen before (a peek, a send that is tried again). The agent decides by the first pieces of a
+ * connection whether it is of interest; from then on one that is not costs one look-up a piece.
+ * Memory: ring 4 MB; 56 B and the kernel's overhead for each TCP socket with traffic; 24 B x 16384 + 9 B x 8192.
+ */
+#include "probe.h"
+#include "observe.h"
+#include <bpf/bpf_endian.h>
+
+enum { MAX_BYTES = 256 };
+
+const volatile u32 first_bytes = 128; /* set before load; less than MAX_BYTES */
+const volatile bool by_port = false;  /* whether only connections of listed ports are of interest */
+
+enum message_kind {
+	MESSAGE_RECEIVED = 0,
+	MESSAGE_SENT = 1,
+	CONNECTION_OPENED = 2,
+	CONNECTION_CLOSED = 3,
+};
+
+struct message_event {
+	u64 time; /* ns: when it arrived or was sent */
+	u64 connection;
+	u32 length;
+	u16 serial; /* of the connection's pieces: a gap tells of what found no room */
+	u8 kind;
+	u8 known; /* bytes that follow */
+	u8 bytes[MAX_BYTES];
+};
+
+struct connection_event {
+	u64 time;
+	u64 connection;
+	u32 tgid;
+	u16 family;
+	u8 kind;
+	u8 unused;
+	u32 fd; /* ~0: not found */
+	u16 local_port;
+	u16 remote_port;
+	u8 local_ip[16];
+	u8 remote_ip[16];
+};
+
+RECORD(message_event);
+RECORD(connection_event);
+
+RING(message_ring, 4194304);
+
+STATE(observed_ports, u16, u8, 1024);
+
+/* What the agent says of a connection: 1 of interest, 2 not. It is taken over into the socket's memory. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, u64);
+	__type(value, u8);
+} verdicts SEC(".maps");
+
+enum verdict {
+	VERDICT_NONE = 0,
+	VERDICT_WANTED = 1,
+	VERDICT_UNWANTED = 2,
+	VERDICT_OBSERVED = 3, /* its process is of interest; the agent has not said anything yet */
+};
+
+struct message_memory {
+	u64 connection;
+	u64 arrived; /* ns: of the first data that was not read yet; 0: there is none */
+	u32 rx_next; /* behind what was seen */
+	u32 tx_next;
+	u8 verdict;
+	u8 told; /* the agent knows of it */
+	u8 rx_known;
+	u8 tx_known;
+	u16 serial;
+	u16 unused;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct message_memory);
+} message_memories SEC(".maps");
+
+struct scratch {
+	struct message_event event;
+	u8 slack[2 *
+		 MAX_BYTES]; /* so that for the verifier any copy fits at each place of the bytes */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct scratch);
+} scratches SEC(".maps");
+
+/* Connections so far, by CPU: with the CPU's number in the low bits each has a number of its own. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, u64);
+} serials SEC(".maps");
+
+enum { CPU_BITS = 12, IPPROTO_TCP = 6, MAX_FDS = 1024, MAX_SEGMENTS = 8 };
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct tcp_skb_cb {
+	u32 seq;
+};
+
+struct tcp_sock___messages {
+	u64 tcp_mstamp; /* us: when a packet came or went last */
+};
+
+struct iovec {
+	void *iov_base;
+	u64 iov_len;
+};
+
+struct iov_iter {
+	u8 iter_type;
+	u64 iov_offset;
+	u64 count;
+	const struct iovec *__iov;
+	void *ubuf;
+	unsigned long nr_segs;
+};
+
+struct msghdr {
+	struct iov_iter msg_iter;
+};
+
+enum iter_type {
+	ITER_UBUF = 0,
+	ITER_IOVEC = 1,
+};
+
+struct file___messages {
+	void *private_data;
+};
+
+struct fdtable___messages {
+	unsigned int max_fds;
+	struct file___messages **fd;
+};
+
+struct files_struct___messages {
+	struct fdtable___messages *fdt;
+};
+
+#pragma clang attribute pop
+
+struct bpf_dynptr {
+	u64 opaque[2];
+} __attribute__((aligned(8)));
+
+extern int bpf_dynptr_from_skb(struct sk_buff *skb, u64 flags, struct bpf_dynptr *ptr) __ksym;
+
+static __always_inline struct scratch *scratch(void)
+{
+	u32 first = 0;
+
+	return bpf_map_lookup_elem(&scratches, &first);
+}
+
+static __always_inline bool is_listed_port(struct sock *sk)
+{
+	u16 local = BPF_CORE_READ(sk, __sk_common.skc_num);
+	u16 remote = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
+
+	return bpf_map_lookup_elem(&observed_ports, &local) ||
+	       bpf_map_lookup_elem(&observed_ports, &remote);
+}
+
+static __noinline u64 new_connection(void)
+{
+	u32 first = 0;
+	u64 *serial = bpf_map_lookup_elem(&serials, &first);
+
+	if (!serial)
+		return 0;
+	*serial += 1;
+	return *serial << CPU_BITS | (bpf_get_smp_processor_id() & ((1 << CPU_BITS) - 1));
+}
+
+/* Decides about a socket when its first piece comes. */
+static __always_inline void look(struct message_memory *memory, struct sock *sk)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	if (!is_observed(task) || (by_port && !is_listed_port(sk))) {
+		memory->verdict = VERDICT_UNWANTED;
+		return;
+	}
+	memory->verdict = VERDICT_OBSERVED;
+	memory->connection = new_connection();
+}
+
+/* Whether pieces of this connection go to the agent. */
+static __always_inline bool is_wanted(struct message_memory *memory, struct sock *sk)
+{
+	u8 *said;
+
+	if (memory->verdict == VERDICT_UNWANTED)
+		return false;
+	if (memory->verdict == VERDICT_WANTED)
+		return true;
+	if (memory->verdict == VERDICT_NONE)
+		look(memory, sk);
+	if (memory->verdict != VERDICT_OBSERVED)
+		return false;
+	said = bpf_map_lookup_elem(&verdicts, &memory->connection);
+	if (!said)
+		return true;
+	memory->verdict = *said == VERDICT_WANTED ? VERDICT_WANTED : VERDICT_UNWANTED;
+	return memory->verdict == VERDICT_WANTED;
+}
+
+struct fd_search {
+	struct file___messages **fds;
+	void *socket;
+	u32 found;
+};
+
+static long compare_fd(u32 fd, struct fd_search *search)
+{
+	struct file___messages *file = NULL;
+
+	bpf_probe_read_kernel(&file, sizeof(file), search->fds + fd);
+	if (!file || BPF_CORE_READ(file, private_data) != search->socket)
+		return 0;
+	search->found = fd;
+	return 1;
+}
+
+/* The first of the process' descriptors that is this socket. */
+static __noinline u32 find_fd(struct sock *sk)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct files_struct___messages *files = (void *)BPF_CORE_READ(task, files);
+	struct fdtable___messages *table = BPF_CORE_READ(files, fdt);
+	struct fd_search search = {.found = ~0U};
+	u32 most = BPF_CORE_READ(table, max_fds);
+
+	search.fds = BPF_CORE_READ(table, fd);
+	search.socket = BPF_CORE_READ(sk, sk_socket);
+	if (search.socket)
+		bpf_loop(most < MAX_FDS ? most : MAX_FDS, compare_fd, &search, 0);
+	return search.found;
+}
+
+static __noinline void fill_peers(struct connection_event *event, struct sock *sk)
+{
+	struct sock_common *skc = &sk->__sk_common;
+
+	event->family = BPF_CORE_READ(skc, skc_family);
+	event->local_port = BPF_CORE_READ(skc, skc_num);
+	event->remote_port = bpf_ntohs(BPF_CORE_READ(skc, skc_dport));
+	if (event->family == AF_INET) {
+		bpf_core_read(event->local_ip, 4, &skc->skc_rcv_saddr);
+		bpf_core_read(event->remote_ip, 4, &skc->skc_daddr);
+	} else {
+		bpf_core_read(event->local_ip, 16, &skc->skc_v6_rcv_saddr);
+		bpf_core_read(event->remote_ip, 16, &skc->skc_v6_daddr);
+	}
+}
+
+/* False: the agent does not know of the connection, so that its pieces would be of no use. */
+static __always_inline bool tell(struct message_memory *memory, struct sock *sk)
+{
+	struct connection_event event = {};
+	struct loss_val *lost;
+
+	if (memory->told)
+		return true;
+	event.time = bpf_ktime_get_ns();
+	event.connection = memory->connection;
+	event.kind = CONNECTION_OPENED;
+	event.tgid = bpf_get_current_pid_tgid() >> 32;
+	event.fd = find_fd(sk);
+	fill_peers(&event, sk);
+	if (bpf_ringbuf_output(&message_ring, &event, sizeof(event), BPF_RB_NO_WAKEUP) == 0) {
+		memory->told = 1;
+		return true;
+	}
+	lost = loss();
+	if (lost)
+		lost->ring_drop++;
+	return false;
+}
+
+static __always_inline void send_message(struct scratch *scratch, struct message_memory *memory)
+{
+	u32 known = scratch->event.known;
+
+	scratch->event.connection = memory->connection;
+	scratch->event.serial = ++memory->serial;
+
+	if (known > MAX_BYTES)
+		return;
+	barrier_var(known);
+	known &= 2 * MAX_BYTES - 1; /* as above */
+	send_event(&message_ring, &scratch->event,
+		   __builtin_offsetof(struct message_event, bytes) + known);
+}
+
+/* When the data that is read now came: the socket's own note, or for its first data the last packet's time. */
+static __always_inline u64 arrival(struct message_memory *memory, struct tcp_sock *tp, u32 left)
+{
+	struct tcp_sock___messages *more = (void *)tp;
+	u64 arrived = memory->arrived;
+
+	if (!arrived)
+		arrived = BPF_CORE_READ(more, tcp_mstamp) * 1000;
+	if (left == 0)
+		memory->arrived = 0;
+	return arrived;
+}
+
+SEC("tp_btf/skb_copy_datagram_iovec")
+int BPF_PROG(messages_received, struct sk_buff *skb, int len)
+{
+	struct message_memory *memory;
+	struct scratch *to = scratch();
+	struct sock *sk = skb->sk;
+	struct bpf_dynptr ptr;
+	struct tcp_sock *tp;
+	u32 start, seen, offset, known;
+
+	if (!to || !sk || len <= 0 || sk->sk_protocol != IPPROTO_TCP)
+		return 0;
+	memory = bpf_sk_storage_get(&message_memories, sk, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!memory || !is_wanted(memory, sk) || !tell(memory, sk))
+		return 0;
+	tp = (void *)sk;
+	start = BPF_CORE_READ(tp, copied_seq);
+	seen = memory->rx_known && (s32)(memory->rx_next - start) > 0 ? memory->rx_next - start : 0;
+	if (seen >= len)
+		return 0;
+	memory->rx_known = 1;
+	memory->rx_next = start + len;
+	offset = start + seen - BPF_CORE_READ((struct tcp_skb_cb *)skb->cb, seq);
+	known = len - seen;
+	to->event.length = known;
+	to->event.time = arrival(memory, tp, BPF_CORE_READ(tp, rcv_nxt) - start - len);
+	to->event.kind = MESSAGE_RECEIVED;
+	known = known < first_bytes ? known : first_bytes;
+	if (known >= MAX_BYTES)
+		known = MAX_BYTES - 1;
+	if (bpf_dynptr_from_skb(skb, 0, &ptr) ||
+	    bpf_dynptr_read(to->event.bytes, known, &ptr, offset, 0))
+		known = 0;
+	to->event.known = known;
+	send_message(to, memory);
+	return 0;
+}
+
+/* Copies from the sender's memory: the bytes that were copied. */
+static __always_inline u32 copy_user(struct scratch *to, u32 at, const void *from, u64 length)
+{
+	u32 bytes = length < first_bytes - at ? length : first_bytes - at;
+
+	if (at >= MAX_BYTES || bytes > MAX_BYTES || bytes == 0)
+		return 0;
+	barrier_var(bytes);
+	barrier_var(at);
+	bytes &= 2 * MAX_BYTES - 1; /* changes nothing, but the verifier has to see it */
+	if (bpf_probe_read_user(to->event.bytes + (at & (MAX_BYTES - 1)), bytes, from))
+		return 0;
+	return bytes;
+}
+
+static __noinline u32 copy_iter(const struct iov_iter *iter)
+{
+	struct scratch *to = scratch();
+	u8 type = BPF_CORE_READ(iter, iter_type);
+	u64 skip = BPF_CORE_READ(iter, iov_offset);
+	unsigned long segments;
+	const struct iovec *iov;
+	u32 at = 0;
+
+	if (!to)
+		return 0;
+	if (type == bpf_core_enum_value(enum iter_type, ITER_UBUF))
+		return copy_user(to, 0, BPF_CORE_READ(iter, ubuf) + skip,
+				 BPF_CORE_READ(iter, count));
+	if (type != bpf_core_enum_value(enum iter_type, ITER_IOVEC))
+		return 0; /* pages of a file, or the kernel's own memory */
+	iov = BPF_CORE_READ(iter, __iov);
+	segments = BPF_CORE_READ(iter, nr_segs);
+	for (u32 i = 0; i < MAX_SEGMENTS; i++) {
+		struct iovec segment = {};
+		u32 copied;
+
+		if (i >= segments || at >= first_bytes)
+			break;
+		bpf_probe_read_kernel(&segment, sizeof(segment), iov + i);
+		copied = copy_user(to, at, segment.iov_base + skip, segment.iov_len - skip);
+		if (copied != segment.iov_len - skip)
+			return at +
+			       copied; /* all that there is room for, or memory that is not there */
+		at += copied;
+		skip = 0;
+	}
+	return at;
+}
+
+SEC("tp_btf/tcp_sendmsg_locked")
+int BPF_PROG(messages_sent, struct sock *sk, struct msghdr *msg)
+{
+	struct message_memory *memory;
+	struct scratch *to = scratch();
+	struct tcp_sock *tp;
+	u32 start, end, known;
+	bool again;
+
+	memory = bpf_sk_storage_get(&message_memories, sk, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!to || !memory || !is_wanted(memory, sk) || !tell(memory, sk))
+		return 0;
+	tp = (void *)sk;
+	start = BPF_CORE_READ(tp, write_seq);
+	end = start + (u32)BPF_CORE_READ(msg, msg_iter.count);
+	/* The same call goes on, or a call that found no room is tried again. */
+	if (memory->tx_known && (s32)(end - memory->tx_next) <= 0)
+		return 0;
+	again = memory->tx_known && (s32)(memory->tx_next - start) > 0;
+	known = again ? 0 : copy_iter(&msg->msg_iter);
+	to->event.length = again ? end - memory->tx_next : end - start;
+	memory->tx_known = 1;
+	memory->tx_next = end;
+	to->event.time = bpf_ktime_get_ns();
+	to->event.kind = MESSAGE_SENT;
+	to->event.known = known;
+	send_message(to, memory);
+	return 0;
+}
+
+/* When data came: what waits in the socket's queue waits for its process. */
+SEC("tp_btf/sk_data_ready")
+int BPF_PROG(messages_arrived, struct sock *sk)
+{
+	struct message_memory *memory = bpf_sk_storage_get(&message_memories, sk, NULL, 0);
+
+	if (memory && memory->verdict != VERDICT_UNWANTED && !memory->arrived)
+		memory->arrived = bpf_ktime_get_ns();
+	return 0;
+}
+
+SEC("tp_btf/tcp_destroy_sock")
+int BPF_PROG(messages_closed, struct sock *sk)
+{
+	struct message_memory *memory = bpf_sk_storage_get(&message_memories, sk, NULL, 0);
+	struct connection_event event = {};
+
+	if (!memory || !memory->told || memory->verdict == VERDICT_UNWANTED)
+		return 0;
+	event.time = bpf_ktime_get_ns();
+	event.connection = memory->connection;
+	event.kind = CONNECTION_CLOSED;
+	send_event(&message_ring, &event, sizeof(event));
+	return 0;
+}

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: MulanPSL-2.0
+/**
+ * The connections whose pieces the kernel shows: finds out what each speaks, and which side is the server, and counts
+ * its messages. Memory: about 1.5 KB a connection, whose number is bounded.
+ */
+import { type Fault, type MessageSink, Pairing } from "./pairing.ts";
+import type { Chunk, Conversation, Protocol } from "./protocol.ts";
+import type { Link, Tally, Traffic } from "./traffic.ts";
+
+/** What is known of a connection from the start. */
+export interface Peers {
+  readonly id: number;
+  readonly tgid: number;
+  /** NaN: not found. */
+  readonly fd: number;
+  readonly localIp: string;
+  readonly localPort: number;
+  readonly remoteIp: string;
+  readonly remotePort: number;
+}
+
+/** The last message of a connection, and the slowest since the last reading. */
+export interface Sample {
+  operation: string;
+  code: string;
+  latency: number;
+}
+
+/** A connection that speaks none of the protocols for so many pieces is none of ours. */
+const MAX_GUESSES = 6;
+/** Names of operations that a link has no room for. */
+const NOWHERE: Pick<Tally, "requests" | "answered"> = { requests: 0, answered: () => {} };
+
+export class Connection implements MessageSink {
+  protocol: Protocol | undefined;
+  isServer = false;
+  readonly last: Sample = { operation: "", code: "", latency: NaN };
+  readonly slowest: Sample = { operation: "", code: "", latency: NaN };
+  readonly pairing: Pairing;
+  conversation: Conversation | undefined;
+  guesses = 0;
+  /** Pieces since the last reading. */
+  active = true;
+  idleReadings = 0;
+  link: Link | undefined;
+  unpairedCount = 0;
+  nextSerial = 1;
+
+  constructor(readonly peers: Peers) {
+    this.pairing = new Pairing(this);
+  }
+
+  asked(operation: string): void {
+    if (this.link === undefined) return;
+    this.link.all.requests++;
+    (this.link.operation(operation) ?? NOWHERE).requests++;
+  }
+
+  answered(operation: string, latency: number, fault: Fault, code: string): void {
+    this.link?.all.answered(latency, fault);
+    (this.link?.operation(operation) ?? NOWHERE).answered(latency, fault);
+    note(this.last, operation, code, latency);
+    if (!(latency <= this.slowest.latency)) note(this.slowest, operation, code, latency);
+  }
+
+  unpaired(count: number): void {
+    this.unpairedCount += count;
+  }
+
+  /** Pieces were lost: whoever waits may have been answered, and others may have asked. */
+  missed(): void {
+    if (this.protocol === undefined) return;
+    this.conversation = this.protocol.converse(this.pairing);
+    this.pairing.missedResponses();
+    this.pairing.missedRequests();
+  }
+
+  count(sent: boolean, length: number): void {
+    this.active = true;
+    const { link } = this;
+    if (link === undefined) return;
+    link.active = true;
+    if (sent) {
+      link.bytesSent += length;
+      link.piecesSent++;
+    } else {
+      link.bytesReceived += length;
+      link.piecesReceived++;
+    }
+  }
+}
+
+function note(sample: Sample, operation: string, code: string, latency: number): void {
+  sample.operation = operation;
+  sample.code = code;
+  sample.latency = latency;
+}
+
+export interface ConnectionsOptions {
+  readonly protocols: readonly Protocol[];
+  readonly traffic: Traffic;
+  readonly maxConnections: number;
+  /** Tells the kernel whether more is wanted of a connection. */
+  readonly decide: (id: number, wanted: boolean) => void;
+}
+
+/** Readings after which a connection without pieces is forgotten: its end may have been lost. 5 minutes by default. */
+const MAX_IDLE_READINGS = 60;
+/** Connections that ended since the last reading and are still to be shown. */
+const MAX_GONE = 1024;
+const SERIALS = 2 ** 16;
+
+export class Connections {
+  /** Connections that there was no room for; pieces of connections that are not known; messages without partner. */
+  readonly losses = { connections_full: 0, unknown_pieces: 0, unpaired_messages: 0 };
+  readonly #known = new Map<number, Connection>();
+  #gone: Connection[] = [];
+  readonly #options: ConnectionsOptions;
+
+  constructor(options: ConnectionsOptions) {
+    this.#options = options;
+  }
+
+  get size(): number {
+    return this.#known.size;
+  }
+
+  /** Those with an answer since the last call, also those that ended; their slowest begins anew. */
+  *answered(): Generator<Connection> {
+    for (const connection of [...this.#gone, ...this.#known.values()]) {
+      if (Number.isNaN(connection.slowest.latency)) continue;
+      yield connection;
+      connection.slowest.latency = NaN;
+    }
+    this.#gone = [];
+  }
+
+  opened(peers: Peers): void {
+    if (this.#known.size >= this.#options.maxConnections) {
+      this.losses.connections_full++;
+      this.#options.decide(peers.id, false);
+      return;
+    }
+    this.#known.set(peers.id, new Connection(peers));
+  }
+
+  closed(id: number): void {
+    const connection = this.#known.get(id);
+    if (connection !== undefined) this.#forget(connection);
+  }
+
+  /** `serial` counts the connection's pieces, up to 2^16 and then from nought. */
+  piece(id: number, sent: boolean, serial: number, chunk: Chunk): void {
+    const connection = this.#known.get(id);
+    if (connection === undefined) {
+      this.losses.unknown_pieces++;
+      return;
+    }
+    if (serial !== connection.nextSerial) connection.missed();
+    connection.nextSerial = (serial + 1) % SERIALS;
+    if (connection.conversation === undefined && !this.#meet(connection, sent, chunk)) return;
+    connection.count(sent, chunk.length);
+    const { conversation, isServer, pairing } = connection;
+    if (sent === isServer) conversation!.response(chunk);
+    else conversation!.request(chunk);
+    if (!pairing.ended) return;
+    this.#options.decide(id, false);
+    this.#forget(connection);
+  }
+
+  /** Forgets what has been silent for long; called once a reading. */
+  age(): void {
+    for (const connection of this.#known.values()) {
+      connection.idleReadings = connection.active ? 0 : connection.idleReadings + 1;
+      connection.active = false;
+      if (connection.idleReadings < MAX_IDLE_READINGS) continue;
+      this.#options.decide(connection.peers.id, false);
+      this.#forget(connection);
+    }
+  }
+
+  /** Finds out what it speaks; false: not yet, or none of ours. */
+  #meet(connection: Connection, sent: boolean, chunk: Chunk): boolean {
+    const { id } = connection.peers;
+    for (const protocol of this.#options.protocols) {
+      const side = protocol.guess(chunk);
+      if (side === undefined) continue;
+      connection.isServer = (side === "request") !== sent;
+      connection.protocol = protocol;
+      connection.link = this.#linkOf(connection, protocol.name);
+      if (connection.link !== undefined) connection.link.connections++;
+      connection.conversation = protocol.converse(connection.pairing);
+      this.#options.decide(id, true);
+      return true;
+    }
+    if (++connection.guesses < MAX_GUESSES) return false;
+    this.#options.decide(id, false);
+    this.#forget(connection);
+    return false;
+  }
+
+  #linkOf({ peers, isServer }: Connection, protocol: string): Link | undefined {
+    const { tgid, localIp, localPort, remoteIp, remotePort } = peers;
+    return this.#options.traffic.link({
+      tgid,
+      clientIp: isServer ? remoteIp : localIp,
+      serverIp: isServer ? localIp : remoteIp,
+      serverPort: isServer ? localPort : remotePort,
+      role: isServer ? "server" : "client",
+      protocol,
+    });
+  }
+
+  #forget(connection: Connection): void {
+    this.losses.unpaired_messages += connection.unpairedCount;
+    if (connection.link !== undefined) connection.link.connections--;
+    this.#known.delete(connection.peers.id);
+    const isTold = Number.isNaN(connection.slowest.latency);
+    if (!isTold && this.#gone.length < MAX_GONE) this.#gone.push(connection);
+  }
+}

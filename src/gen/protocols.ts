@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: MulanPSL-2.0
+/** Written by scripts/gen.ts from the files in src/core/messages/protocols: do not edit. */
+import type { Protocol } from "../core/messages/protocol.ts";
+import http from "../core/messages/protocols/http.ts";
+import pgsql from "../core/messages/protocols/pgsql.ts";
+import redis from "../core/messages/protocols/redis.ts";
+
+export const protocols: readonly Protocol[] = [
+  http,
+  pgsql,
+  redis,
+];

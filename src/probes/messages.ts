@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: MulanPSL-2.0
+/** What applications say to each other: requests, answers, errors and latency. Kernel side: bpf/messages.bpf.c. */
+import { Connections, type Peers } from "../core/messages/connections.ts";
+import type { Chunk } from "../core/messages/protocol.ts";
+import { Traffic } from "../core/messages/traffic.ts";
+import { observedAll, observedEntries } from "../core/observe.ts";
+import { ipText, KeyView } from "../core/labels.ts";
+import {
+  type MapEntry,
+  type RecordHost,
+  type RecordPortion,
+  recordProbe,
+  type RecordReading,
+  type Settings,
+  type Writers,
+} from "../core/probe.ts";
+import { messages } from "../gen/layouts.ts";
+import { protocols } from "../gen/protocols.ts";
+import { writeLink, writeSample } from "./messages/rows.ts";
+import { TABLES } from "./messages/tables.ts";
+
+const NAMES = "redis-server,postgres,nginx,haproxy";
+const MESSAGE = messages.records.message_event.fields;
+const CONNECTION_BYTES = messages.records.connection_event.size;
+/** enum message_kind of the kernel side. */
+const KINDS = { received: 0, sent: 1, opened: 2, closed: 3 } as const;
+const NO_FD = 0xffffffff;
+const VERDICTS = { wanted: Uint8Array.of(1), unwanted: Uint8Array.of(2) } as const;
+const WORD = 2 ** 32;
+
+function portEntries(settings: Settings): MapEntry[] {
+  return portsOf(settings).map((port) => ({
+    map: "observed_ports",
+    key: new Uint8Array(Uint16Array.of(port).buffer),
+    value: Uint8Array.of(1),
+  }));
+}
+
+function portsOf(settings: Settings): number[] {
+  return settings.list("ports", /^[1-9]\d{0,4}$/, "ports").map(Number)
+    .filter((port) => port < 65536);
+}
+
+function open(host: RecordHost): RecordReading {
+  const maxConnections = host.settings.number("connections", 16384, 16, 1_000_000);
+  const traffic = new Traffic(maxConnections);
+  const idBytes = new Uint8Array(8);
+  const idView = new DataView(idBytes.buffer);
+  const connections = new Connections({
+    protocols,
+    traffic,
+    maxConnections,
+    decide(id, wanted) {
+      idView.setBigUint64(0, BigInt(id), true);
+      host.update("verdicts", idBytes, wanted ? VERDICTS.wanted : VERDICTS.unwanted);
+    },
+  });
+  return {
+    take: taker(connections),
+    read(tables, elapsed) {
+      const own = tables as Writers<typeof TABLES>;
+      for (const link of traffic.links.values()) {
+        writeLink(own, link, host.containerOf(link.tgid), elapsed);
+      }
+      for (const connection of connections.answered()) writeSample(own, connection);
+      connections.age();
+      traffic.age();
+    },
+    losses: () => ({ ...connections.losses, tables_full: traffic.refused }),
+    facts: () => ({ connections: connections.size }),
+  };
+}
+
+/**
+ * Reads the records of the ring, each with as little work as can be: they are many. Fields are where the kernel side's
+ * own type information says.
+ */
+function taker(connections: Connections): (records: RecordPortion) => void {
+  const chunk: { -readonly [Name in keyof Chunk]: Chunk[Name] } = {
+    bytes: new Uint8Array(),
+    start: 0,
+    end: 0,
+    length: 0,
+    time: 0,
+  };
+  let halves: Uint16Array = new Uint16Array();
+  return ({ count, offsets, words, bytes }) => {
+    if (chunk.bytes !== bytes) {
+      chunk.bytes = bytes;
+      halves = new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >> 1);
+    }
+    for (let i = 0; i < count; i++) {
+      const at = offsets[i]!;
+      const idWord = (at + MESSAGE.connection.offset) >> 2;
+      const id = words[idWord]! + words[idWord + 1]! * WORD;
+      const kind = bytes[at + MESSAGE.kind.offset]!;
+      if (kind > KINDS.sent) {
+        if (kind === KINDS.closed) connections.closed(id);
+        else connections.opened(peersAt(id, bytes.subarray(at, at + CONNECTION_BYTES)));
+        continue;
+      }
+      const timeWord = (at + MESSAGE.time.offset) >> 2;
+      chunk.start = at + MESSAGE.bytes.offset;
+      chunk.end = chunk.start + bytes[at + MESSAGE.known.offset]!;
+      chunk.length = words[(at + MESSAGE.length.offset) >> 2]!;
+      chunk.time = words[timeWord]! + words[timeWord + 1]! * WORD;
+      connections.piece(id, kind === KINDS.sent, halves[(at + MESSAGE.serial.offset) >> 1]!, chunk);
+    }
+  };
+}
+
+function peersAt(id: number, bytes: Uint8Array): Peers {
+  const event = new KeyView(messages.records.connection_event).at(bytes, 0);
+  const family = event.number("family");
+  const fd = event.number("fd");
+  return {
+    id,
+    tgid: event.number("tgid"),
+    fd: fd === NO_FD ? NaN : fd,
+    localIp: ipText(family, event.bytes("local_ip")),
+    localPort: event.number("local_port"),
+    remoteIp: ipText(family, event.bytes("remote_ip")),
+    remotePort: event.number("remote_port"),
+  };
+}
+
+export default recordProbe({
+  name: "messages",
+  help:
+    "Requests and answers of Redis, HTTP/1 and PostgreSQL on TCP, from the first bytes of each.",
+  partOf: ["ksliprobe", "redissli", "opengauss_sli"],
+  on: false,
+  layout: messages,
+  ring: "message_ring",
+  tables: { ...TABLES, redissli: { ...TABLES.redissli, on: false } },
+  constants: (settings) => ({
+    first_bytes: settings.number("first_bytes", 128, 32, 255),
+    by_port: portsOf(settings).length > 0 ? 1 : 0,
+    observe_all: observedAll(settings) ? 1 : 0,
+  }),
+  entries: (settings) => [...observedEntries(settings, NAMES), ...portEntries(settings)],
+  open,
+});

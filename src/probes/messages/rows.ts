@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MulanPSL-2.0
+/** Writes what was counted of messages into the tables of the original. */
+import type { RowWriter, Writers } from "../../core/probe.ts";
+import type { Connection } from "../../core/messages/connections.ts";
+import type { Link, Tally } from "../../core/messages/traffic.ts";
+import type { TABLES } from "./tables.ts";
+
+/** What is encrypted is not seen. */
+const NO_SSL = "no_ssl";
+/** PostgreSQL's types of messages, by which the original names them. */
+const TYPES: Readonly<Record<string, string>> = {
+  Query: "Q",
+  Execute: "E",
+  Prepare: "P",
+  FunctionCall: "F",
+};
+
+type Tables = Writers<typeof TABLES>;
+
+export function writeLink(tables: Tables, link: Link, container: string, elapsed: number): void {
+  const labels = [...link.labels, NO_SSL, container];
+  tables.l7_link.row(...labels)
+    .set("bytes_sent", link.bytesSent)
+    .set("bytes_recv", link.bytesReceived)
+    .set("segs_sent", link.piecesSent)
+    .set("segs_recv", link.piecesReceived);
+  writeTally(tables.l7_rpc.row(...labels), link.all, elapsed);
+  for (const [operation, tally] of link.operations) {
+    const row = tables.l7_rpc_api.row(...link.labels, operation, NO_SSL, container);
+    const { clientErrors, serverErrors, responses } = writeTally(row, tally, elapsed);
+    row.set("client_err_count", tally.clientErrors)
+      .set("server_err_count", tally.serverErrors)
+      .set("client_err_ratio", ratio(clientErrors, responses))
+      .set("server_err_ratio", ratio(serverErrors, responses));
+  }
+}
+
+type RequestMetric = Parameters<Tables["l7_rpc"]["set"]>[0];
+
+function writeTally(row: RowWriter<RequestMetric>, tally: Tally, elapsed: number) {
+  const period = tally.period();
+  const { requests, responses, clientErrors, serverErrors, latencySum } = period;
+  row.set("req_count", tally.requests)
+    .set("resp_count", tally.responses)
+    .set("err_count", tally.errors)
+    .set("throughput_req", requests / elapsed)
+    .set("throughput_resp", responses / elapsed)
+    .set("latency_avg", responses === 0 ? NaN : latencySum / responses)
+    .set("err_ratio", ratio(clientErrors + serverErrors, responses))
+    .histogram("latency", tally.slots, tally.latencySum);
+  return period;
+}
+
+function ratio(part: number, whole: number): number {
+  return whole === 0 ? 0 : part / whole;
+}
+
+/** The last and the slowest request of a connection that a server was asked on. */
+export function writeSample(tables: Tables, connection: Connection): void {
+  const { peers, protocol, isServer, last, slowest } = connection;
+  if (!isServer) return;
+  const { tgid, fd, localIp, localPort, remoteIp, remotePort } = peers;
+  const keys = [String(tgid), Number.isNaN(fd) ? "" : String(fd)];
+  const ends = [localIp, String(localPort), remoteIp, String(remotePort)];
+  if (protocol?.name === "redis") {
+    tables.redis_sli.row(...keys, "REDIS", ...ends, last.operation, slowest.operation)
+      .set("rtt_nsec", last.latency)
+      .set("max_rtt_nsec", slowest.latency);
+    tables.redissli.row(...keys, "", "", last.operation).set("cmd_delay_ns", last.latency);
+  } else if (protocol?.name === "pgsql") {
+    const commands = [last, slowest]
+      .flatMap(({ operation, code }) => [TYPES[operation] ?? operation, code]);
+    tables.opengauss_sli.row(...keys, "POSTGRE", ...ends, ...commands)
+      .set("rtt_nsec", last.latency)
+      .set("max_rtt_nsec", slowest.latency);
+  }
+}
