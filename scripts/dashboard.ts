@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MulanPSL-2.0
-/** Writes packaging/grafana/gala-gopher.json, the Grafana dashboard of one host; with --check it only compares. */
-import { writeOrCompare } from "./write_or_compare.ts";
+/** The Grafana dashboard of one host, for packaging/grafana/gala-gopher.json; scripts/docs.ts writes it. */
 
 interface Query {
   /** PromQL; `$HOST` becomes the label filter of the chosen host. */
@@ -313,7 +312,6 @@ export function dashboard() {
   };
 }
 
-if (import.meta.main) {
-  const text = `${JSON.stringify(dashboard(), null, 2)}\n`;
-  Deno.exit(await writeOrCompare([["packaging/grafana/gala-gopher.json", text]]));
+export function dashboardText(): string {
+  return `${JSON.stringify(dashboard(), null, 2)}\n`;
 }

@@ -10,9 +10,10 @@ cd "$(dirname "$0")/.."
 
 usage() {
 	cat <<-END
-		Usage: scripts/package.sh [--version VERSION] [--output FOLDER] [--fast]
+		Usage: scripts/package.sh [--version VERSION] [--output FOLDER] [--built] [--fast]
 		  --version VERSION  instead of the one in deno.json
 		  --output FOLDER    instead of dist/
+		  --built            ./gala-gopher is up to date
 		  --fast             hardly compressed, for tests
 	END
 }
@@ -52,11 +53,11 @@ make_tree() {
 
 make_tar() {
 	tar -C "$WORK" --owner=0 --group=0 --numeric-owner --sort=name --mtime="@$EPOCH" -c "$STEM" |
-		if $FAST; then gzip -n -1; else gzip -n -9; fi >"$OUT/$STEM.tar.gz"
+		if $FAST; then gzip -n -1; else gzip -n; fi >"$OUT/$STEM.tar.gz"
 }
 
 make_deb() {
-	local root=$WORK/deb arch compression=(-Zxz)
+	local root=$WORK/deb arch compression=(-Zxz -z1)
 	arch=$(case $(uname -m) in x86_64) echo amd64 ;; aarch64) echo arm64 ;; esac)
 	if $FAST; then compression=(-Znone); fi
 	"$TREE/scripts/install.sh" --root "$root"
@@ -72,7 +73,7 @@ make_deb() {
 }
 
 make_rpm() {
-	local payload=w6.xzdio
+	local payload=w1T2.xzdio
 	if $FAST; then payload=w.ufdio; fi
 	rpmbuild -bb --quiet --define "_topdir $WORK/rpm" --define "_rpmdir $OUT" \
 		--define '_rpmfilename %%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm' --define "_binary_payload $payload" \
@@ -82,11 +83,13 @@ make_rpm() {
 main() {
 	local job
 	FAST=false
+	BUILT=false
 	OUT=$ROOT/dist
 	VERSION=$(sed -n 's/^ *"version": *"\([^"]*\)".*/\1/p' deno.json)
 	while [ $# -gt 0 ]; do
 		case $1 in
 		--fast) FAST=true ;;
+		--built) BUILT=true ;;
 		--version | --output)
 			[ $# -gt 1 ] || die "Option $1 wants a value"
 			if [ "$1" = --output ]; then OUT=$(cd "$CALLED_FROM" && realpath -m "$2"); else VERSION=$2; fi
@@ -105,7 +108,7 @@ main() {
 	done
 	[[ $VERSION =~ ^[0-9][0-9A-Za-z.~]*$ ]] || die "Cannot use version \"$VERSION\": wanted digits and dots"
 	install_packages "$PACKAGE_NEEDS"
-	scripts/build.sh
+	$BUILT || scripts/build.sh
 	EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || date +%s)}
 	export SOURCE_DATE_EPOCH=$EPOCH
 	STEM=gala-gopher-$VERSION-linux-$(uname -m)

@@ -42,9 +42,12 @@ command dnsmasq dnsmasq-base dnsmasq
 command mariadbd mariadb-server-core mariadb-server
 command mariadb mariadb-client-core mariadb
 command rabbitmqctl rabbitmq-server rabbitmq-server
-command java openjdk-17-jre-headless java-17-openjdk-headless
-command mvn maven maven
 postgres - postgresql-15 postgresql-server
+'
+KERNELS_NEEDS='
+command qemu-system-x86_64 qemu-system-x86 qemu-system-x86
+command busybox busybox-static busybox
+command cpio cpio cpio
 '
 PACKAGE_NEEDS='
 command dpkg-deb dpkg dpkg

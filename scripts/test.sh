@@ -11,6 +11,8 @@ cd "$(dirname "$0")/.."
 
 STAGES=(tools build generated spdx format lint check c-format unit kernel e2e probes kafka package newest-check
 	newest-unit)
+# Run only when named: each kernel boots under emulation, which takes minutes on a busy machine.
+MORE_STAGES=(kernels)
 # No stage comes near this; one that hangs must not take the others, or the whole run's 25 minutes, with it.
 STAGE_SECONDS=300
 ALL_SECONDS=1320
@@ -20,9 +22,10 @@ FAILED=0
 SKIPPED=0
 FAILED_STAGES=()
 
-# Layouts as they were checked out: the build writes them anew.
+# What is generated, as it was checked out: the build writes it anew.
 generated_sum() {
-	cat src/gen/layouts.ts src/gen/all.ts src/gen/protocols.ts 2>/dev/null | sha256sum
+	cat src/gen/{layouts,all,protocols}.ts docs/{metrics,configuration}.md packaging/grafana/*.json 2>/dev/null |
+		sha256sum
 }
 GENERATED=${GENERATED_AT_START:-$(generated_sum)}
 
@@ -41,8 +44,9 @@ stage_build() {
 
 stage_generated() {
 	"$DENO" run --no-lock --allow-read --allow-run=bpftool scripts/gen.ts --check || return
+	"$DENO" run --frozen --allow-read scripts/docs.ts --check || return
 	if [ "$(generated_sum)" != "$GENERATED" ]; then
-		say "src/gen was not up to date: the build has rewritten it, commit it"
+		say "src/gen, docs/ or packaging/grafana was not up to date: the build has rewritten it, commit it"
 		return 1
 	fi
 }
@@ -103,6 +107,27 @@ stage_unit() {
 
 stage_kernel() {
 	tests kernel "$DENO" tests/kernel
+}
+
+# The kernel tests on other kernels, under emulation: tests/kernel/vm.sh tells each test's name.
+stage_kernels() {
+	local kernel status failed=0
+	install_packages "$KERNELS_NEEDS"
+	export BOOT_SECONDS=115
+	for kernel in 6.1 6.12; do
+		status=0
+		tests/kernel/vm.sh "$kernel" || status=$?
+		if [ "$status" = 77 ]; then
+			say "kernel $kernel: skipped"
+			continue
+		fi
+		if [ "$status" = 0 ]; then
+			"$DENO" run --no-check --allow-all scripts/kernel_table.ts --check "$kernel" "$BUILD/vm/$kernel.json" || status=$?
+		fi
+		cat "$BUILD/vm/$kernel.xml" >>"$REPORTS/kernels.xml"
+		if [ "$status" != 0 ]; then failed=1; fi
+	done
+	return "$failed"
 }
 
 stage_e2e() {
@@ -188,7 +213,8 @@ main() {
 		return
 	fi
 	for name in "$@"; do
-		[[ " ${STAGES[*]} " = *" $name "* ]] || die "Cannot run stage \"$name\"; there are: ${STAGES[*]}"
+		[[ " ${STAGES[*]} ${MORE_STAGES[*]} " = *" $name "* ]] ||
+			die "Cannot run stage \"$name\"; there are: ${STAGES[*]} ${MORE_STAGES[*]}"
 	done
 	if [ $# = 0 ]; then set -- "${STAGES[@]}"; fi
 	mkdir -p "$REPORTS"

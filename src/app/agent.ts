@@ -34,12 +34,16 @@ import { builtInProbes, type Configured, externalProbes, type Stage } from "./st
 
 const now = () => performance.now();
 /** It takes 0.7 ms, and 2 more until what readings and scrapes touch has come back from the page cache. */
-const GIVE_BACK_EVERY_MS = 10_000;
+const GIVE_BACK_EVERY_MS = 4900;
+/** After a reading, so that what it has touched goes: till the next one 17 MB less are resident. */
+const GIVE_BACK_BEHIND_MS = 500;
 /** By then everything is loaded. */
 const GIVE_BACK_AFTER_MS = 3000;
 
 /** V8's own, with the flag of scripts/build.sh. */
-const { gc: collectGarbage } = globalThis as { gc?: () => void };
+const { gc } = globalThis as { gc?: (how: Readonly<Record<string, string>>) => void };
+/** Collects twice and gives up pages that are nearly empty: measured 19.1 to 14.8 MB of heap, an ordinary one to 19.9. */
+const collectGarbage = () => gc?.({ type: "major", execution: "sync", flavor: "last-resort" });
 
 export class Agent {
   readonly #config: Config;
@@ -57,7 +61,8 @@ export class Agent {
   readonly #starter: ExternalStarter;
   #autoChecks: AutoChecks | undefined;
   #dropIns: DropIns | undefined;
-  readonly #timers: ReturnType<typeof setTimeout>[] = [];
+  #giveBackTimer: ReturnType<typeof setTimeout> | undefined;
+  #gaveBackAt = Infinity;
   #server: MetricsServer | undefined;
   #ownMetrics: ReturnType<typeof agentMetrics> | undefined;
   #libbpf: Libbpf | undefined;
@@ -97,6 +102,7 @@ export class Agent {
       log: this.#log,
       now,
       intervalMs: ingress.interval * 1000,
+      ticked: () => this.#giveBackLater(),
     });
     const containers = new ContainerLookup(this.#files, { clock: now });
     const context = {
@@ -147,8 +153,8 @@ export class Agent {
     await Promise.all([this.#startStage("external"), this.#startKernel()]);
     this.#startWatching();
     await this.#ownMetrics?.(); // loads its package now, so that the first scrape need not
-    this.#timers.push(setTimeout(() => this.#idleMemory?.giveBack(), GIVE_BACK_AFTER_MS));
-    this.#timers.push(setInterval(() => this.#idleMemory?.giveBack(), GIVE_BACK_EVERY_MS));
+    this.#gaveBackAt = now() + GIVE_BACK_AFTER_MS;
+    this.#giveBackTimer = setTimeout(() => this.#idleMemory?.giveBack(now()), GIVE_BACK_AFTER_MS);
   }
 
   /** Starts every probe, also those that are switched off, tells how each fares, and ends them all. */
@@ -181,7 +187,7 @@ export class Agent {
   /** Ends everything that the agent started; within 2 s. */
   async stop(reason: string): Promise<void> {
     this.#log("info", `Stops: ${reason}`);
-    for (const timer of this.#timers) clearInterval(timer);
+    clearTimeout(this.#giveBackTimer);
     this.#events.stop();
     this.#idleMemory = undefined;
     this.#starter.hurry();
@@ -201,6 +207,12 @@ export class Agent {
     this.#files[Symbol.dispose]();
     this.#lag[Symbol.dispose]();
     this.#sink[Symbol.dispose]();
+  }
+
+  #giveBackLater(): void {
+    if (now() - this.#gaveBackAt < GIVE_BACK_EVERY_MS) return;
+    this.#gaveBackAt = now();
+    this.#giveBackTimer = setTimeout(() => this.#idleMemory?.giveBack(now()), GIVE_BACK_BEHIND_MS);
   }
 
   get #build(): BuildInfo {

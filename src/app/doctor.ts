@@ -4,7 +4,7 @@ import type { ProbeStatus } from "../core/agent_stats.ts";
 import type { Capability } from "../core/probe.ts";
 import { probes } from "../gen/all.ts";
 import type { Config } from "../manager/schema.ts";
-import { heldCapabilities, wantedCapabilities } from "../sys/capabilities.ts";
+import { heldCapabilities, OTHER_USER, wantedCapabilities } from "../sys/capabilities.ts";
 import { Agent } from "./agent.ts";
 
 /** A capability that this process does not have, and what the probe does not show without it. */
@@ -26,7 +26,7 @@ export async function doctor(config: Config, json: boolean): Promise<string> {
           state,
           reason,
           mend,
-          lacks: lacksOf(name, held),
+          lacks: lacksOf(name, config, held),
           hooks,
           left_out: leftOut(name),
         }
@@ -35,7 +35,7 @@ export async function doctor(config: Config, json: boolean): Promise<string> {
       2,
     );
   }
-  const lines = verdicts.map((verdict) => describe(verdict, lacksOf(verdict.name, held)));
+  const lines = verdicts.map((verdict) => describe(verdict, lacksOf(verdict.name, config, held)));
   return [...lines, describeCapabilities(config)].join("\n");
 }
 
@@ -45,19 +45,29 @@ function leftOut(name: string): Readonly<Record<string, string>> {
   return probe !== undefined && "lacking" in probe ? probe.lacking : {};
 }
 
-function lacksOf(name: string, held: ReadonlySet<Capability> | undefined): Lack[] {
+/** What a probe can use, of this program or of the configuration. */
+function wantedBy(name: string, config: Config): ReadonlyMap<Capability, string> {
   const probe = probes.find((probe) => probe.name === name);
-  if (probe === undefined || held === undefined) return [];
-  return [...wantedCapabilities(probe)]
+  if (probe !== undefined) return wantedCapabilities(probe);
+  const external = config.extend_probes.find((entry) => entry.name === name);
+  return external === undefined || external.user === "" ? new Map() : OTHER_USER;
+}
+
+function lacksOf(
+  name: string,
+  config: Config,
+  held: ReadonlySet<Capability> | undefined,
+): Lack[] {
+  if (held === undefined) return [];
+  return [...wantedBy(name, config)]
     .filter(([capability]) => !held.has(capability))
     .map(([capability, without]) => ({ capability, without }));
 }
 
 /** What a service of these probes is to be given. */
-function describeCapabilities({ probes: entries }: Config): string {
-  const on = new Set(entries.filter(({ switch: on }) => on === "on").map(({ name }) => name));
-  const wanted = probes.filter(({ name }) => on.has(name))
-    .flatMap((probe) => [...wantedCapabilities(probe).keys()]);
+function describeCapabilities(config: Config): string {
+  const on = [...config.probes, ...config.extend_probes].filter((entry) => entry.switch !== "off");
+  const wanted = on.flatMap(({ name }) => [...wantedBy(name, config).keys()]);
   return `capabilities that the probes switched on can use: ${
     [...new Set(wanted)].join(" ") || "none"
   }`;

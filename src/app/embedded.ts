@@ -27,6 +27,9 @@ export function embeddedObject(name: string): Uint8Array<ArrayBuffer> {
 
 /** Version and commit of this build; `dev` when run from source. */
 export function buildVersion(): string {
-  if (!Deno.build.standalone) return "dev";
-  return new TextDecoder().decode(embedded("version.txt")).trim();
+  return version ??= Deno.build.standalone
+    ? new TextDecoder().decode(embedded("version.txt")).trim()
+    : "dev";
 }
+
+let version: string | undefined;

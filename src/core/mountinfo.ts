@@ -51,7 +51,31 @@ export function parseMountinfo(bytes: Uint8Array): FileSystem[] {
       isReadOnly: isReadOnly(options) || isReadOnly(superOptions),
     });
   }
-  return mounts;
+  return withPromptness(mounts);
+}
+
+/** Their statfs reads counters in memory; xfs waits for work on inodes, btrfs for locks, others for a server. */
+const PROMPT: ReadonlySet<string> = new Set(["tmpfs", "devtmpfs", "ext2", "ext3", "ext4"]);
+
+/** On the way to a mount the kernel asks every file system that it goes through. */
+function withPromptness(mounts: readonly FileSystem[]): FileSystem[] {
+  const slow = new Set<string>();
+  for (const { path, type } of mounts) {
+    if (!PROMPT.has(type) && !ON_THE_WAY.has(type)) slow.add(path);
+  }
+  return mounts.map((mount) => {
+    const isPrompt = PROMPT.has(mount.type) && !pathsTo(mount.path).some((path) => slow.has(path));
+    return isPrompt ? { ...mount, isPrompt } : mount;
+  });
+}
+
+/** The path and all folders above it. */
+function pathsTo(path: string): string[] {
+  const paths = ["/"];
+  for (let end = path.indexOf("/", 1); end > 0; end = path.indexOf("/", end + 1)) {
+    paths.push(path.slice(0, end));
+  }
+  return [...paths, path];
 }
 
 /** Each file system once: at its own root before a folder of it, then at the shortest path; none that is covered. */
@@ -101,6 +125,9 @@ const PSEUDO: ReadonlySet<string> = new Set([
   "sysfs",
   "tracefs",
 ]);
+
+/** Of those, the ones that other file systems are mounted in. */
+const ON_THE_WAY: ReadonlySet<string> = new Set(["cgroup", "proc", "rootfs", "sysfs"]);
 
 export function isPseudo(type: string): boolean {
   return PSEUDO.has(type);

@@ -18,6 +18,7 @@ Deno.test("parseMountinfo reads a line with any number of optional fields", () =
       source: "/dev/root",
       isRemote: false,
       isReadOnly: true,
+      isPrompt: true,
     }]);
   }
 });
@@ -59,4 +60,13 @@ Deno.test("parseMountinfo tells mounts that depend on another program or host", 
     [true, true, true, true],
   );
   assert.deepEqual([remote("tmpfs", "tmpfs"), remote("xfs", "/dev/sda")], [false, false]);
+});
+
+Deno.test("parseMountinfo tells mounts that answer from memory, and lie below nothing that does not", () => {
+  const mounts = [["/", "ext4"], ["/sys", "sysfs"], ["/sys/t", "tmpfs"], ["/home", "nfs4"]];
+  mounts.push(["/home/a/t", "tmpfs"], ["/homely", "tmpfs"], ["/x", "xfs"], ["/x/t", "tmpfs"]);
+  mounts.push(["/auto", "autofs"], ["/auto/t", "tmpfs"], ["/t", "tmpfs"], ["/t", "fuse.x"]);
+  const text = mounts.map(([path, type]) => `1 0 0:1 / ${path} rw - ${type} s rw\n`).join("");
+  const prompt = parse(text).filter(({ isPrompt }) => isPrompt).map(({ path }) => path);
+  assert.deepEqual(prompt, ["/", "/sys/t", "/homely"]);
 });

@@ -20,7 +20,10 @@ export type Capability =
   | "CAP_SYS_ADMIN"
   | "CAP_SYS_PTRACE"
   | "CAP_DAC_READ_SEARCH"
-  | "CAP_DAC_OVERRIDE";
+  | "CAP_DAC_OVERRIDE"
+  | "CAP_SETUID"
+  | "CAP_SETGID"
+  | "CAP_KILL";
 
 export type SettingValue = string | number | boolean;
 
@@ -80,6 +83,8 @@ export interface Mount {
   readonly path: string;
   /** Whether a server or another program answers for it: such a mount may be dead for long. */
   readonly isRemote: boolean;
+  /** Whether the kernel has the answer in memory, so that the call cannot take long; false if it is not known. */
+  readonly isPrompt?: boolean;
 }
 
 export interface MountSize {

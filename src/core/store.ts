@@ -26,6 +26,7 @@ export function familyName(spec: TableSpec, metric: string): string {
 
 export class Store {
   readonly #tables = new Map<string, Table>();
+  readonly #ofProbe = new Map<string, readonly Table[]>();
   #readers = 0;
   #layoutVersion = 0;
 
@@ -36,6 +37,10 @@ export class Store {
 
   get tables(): IterableIterator<Table> {
     return this.#tables.values();
+  }
+
+  tablesOf(probe: string): readonly Table[] {
+    return this.#ofProbe.get(probe) ?? [];
   }
 
   /** Changes when a table comes or goes. */
@@ -81,6 +86,7 @@ export class Store {
       constantLabels: this.constantLabels,
     });
     this.#tables.set(name, table);
+    this.#ofProbe.set(probe, [...this.tablesOf(probe), table]);
     this.#layoutVersion++;
     return table;
   }
@@ -88,6 +94,9 @@ export class Store {
   remove(table: Table): void {
     if (this.#tables.get(table.name) !== table) return;
     this.#tables.delete(table.name);
+    const others = this.tablesOf(table.probe).filter((other) => other !== table);
+    if (others.length > 0) this.#ofProbe.set(table.probe, others);
+    else this.#ofProbe.delete(table.probe);
     // The sum in `version` must never return to an earlier value.
     this.#layoutVersion += table.version + 1;
   }

@@ -6,7 +6,7 @@
 import type { Counter, Gauge, Registry } from "prom-client";
 import type { AgentStats } from "../core/agent_stats.ts";
 import type { EventCount } from "./event_log.ts";
-import type { LooseFamily } from "./exposition.ts";
+import type { LooseFamily, LooseSample } from "./exposition.ts";
 import type { HttpStats } from "./http_server.ts";
 import type { LagStats } from "./loop_lag.ts";
 import type { OutputStats } from "./outputs.ts";
@@ -197,9 +197,17 @@ function ofProgram(
   });
 }
 
-type Load = Promise<{ registry: Registry; setNumbers: (numbers: Numbers) => void }>;
+interface Loaded {
+  readonly registry: Registry;
+  readonly setNumbers: (numbers: Numbers) => void;
+  /** In the order of the registry. */
+  readonly families: Family[];
+}
 
-/** Makes the function that a Snapshot asks for the agent's own families. */
+interface Family extends LooseFamily {
+  samples: readonly LooseSample[];
+}
+
 const DEFINITIONS: readonly Definition[] = [
   ...PROBE_METRICS,
   ...PROCESS_METRICS,
@@ -209,11 +217,12 @@ const DEFINITIONS: readonly Definition[] = [
 /** For the metrics reference. */
 export const AGENT_METRICS: readonly Omit<Definition, "collect">[] = DEFINITIONS;
 
+/** Makes the function that a Snapshot asks for the agent's own families. */
 export function agentMetrics(sources: AgentSources): () => Promise<readonly LooseFamily[]> {
-  let loaded: Load | undefined;
+  let loaded: Promise<Loaded> | undefined;
   return async () => {
     loaded ??= load();
-    const { registry, setNumbers } = await loaded;
+    const { registry, setNumbers, families } = await loaded;
     setNumbers({
       agent: sources.stats(),
       http: sources.http(),
@@ -222,23 +231,34 @@ export function agentMetrics(sources: AgentSources): () => Promise<readonly Loos
       outputs: sources.outputs(),
       events: sources.events(),
     });
-    return await familiesOf(registry);
+    await readFamilies(registry, families);
+    return families;
   };
 }
 
-async function load(): Load {
-  // A CommonJS package: its bundled form has no named exports.
-  const { default: prom } = await import("prom-client");
-  const registry = new prom.Registry();
+async function load(): Promise<Loaded> {
+  // CommonJS modules: their bundled form has no named exports. The package as a whole would load node's http, https,
+  // cluster and perf_hooks with it.
+  const [{ default: PromRegistry }, { default: PromCounter }, { default: PromGauge }] =
+    await Promise.all([
+      import("prom-client/lib/registry.js"),
+      import("prom-client/lib/counter.js"),
+      import("prom-client/lib/gauge.js"),
+    ]);
+  const registry: Registry = new PromRegistry();
   const setters: ((numbers: Numbers) => void)[] = [];
+  const families: Family[] = [];
   for (const definition of DEFINITIONS) {
     const { name, help, labels, collect } = definition;
     const settings = { name, help, labelNames: labels, registers: [registry] };
-    const metric = name.endsWith("_total") ? new prom.Counter(settings) : new prom.Gauge(settings);
+    const isCounter = name.endsWith("_total");
+    const metric: Counter | Gauge = isCounter ? new PromCounter(settings) : new PromGauge(settings);
+    families.push({ name, help, type: isCounter ? "counter" : "gauge", samples: [] });
     const mirror = new Mirror(metric, labels);
     setters.push((numbers) => mirror.renew((put) => collect(numbers, put)));
   }
-  return { registry, setNumbers: (numbers) => setters.forEach((set) => set(numbers)) };
+  const setNumbers = (numbers: Numbers) => setters.forEach((set) => set(numbers));
+  return { registry, setNumbers, families };
 }
 
 /** Brings a metric up to date: most numbers are as they were, and telling prom-client of one costs a microsecond. */
@@ -273,8 +293,10 @@ class Mirror {
     }
     if ("set" in this.metric) {
       this.metric.set(known.labels, value);
+    } else if (value > known.value && Number.isInteger(value) && Number.isInteger(known.value)) {
+      this.metric.inc(known.labels, value - known.value);
     } else {
-      // A counter has no `set`, and adding up differences would round.
+      // A counter has no `set`, and adding up differences of fractions would round.
       this.metric.remove(known.labels);
       this.metric.inc(known.labels, value);
     }
@@ -283,20 +305,10 @@ class Mirror {
   }
 }
 
-async function familiesOf(registry: Registry): Promise<LooseFamily[]> {
+/** prom-client gives the very objects that it was given as labels, which a Mirror keeps: all have texts as values. */
+async function readFamilies(registry: Registry, families: readonly Family[]): Promise<void> {
   const metrics = await registry.getMetricsAsJSON();
-  return metrics.map(({ name, help, type, values }) => ({
-    name,
-    help,
-    type: String(type) === "counter" ? "counter" : "gauge",
-    samples: values.map(({ labels, value }) => ({ labels: textLabels(labels), value })),
-  }));
-}
-
-function textLabels(
-  labels: Readonly<Record<string, string | number | undefined>>,
-): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(labels).map(([label, value]) => [label, String(value ?? "")]),
-  );
+  families.forEach((family, i) => {
+    family.samples = metrics[i]!.values as readonly LooseSample[];
+  });
 }

@@ -26,15 +26,18 @@ export const CONTENT_TYPES: Readonly<Record<ExpositionForm, string>> = {
   openmetrics: "application/openmetrics-text; version=1.0.0; charset=utf-8",
 };
 
-/** A family that does not come from a table. */
+/** A family that does not come from a table. One that is given again may have other samples, all else is as it was. */
 export interface LooseFamily {
   readonly name: string;
   readonly type: NumberType;
   readonly help: string;
-  readonly samples: readonly {
-    readonly labels: Readonly<Record<string, string>>;
-    readonly value: number;
-  }[];
+  readonly samples: readonly LooseSample[];
+}
+
+/** Its labels never change: their text is made once for each such object. */
+export interface LooseSample {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly value: number;
 }
 
 /** Other work waits about this long for the encoder, and then for as long again to be told so. */
@@ -70,6 +73,7 @@ const EOF = encoder.encode("# EOF\n");
 
 export class Exposition {
   readonly #store: Store;
+  readonly #loose = new LooseWriter();
   #plan: Plan = { layoutVersion: -1, families: [], headers: { text: [], openmetrics: [] } };
 
   constructor(store: Store) {
@@ -104,7 +108,7 @@ export class Exposition {
       }
       if (series === first) out.length = start;
     }
-    series += writeLoose(out, form, loose);
+    series += this.#loose.write(out, form, loose);
     if (form === "openmetrics") out.append(EOF);
     return series;
   }
@@ -207,23 +211,53 @@ function writeHistograms(
   return written;
 }
 
-function writeLoose(
-  out: ByteWriter,
-  form: ExpositionForm,
-  families: readonly LooseFamily[],
-): number {
-  const names = new Set(families.map(({ name }) => name));
-  let series = 0;
-  for (const family of families) {
-    const samples = family.samples.filter(({ value }) => !Number.isNaN(value));
-    if (samples.length === 0) continue;
-    out.text(headerOf(form, family, names));
-    const name = encoder.encode(family.name);
-    for (const { labels, value } of samples) {
-      const text = renderLabels(Object.keys(labels), Object.values(labels));
-      out.sample(name, encoder.encode(text), value);
+/** Writes families that come from no table; what their text is made of is kept from page to page. */
+class LooseWriter {
+  readonly #names = new WeakMap<LooseFamily, Uint8Array>();
+  readonly #headers: Readonly<Record<ExpositionForm, WeakMap<LooseFamily, Uint8Array>>> = {
+    text: new WeakMap(),
+    openmetrics: new WeakMap(),
+  };
+  readonly #labelTexts = new WeakMap<LooseSample["labels"], Uint8Array>();
+
+  /** Returns how many samples had a value. */
+  write(out: ByteWriter, form: ExpositionForm, families: readonly LooseFamily[]): number {
+    let series = 0;
+    for (const family of families) {
+      const start = out.length;
+      out.append(this.#header(form, family, families));
+      const first = series;
+      const name = this.#name(family);
+      for (const { labels, value } of family.samples) {
+        if (Number.isNaN(value)) continue;
+        out.sample(name, this.#labelText(labels), value);
+        series++;
+      }
+      if (series === first) out.length = start;
     }
-    series += samples.length;
+    return series;
   }
-  return series;
+
+  #header(form: ExpositionForm, family: LooseFamily, all: readonly LooseFamily[]): Uint8Array {
+    const known = this.#headers[form].get(family);
+    if (known !== undefined) return known;
+    const header = encoder.encode(headerOf(form, family, new Set(all.map(({ name }) => name))));
+    this.#headers[form].set(family, header);
+    return header;
+  }
+
+  #name(family: LooseFamily): Uint8Array {
+    let name = this.#names.get(family);
+    if (name === undefined) this.#names.set(family, name = encoder.encode(family.name));
+    return name;
+  }
+
+  #labelText(labels: LooseSample["labels"]): Uint8Array {
+    let text = this.#labelTexts.get(labels);
+    if (text === undefined) {
+      text = encoder.encode(renderLabels(Object.keys(labels), Object.values(labels)));
+      this.#labelTexts.set(labels, text);
+    }
+    return text;
+  }
 }

@@ -11,6 +11,8 @@ export interface ManagerOptions {
   /** Monotonic, in ms. */
   readonly now: () => number;
   readonly intervalMs: number;
+  /** Told after each reading of all probes, of which some may still be at work. */
+  readonly ticked?: () => void;
   readonly backOffMs?: number;
   readonly random?: () => number;
 }
@@ -31,7 +33,7 @@ export class Manager {
     const life = new ProbeLife(probe, {
       ...this.#options,
       tables: (name) =>
-        [...store.tables].filter(({ probe }) => probe === name)
+        store.tablesOf(name)
           .map(({ name, rows, dropped, expired }) => ({ name, rows, dropped, expired })),
     });
     this.#lives.set(probe.name, life);
@@ -58,6 +60,7 @@ export class Manager {
   tick(): void {
     for (const life of this.#lives.values()) life.tick();
     this.#options.store.sweep(this.#options.now());
+    this.#options.ticked?.();
   }
 
   status(): ProbeStatus[] {

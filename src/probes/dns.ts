@@ -10,6 +10,9 @@ export default bpfProbe({
     "Name look-ups by glibc's getaddrinfo and gethostbyname; musl and static programs are unseen.",
   partOf: ["task", "proc"],
   on: false,
+  capabilities: {
+    CAP_SYS_PTRACE: "look-ups by C libraries that only other users' processes have loaded",
+  },
   layout: dns,
   iterators: [{ program: "dns_reading" }],
   alive: "reading",

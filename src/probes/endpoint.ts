@@ -14,8 +14,14 @@ import { endpoint } from "../gen/layouts.ts";
 
 const NO_PORT = "0";
 const any = (says: string): EventRule => ({ above: 0, says });
-/** They run for each call that sends or receives, whatever the protocol. */
-const PER_CALL = ["endpoint_sent", "endpoint_received"] as const;
+/** They run for each call that sends or receives, whatever the protocol; the second of each pair before 6.3. */
+const CALLS = [
+  ["endpoint_sent", "endpoint_sent_inet"],
+  ["endpoint_sent", "endpoint_sent_inet6"],
+  ["endpoint_received", "endpoint_received_inet"],
+  ["endpoint_received", "endpoint_received_inet6"],
+] as const;
+const PER_CALL = [...new Set(CALLS.flat())];
 
 const LISTENER = { tgid: id("tgid"), s_port: id("port") } as const;
 
@@ -47,6 +53,7 @@ export default bpfProbe({
   partOf: ["socket"],
   capabilities: NAMESPACE_CAPABILITIES,
   layout: endpoint,
+  choices: CALLS,
   constants: (_, tables) => ({
     want_peers: Number(tables.has("endpoint_tcp")),
     want_udp_peers: Number(tables.has("endpoint_udp")),

@@ -37,7 +37,9 @@ export default nativeProbe({
     }),
   },
   open(files) {
-    if (!RESOURCES.some((resource) => readOptional(files, resource) !== undefined)) {
+    // A file that is not there would be looked for, in vain, at every reading.
+    const resources = RESOURCES.filter((resource) => readOptional(files, resource) !== undefined);
+    if (resources.length === 0) {
       throw new Unsupported(
         'Cannot read "/proc/pressure": the kernel does not measure pressure',
         "Linux 4.20 or later with CONFIG_PSI, booted with psi=1",
@@ -45,7 +47,7 @@ export default nativeProbe({
     }
     const scan = new Scanner();
     return ({ system_pressure }) => {
-      for (const resource of RESOURCES) {
+      for (const resource of resources) {
         const bytes = readOptional(files, resource);
         if (bytes === undefined) continue;
         for (scan.over(bytes); !scan.ended; scan.nextLine()) {

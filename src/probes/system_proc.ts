@@ -110,6 +110,9 @@ export default nativeProbe({
   name: "system_proc",
   help: "Processes, from iter/task or /proc/PID/{stat,io,limits,fd}, and /proc/PID/smaps_rollup.",
   partOf: ["system_infos", "baseinfo"],
+  capabilities: {
+    CAP_SYS_PTRACE: "I/O, limits, descriptors and memory by kind of other users' processes",
+  },
   options: { w: "whitelist" },
   tasks: true,
   tables: TABLES,

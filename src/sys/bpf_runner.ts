@@ -56,13 +56,9 @@ export async function startBpf(probe: BpfProbe, host: BpfHost): Promise<RunningP
       object.table(map).update(key, value);
     }
     for (const note of object.notes) host.log(note);
-    leaveOutTables(specs, object, { log: host.log, optional: probe.optional });
-    return new RunningBpf(
-      probe,
-      object,
-      addTables(probe, host, filled(specs, object), tables),
-      host,
-    );
+    leaveOutTables(specs, object, { ...probe, log: host.log });
+    const targets = addTables(probe, host, filled(specs, object), tables);
+    return new RunningBpf(probe, object, targets, host);
   } catch (error) {
     for (const table of tables) host.store.remove(table);
     object[Symbol.dispose]();
@@ -70,17 +66,20 @@ export async function startBpf(probe: BpfProbe, host: BpfHost): Promise<RunningP
   }
 }
 
-/** A table whose own programs this kernel does not run would show zeros. */
+/** A table would show zeros if this kernel ran neither its own programs nor others that do the same. */
 function leaveOutTables(
   specs: Map<string, MapTable>,
   object: BpfObject,
-  { log, optional }: Pick<BpfHost, "log"> & { readonly optional: readonly string[] },
+  { log, optional, choices }: Pick<BpfHost, "log"> & Pick<BpfProbe, "optional" | "choices">,
 ): void {
-  for (const [name, { programs }] of [...specs]) {
-    // Without an optional one only columns are left out.
-    const missing = programs.find((program) =>
-      !object.isAttached(program) && !optional.includes(program)
+  const isServed = (program: string) =>
+    object.isAttached(program) ||
+    optional.includes(program) || // without it only columns are left out
+    choices.some((choice) =>
+      choice.includes(program) && choice.some((it) => object.isAttached(it))
     );
+  for (const [name, { programs }] of [...specs]) {
+    const missing = programs.find((program) => !isServed(program));
     if (missing === undefined) continue;
     specs.delete(name);
     const reason = object.hooks.find(({ program }) => program === missing)?.reason ?? missing;

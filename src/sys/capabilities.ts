@@ -12,6 +12,9 @@ const NAMES = [
   "CAP_SYS_PTRACE",
   "CAP_DAC_READ_SEARCH",
   "CAP_DAC_OVERRIDE",
+  "CAP_SETUID",
+  "CAP_SETGID",
+  "CAP_KILL",
 ] as const satisfies readonly Capability[];
 
 /** What the kernel takes another one for. */
@@ -31,6 +34,13 @@ export function heldCapabilities(status: string): ReadonlySet<Capability> | unde
   }
   return held;
 }
+
+/** Of an external probe that runs as another user. */
+export const OTHER_USER: ReadonlyMap<Capability, string> = new Map([
+  ["CAP_SETUID", "anything: it cannot be started as its user"],
+  ["CAP_SETGID", "anything: it cannot be started in its user's group"],
+  ["CAP_KILL", "an end: its processes are another user's"],
+]);
 
 const NO_PROGRAMS = "anything: the kernel takes no eBPF program";
 

@@ -12,6 +12,12 @@ function newServer() {
   const hung = new Set<string>();
   const asked: string[] = [];
   const waiting = new Map<string, (result: number) => void>();
+  const prompt: string[] = [];
+  const statfs64 = (name: Uint8Array, buffer: Uint8Array) => {
+    prompt.push(text(name));
+    new DataView(buffer.buffer).setUint32(16, 1, true);
+    return text(name).endsWith("refused") ? -1 : 0;
+  };
   const statfs = (name: Uint8Array, buffer: Uint8Array) => {
     const path = text(name);
     asked.push(path);
@@ -20,7 +26,7 @@ function newServer() {
     if (!hung.has(path)) return Promise.resolve(0);
     return new Promise<number>((resolve) => waiting.set(path, resolve));
   };
-  return { hung, asked, waiting, statfs };
+  return { hung, asked, prompt, waiting, statfs, statfs64 };
 }
 
 /** Lets what was resolved go on. */
@@ -104,4 +110,25 @@ Deno.test("mountSizes tells a mount from the dead one before it at the same path
   server.hung.clear();
   const [answer] = await sizes.mountSizes([{ ...mount("/data"), id: "2" }]);
   assert.equal(answer!.state, "known");
+});
+
+Deno.test("mountSizes asks a prompt mount without a thread, and tells its refusal", async () => {
+  const server = newServer();
+  const sizes = new MountSizes({ root: "/host", calls: server });
+  const mounts = [{ ...mount("/run"), isPrompt: true }, { ...mount("/refused"), isPrompt: true }];
+  const answers = await sizes.mountSizes(mounts);
+  assert.deepEqual(answers.map(({ state }) => state), ["known", "refused"]);
+  assert.deepEqual([server.prompt, server.asked], [["/host/run", "/host/refused"], []]);
+  assert.equal(sizes.underWay, 0);
+});
+
+Deno.test("mountSizes has the same answer for a mount asked at once and on a thread", async () => {
+  using calls = new LibcHostCalls();
+  const [now, later] = await calls.mountSizes([{ ...mount("/"), isPrompt: true }, mount("/")]);
+  assert.ok(now?.state === "known" && later?.state === "known");
+  assert.deepEqual([now.size.blockBytes, now.size.blocks], [
+    later.size.blockBytes,
+    later.size.blocks,
+  ]);
+  assert.equal(now.size.inodes, later.size.inodes);
 });

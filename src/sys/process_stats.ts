@@ -14,15 +14,22 @@ export function processStats(): ProcessStats {
   // The name in parentheses may contain anything, so fields are counted from behind it: the first is the third.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   const [, resident, shared] = Deno.readTextFileSync("/proc/self/statm").split(" ", 3).map(Number);
-  let openFds = -1; // without the one that lists them
-  for (const _ of Deno.readDirSync("/proc/self/fd")) openFds++;
   return {
     cpuSeconds: (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND,
     residentBytes: resident! * PAGE_BYTES,
     anonymousBytes: (resident! - shared!) * PAGE_BYTES,
-    openFds,
+    openFds: countFds(),
     startSeconds: startSeconds ??= bootSeconds() + Number(fields[19]) / TICKS_PER_SECOND,
   };
+}
+
+/** Since 6.2 (commit f1f1f2569901) the size of the folder is their number; before, it was 0. */
+function countFds(): number {
+  const { size } = Deno.statSync("/proc/self/fd");
+  if (size > 0) return size;
+  let openFds = -1; // without the one that lists them
+  for (const _ of Deno.readDirSync("/proc/self/fd")) openFds++;
+  return openFds;
 }
 
 /** Unix time at which the machine started; later it would follow each change of the clock. */

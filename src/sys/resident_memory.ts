@@ -10,9 +10,9 @@ const MIN_KILOBYTES = 512;
 const MAPPING_REGEXP = /^([0-9a-f]+)-([0-9a-f]+) (\S{4}) \S+ \S+ (\d+)/;
 const HEAP_REGEXP = /^.* \[heap\]$/m;
 /** To look for the mappings takes 2 ms. */
-const LOOK_EVERY = 6;
-/** Takes up to 30 ms, so every five minutes; see scripts/build.sh for why V8 does not do it by itself. */
-const COLLECT_EVERY = 30;
+const LOOK_EVERY_MS = 60_000;
+/** Takes some 50 ms, so every five minutes; see scripts/build.sh for why V8 does not do it by itself. */
+const COLLECT_EVERY_MS = 300_000;
 
 interface Mapping {
   readonly start: bigint;
@@ -32,8 +32,9 @@ export function cleanFileMappings(text: string): Mapping[] {
     if (start === undefined || inode === "0" || access!.includes("w")) continue;
     const kilobytes = (name: string) =>
       Number(part.match(new RegExp(`^${name}:\\s+(\\d+)`, "m"))?.[1]);
-    // Relocated data is read-only too, but its pages are ours alone: dropping them would lose the relocations.
-    if (kilobytes("Anonymous") !== 0 || kilobytes("Private_Dirty") !== 0) continue;
+    // Relocated data is read-only too, but its pages are ours alone: dropping them would lose the relocations. Dirty
+    // pages that are not anonymous are of a file just written, such as a new build: the page cache keeps them.
+    if (kilobytes("Anonymous") !== 0) continue;
     if (!(kilobytes("Rss") >= MIN_KILOBYTES)) continue;
     const from = BigInt(`0x${start}`);
     found.push({ start: from, bytes: BigInt(`0x${end}`) - from });
@@ -45,7 +46,8 @@ export class IdleMemory {
   readonly #libc: Libbpf["libc"];
   readonly #collect: () => void;
   #mappings: readonly Mapping[] = [];
-  #times = 0;
+  #lookedAt = -Infinity;
+  #collectedAt = -Infinity;
 
   /** `collect` makes V8 give up what is not used any more. */
   constructor({ libc }: Pick<Libbpf, "libc">, collect = () => {}) {
@@ -53,10 +55,14 @@ export class IdleMemory {
     this.#collect = collect;
   }
 
-  /** To be called every ten seconds. */
-  giveBack(): void {
-    if (this.#times % COLLECT_EVERY === 0) this.#collect();
-    if (this.#times++ % LOOK_EVERY === 0) {
+  /** To be called after work; `now` is monotonic, in ms. */
+  giveBack(now: number): void {
+    if (now - this.#collectedAt >= COLLECT_EVERY_MS) {
+      this.#collectedAt = now;
+      this.#collect();
+    }
+    if (now - this.#lookedAt >= LOOK_EVERY_MS) {
+      this.#lookedAt = now;
       this.#mappings = cleanFileMappings(Deno.readTextFileSync("/proc/self/smaps"));
       this.#libc.malloc_trim(0n);
     }

@@ -35,16 +35,19 @@ Deno.test("cleanFileMappings chooses large read-only mappings of files", () => {
   ]);
 });
 
+Deno.test("cleanFileMappings chooses pages of a file that is not yet on its disk", () => {
+  assert.equal(cleanFileMappings(mapping(TEXT, { dirty: 4096 }) + HEAP).length, 1);
+});
+
 Deno.test("cleanFileMappings leaves what is mapped above the heap alone, since that may not stay", () => {
   assert.deepEqual(cleanFileMappings(HEAP + mapping(TEXT)), []);
   assert.deepEqual(cleanFileMappings(mapping(TEXT)), []);
 });
 
-Deno.test("cleanFileMappings leaves relocated, dirty, writable, anonymous and small mappings alone", () => {
+Deno.test("cleanFileMappings leaves relocated, writable, anonymous and small mappings alone", () => {
   const others = [
     mapping(RODATA, { anonymous: 4 }), // relro: read-only by now, but with our own pages
     mapping(RODATA, { anonymous: 4096, dirty: 4096 }),
-    mapping(RODATA, { dirty: 4 }),
     mapping(TEXT.replace("r-xp", "rw-p")),
     mapping(TEXT.replace("r-xp", "-w-s")),
     mapping("7f1000000000-7f1000800000 r-xp 00000000 00:00 0"),
@@ -70,8 +73,18 @@ Deno.test("IdleMemory takes pages from the resident memory, and the process goes
   const fileBytes = () =>
     Number(/^RssFile:\s+(\d+)/m.exec(Deno.readTextFileSync("/proc/self/status"))?.[1]);
   const before = fileBytes();
-  idle.giveBack();
-  idle.giveBack();
+  idle.giveBack(0);
+  idle.giveBack(1);
   assert.ok(fileBytes() < before, `${fileBytes()} kB of ${before}`);
   assert.equal(JSON.parse('{"still":[1,2,3]}').still.length, 3);
+});
+
+Deno.test("IdleMemory collects garbage at first and then every five minutes", () => {
+  using libbpf = openLibbpf(installedLibrary);
+  let collected = 0;
+  const idle = new IdleMemory(libbpf, () => collected++);
+  for (const now of [0, 5000, 299_999]) idle.giveBack(now);
+  assert.equal(collected, 1);
+  idle.giveBack(300_000);
+  assert.equal(collected, 2);
 });

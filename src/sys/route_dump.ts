@@ -10,8 +10,8 @@ import type { LibcCalls } from "./libbpf.ts";
 type NetlinkCalls = Pick<LibcCalls, "socket" | "send" | "recv" | "close">;
 
 const PATIENCE_MS = 300;
-/** The kernel fills up to 32 KB at a time. */
-const PART_BYTES = 64 * 1024;
+/** The kernel fills no more at a time. */
+const PART_BYTES = 32 * 1024;
 /** A host of 10,000 virtual devices answers with some MB. */
 const MAX_BYTES = 16 * 1024 * 1024;
 
@@ -19,6 +19,8 @@ export class RouteDump {
   readonly #calls: NetlinkCalls;
   readonly #patienceMs: number;
   readonly #underWay = new Set<number>();
+  /** A buffer that no call uses: a new one each time is work for the garbage collector. */
+  #spare: Uint8Array<ArrayBuffer> | undefined;
 
   constructor(calls: NetlinkCalls, patienceMs = PATIENCE_MS) {
     this.#calls = calls;
@@ -54,16 +56,21 @@ export class RouteDump {
   }
 
   async #receive(fd: number): Promise<Uint8Array | undefined> {
+    const part = this.#spare ?? new Uint8Array(PART_BYTES);
+    this.#spare = undefined;
     const all: Uint8Array[] = [];
-    for (let size = 0; size < MAX_BYTES;) {
-      const part = new Uint8Array(PART_BYTES);
-      const received = Number(await this.#calls.recv(fd, part, BigInt(part.length), 0));
-      if (received <= 0) return undefined;
-      all.push(part.subarray(0, received));
-      size += received;
-      if (endsDump(all.at(-1)!)) return join(all, size);
+    try {
+      for (let size = 0; size < MAX_BYTES;) {
+        const received = Number(await this.#calls.recv(fd, part, BigInt(part.length), 0));
+        if (received <= 0) return undefined;
+        all.push(part.slice(0, received));
+        size += received;
+        if (endsDump(all.at(-1)!)) return join(all, size);
+      }
+      return undefined;
+    } finally {
+      this.#spare = part;
     }
-    return undefined;
   }
 }
 

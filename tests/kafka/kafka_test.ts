@@ -175,7 +175,8 @@ async function survivesKills({ brokers, folder, createTopic }: Given): Promise<v
     const { lines, losses, spooledBytes } = sending.outboxes.event.stats;
     assert.deepEqual([lines, losses, spooledBytes], [sent, {}, 0]);
     const wrong = sending.said.filter((text) => /^Cannot|not take/.test(text)).length;
-    assert.ok(wrong >= 2 && wrong <= 6, sending.said.join("\n"));
+    // The second time may be over before it is noticed.
+    assert.ok(wrong >= 1 && wrong <= 6, sending.said.join("\n"));
     assert.match(sending.said.at(-1)!, /^(Connected|Kafka takes)/);
   });
 }

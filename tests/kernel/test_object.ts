@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MulanPSL-2.0
-/** Compiles the BPF programs of the kernel tests, lays them out, and opens libbpf as installed here. */
+/**
+ * Compiles the BPF programs of the kernel tests, lays them out, and opens libbpf as installed here. A host without a
+ * compiler, as those that vm.sh boots, has them ready in the folder that PREPARED names.
+ */
 import type { ObjectLayout } from "../../src/core/layout.ts";
 import { readLayout } from "../../scripts/gen.ts";
 import { installedLibrary, type Libbpf, openLibbpf } from "../../src/sys/libbpf.ts";
@@ -7,6 +10,8 @@ import type { ObjectImage } from "../../src/sys/object_loader.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 const FOLDER = new URL("build/test-bpf/", ROOT);
+/** Environment variable. */
+const PREPARED = "GALA_GOPHER_TEST_OBJECTS";
 const FLAGS = "-g -O2 -target bpf -D__TARGET_ARCH_x86 -Wall -Werror";
 const images = new Map<string, Promise<Compiled>>();
 
@@ -34,7 +39,21 @@ export async function probeBytes(name: string): Promise<Uint8Array<ArrayBuffer>>
   return (await compile("bpf", name)).bytes;
 }
 
-async function compile(folder: string, name: string): Promise<Compiled> {
+/** Leaves the object and its layout where a host with PREPARED finds them. */
+export async function prepare(source: "bpf" | "tests/kernel", name: string, folder: string) {
+  const { bytes, layout } = await build(source, name);
+  await Deno.writeFile(`${folder}/${name}.bpf.o`, bytes);
+  await Deno.writeTextFile(`${folder}/${name}.json`, JSON.stringify(layout));
+}
+
+async function compile(source: string, name: string): Promise<Compiled> {
+  const folder = Deno.env.get(PREPARED);
+  if (folder === undefined) return await build(source, name);
+  const layout = JSON.parse(await Deno.readTextFile(`${folder}/${name}.json`));
+  return { bytes: await Deno.readFile(`${folder}/${name}.bpf.o`), layout };
+}
+
+async function build(folder: string, name: string): Promise<Compiled> {
   await Deno.mkdir(FOLDER, { recursive: true });
   // Test files may be compiled by several processes at a time.
   const file = `${name}.${Deno.pid}.bpf.o`;

@@ -36,6 +36,8 @@ interface Tool {
 async function liveAndDie({ install, remove, purge, kept }: Tool): Promise<void> {
   await withRoot(async (root) => {
     await install(root, VERSIONS[0]);
+    // Whoever strips it cuts its scripts off.
+    await must("cmp", [BINARY, `${root}/usr/bin/gala-gopher`]);
     const page = await serves(root);
     assert.ok(parseRows(page, "gala_gopher_cpu_user_total_second").length > 0);
     for (const path of ["/usr/libexec/gala-gopher/probes/redis/redis_probe.py"]) {
@@ -154,17 +156,18 @@ async function checkBill(dist: string): Promise<void> {
 Deno.test("package.sh makes packages that install, run, upgrade and go without a trace", async (t) => {
   await withFolder(async (dist) => {
     for (const version of VERSIONS) {
-      await must(`${ROOT}scripts/package.sh`, ["--fast", "--version", version, "--output", dist]);
+      await must(`${ROOT}scripts/package.sh`, [
+        "--built",
+        "--fast",
+        "--version",
+        version,
+        "--output",
+        dist,
+      ]);
     }
     await t.step("sums and bill of materials", async () => {
       await checkSums(dist);
       await checkBill(dist);
-    });
-    await t.step("rpm carries the very program that was built", async () => {
-      await withRoot(async (root) => {
-        await rpm(dist).install(root, VERSIONS[1]);
-        await must("cmp", [BINARY, `${root}/usr/bin/gala-gopher`]);
-      });
     });
     await t.step("deb", () => liveAndDie(deb(dist)));
     await t.step("rpm", () => liveAndDie(rpm(dist)));
