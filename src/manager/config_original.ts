@@ -21,12 +21,12 @@ const PROGRAMS: ReadonlyMap<string, readonly string[]> = new Map([
   ["endpoint", ["endpoint"]],
   ["nsprobe", []],
   ["blockprobe", ["io"]],
-  ["ksliprobe", []],
+  ["ksliprobe", ["messages"]],
   ["killprobe", ["kill"]],
   ["cgprobe", ["oom"]],
   ["nginx_probe", []],
-  ["opengauss_sli", []],
-  ["redissli", []],
+  ["opengauss_sli", ["messages"]],
+  ["redissli", ["messages"]],
   ["trace_dnsmasq", []],
   ["trace_haproxy", []],
   ["trace_lvs", []],
@@ -41,7 +41,7 @@ export function replaceOriginalProbes(draft: Draft, findings: Findings): Draft {
     const program = PROGRAM_REGEXP.exec(entry.command.trim())?.[1];
     const names = PROGRAMS.get(program ?? "");
     if (names === undefined) return true;
-    moved.push(...succeed(toProbe(entry), names, findings));
+    for (const probe of succeed(toProbe(entry), names, findings)) addOrJoin(moved, probe);
     return false;
   });
   const probes = draft.probes?.flatMap((entry) => {
@@ -51,6 +51,13 @@ export function replaceOriginalProbes(draft: Draft, findings: Findings): Draft {
   // A file that starts the original's programs lists all it wants: the default probes stay out.
   if (probes === undefined && moved.length === 0) return { ...draft, extendProbes };
   return { ...draft, probes: [...probes ?? [], ...moved], extendProbes };
+}
+
+/** Where one of ours takes the place of several, it runs if any of them did. */
+function addOrJoin(moved: ProbeConfig[], probe: ProbeConfig): void {
+  const at = moved.findIndex(({ name }) => name === probe.name);
+  if (at < 0) moved.push(probe);
+  else if (moved[at]!.switch !== "on") moved[at] = probe;
 }
 
 function succeed(entry: ProbeConfig, names: readonly string[], findings: Findings): ProbeConfig[] {

@@ -437,7 +437,7 @@ export const PROBE_SETTINGS: Readonly<Record<string, Keys>> = {
   messages: {
     ...OBSERVED,
     observe_names: text(
-      "redis-server,postgres,nginx,haproxy",
+      "redis-server,postgres,mariadbd,mysqld,nginx,haproxy",
       'Names of the processes whose messages are read, with "," between.',
     ),
     ports: {

@@ -19,7 +19,7 @@ import { protocols } from "../gen/protocols.ts";
 import { writeLink, writeSample } from "./messages/rows.ts";
 import { TABLES } from "./messages/tables.ts";
 
-const NAMES = "redis-server,postgres,nginx,haproxy";
+const NAMES = "redis-server,postgres,mariadbd,mysqld,nginx,haproxy";
 const MESSAGE = messages.records.message_event.fields;
 const CONNECTION_BYTES = messages.records.connection_event.size;
 /** enum message_kind of the kernel side. */
@@ -127,7 +127,7 @@ function peersAt(id: number, bytes: Uint8Array): Peers {
 export default recordProbe({
   name: "messages",
   help:
-    "Requests and answers of Redis, HTTP/1 and PostgreSQL on TCP, from the first bytes of each.",
+    "Requests and answers of Redis, HTTP/1, PostgreSQL and MySQL on TCP, from the first bytes of each.",
   partOf: ["ksliprobe", "redissli", "opengauss_sli"],
   on: false,
   layout: messages,

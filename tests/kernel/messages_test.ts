@@ -250,3 +250,38 @@ Deno.test("messages counts HTTP methods and failures as nginx' access log has th
     assert.equal(rig.running.losses!().unpaired_messages, 0);
     assert.ok(!everyLabel(rig).includes(SECRET));
   }));
+
+Deno.test("messages counts queries as MariaDB's Com_ variables do, and the failed one", () =>
+  withFolder(async (folder) => {
+    const port = freePort();
+    await giveToNobody(folder);
+    await Deno.mkdir(`${folder}/data`);
+    await giveToNobody(`${folder}/data`);
+    const socket = `--socket=${folder}/socket`;
+    const options = ["--no-defaults", `--datadir=${folder}/data`, socket, `--port=${port}`];
+    const sql = (...args: string[]) =>
+      output("mariadb", "--no-defaults", "--user=root", "--batch", "-N", ...args);
+    await using server = await startServer({
+      command: "mariadbd",
+      args: [...options, "--bind-address=127.0.0.1", "--skip-grant-tables", "--skip-networking=0"]
+        .concat([`--pid-file=${folder}/pid`, "--innodb-fast-shutdown=2"]),
+      asNobody: true,
+      ready: async () => (await sql(socket, "-e", "SELECT 1")).trim() === "1",
+    });
+    await sql(socket, "-e", "CREATE DATABASE work; CREATE TABLE work.t (a int)");
+    const count = async (name: string) =>
+      Number((await sql(socket, "-e", `SHOW GLOBAL STATUS LIKE '${name}'`)).split("\t")[1]);
+    const before = await count("Com_insert") + await count("Com_select");
+    await using rig = await ProbeRig.start(messages, observing(server.pid));
+    const statements = Array(211).fill(`INSERT INTO work.t VALUES (7)`)
+      .concat(`SELECT '${SECRET}' FROM work.t`, "SELECT * FROM work.nothing_there");
+    await sql("--host=127.0.0.1", `--port=${port}`, "--skip-ssl", "-f", "-e", statements.join("; "))
+      .catch(() => {}); // tells of the one that fails
+    const done = await count("Com_insert") + await count("Com_select") - before;
+    await rig.tick(1);
+    assert.equal(done, 213);
+    assert.equal(rig.sum("l7_rpc_api", "resp_count", 'api="Query"', 'protocol="mysql"'), done);
+    assert.equal(rig.sum("l7_rpc", "err_count"), 1);
+    assert.equal(rig.running.losses!().unpaired_messages, 0);
+    assert.ok(!everyLabel(rig).includes(SECRET));
+  }));

@@ -11,10 +11,11 @@ import {
 } from "../../../../tests/message_replay.ts";
 import type { Protocol } from "../protocol.ts";
 import http from "./http.ts";
+import mysql from "./mysql.ts";
 import pgsql from "./pgsql.ts";
 import redis from "./redis.ts";
 
-const PROTOCOLS: readonly Protocol[] = [redis, http, pgsql];
+const PROTOCOLS: readonly Protocol[] = [redis, http, pgsql, mysql];
 const MUTATIONS = 100_000;
 const FORGETTINGS = 3000;
 
@@ -24,11 +25,11 @@ const guessOf = (protocol: Protocol, { bytes, length }: Piece) =>
 for (const protocol of PROTOCOLS) {
   const { name } = protocol;
 
-  Deno.test(`${name} is guessed from the first request of each recorded connection, and no other is`, async () => {
+  Deno.test(`${name} is guessed from the first piece of each recorded connection, and no other is`, async () => {
     for (const other of PROTOCOLS) {
       for (const { pieces } of await captures(other.name)) {
         const guessed = guessOf(protocol, pieces[0]!);
-        assert.equal(guessed, other === protocol ? "request" : undefined, other.name);
+        assert.equal(guessed, other === protocol ? pieces[0]!.side : undefined, other.name);
       }
     }
   });
