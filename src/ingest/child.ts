@@ -108,7 +108,10 @@ export class Child {
     this.#nextLine = undefined;
     // A line that the program does not take would keep `close` waiting.
     const closing = this.#writing ? this.#stdin.abort() : this.#stdin.close();
-    await closing.catch(ignoreBrokenPipe);
+    // A TypeError: a write has failed before, and with it the stream was closed.
+    await closing.catch((error) => {
+      if (!(error instanceof TypeError)) ignoreBrokenPipe(error);
+    });
   }
 
   #writeNext(): void {

@@ -258,7 +258,12 @@ class Supervised implements ExternalProbe {
 
   /** Tells of the end, unless it was asked for meanwhile. */
   async #report(how: string): Promise<void> {
-    await this.#stopping;
+    try {
+      await this.#stopping;
+    } catch (error) {
+      // Whatever is left of it: that it has ended must be known.
+      this.#options.log("error", `Cleaning up failed: ${textOf(error)}`);
+    }
     if (this.#asked) return;
     const { code, signal } = await this.#child.ended;
     const lastErrors = this.#lastErrors.map((bytes) => visibleText(bytes));
