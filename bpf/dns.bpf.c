@@ -19,12 +19,7 @@ struct lookup {
 };
 
 /* By thread: the look-up that it is in. */
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 4096);
-	__type(key, u32);
-	__type(value, struct lookup);
-} lookups SEC(".maps");
+RECENT(lookups, u32, struct lookup, 4096);
 
 struct proc_dns_key {
 	u32 tgid;
@@ -38,12 +33,7 @@ struct proc_dns_val {
 	char comm[TASK_COMM_LEN];
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 2048);
-	__type(key, struct proc_dns_key);
-	__type(value, struct proc_dns_val);
-} proc_dns SEC(".maps");
+RECENT(proc_dns, struct proc_dns_key, struct proc_dns_val, 2048);
 
 struct domain_key {
 	u32 tgid;
@@ -62,12 +52,7 @@ struct domain_val {
 	u64 slots[DURATION_SLOTS];
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 2048);
-	__type(key, struct domain_key);
-	__type(value, struct domain_val);
-} domains SEC(".maps");
+RECENT(domains, struct domain_key, struct domain_val, 2048);
 
 #if defined(__TARGET_ARCH_x86)
 struct pt_regs {

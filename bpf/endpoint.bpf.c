@@ -20,14 +20,7 @@ const volatile bool want_udp_peers = false; /* endpoint_udp */
 
 u32 reading = 1;
 
-#define ROWS(name, key_type, value_type)                                                           \
-	struct {                                                                                   \
-		__uint(type, BPF_MAP_TYPE_HASH);                                                   \
-		__uint(max_entries, 16384);                                                        \
-		__uint(map_flags, BPF_F_NO_PREALLOC);                                              \
-		__type(key, key_type);                                                             \
-		__type(value, value_type);                                                         \
-	} name SEC(".maps")
+enum { MOST_ROWS = 16384 };
 
 struct listener_key {
 	u32 tgid;
@@ -49,7 +42,7 @@ struct listener_val {
 	u64 reading;
 };
 
-ROWS(listeners, struct listener_key, struct listener_val);
+SPARSE_TABLE(listeners, struct listener_key, struct listener_val, MOST_ROWS);
 
 struct connector_key {
 	u32 tgid;
@@ -63,7 +56,7 @@ struct connector_val {
 	u64 reading;
 };
 
-ROWS(connectors, struct connector_key, struct connector_val);
+SPARSE_TABLE(connectors, struct connector_key, struct connector_val, MOST_ROWS);
 
 struct tcp_peer_key {
 	u32 tgid;
@@ -92,7 +85,7 @@ struct tcp_peer_val {
 	u64 reading;
 };
 
-ROWS(tcp_peers, struct tcp_peer_key, struct tcp_peer_val);
+SPARSE_TABLE(tcp_peers, struct tcp_peer_key, struct tcp_peer_val, MOST_ROWS);
 
 struct udp_port_key {
 	u32 tgid;
@@ -112,8 +105,8 @@ struct udp_port_val {
 };
 
 /* Two of a kind: of an address, as the original has it, and of a port. */
-ROWS(udp_addresses, struct udp_port_key, struct udp_port_val);
-ROWS(udp_ports, struct udp_port_key, struct udp_port_val);
+SPARSE_TABLE(udp_addresses, struct udp_port_key, struct udp_port_val, MOST_ROWS);
+SPARSE_TABLE(udp_ports, struct udp_port_key, struct udp_port_val, MOST_ROWS);
 
 struct udp_peer_key {
 	u32 tgid;
@@ -132,7 +125,7 @@ struct udp_peer_val {
 	u64 reading;
 };
 
-ROWS(udp_peers, struct udp_peer_key, struct udp_peer_val);
+SPARSE_TABLE(udp_peers, struct udp_peer_key, struct udp_peer_val, MOST_ROWS);
 
 struct endpoint_memory {
 	u64 since; /* ns: of the SYN */
@@ -145,13 +138,7 @@ struct endpoint_memory {
 	char comm[COMM_BYTES];
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
-	__uint(map_flags,
-	       BPF_F_NO_PREALLOC | BPF_F_CLONE); /* an accepted socket starts with its listener's */
-	__type(key, int);
-	__type(value, struct endpoint_memory);
-} endpoint_memories SEC(".maps");
+INHERITED_SOCKET_STORAGE(endpoint_memories, struct endpoint_memory);
 
 static const struct listener_val no_listener;
 static const struct connector_val no_connector;
@@ -201,18 +188,10 @@ SEC("iter/task_file")
 int endpoint_owners(struct bpf_iter__task_file *ctx)
 {
 	struct task_struct *task = ctx->task;
-	struct file *file = ctx->file;
+	struct sock *sk = socket_of(ctx);
 	struct endpoint_memory *memory;
-	struct socket *sock;
-	struct sock *sk;
 
-	if (!task || !file || task->tgid != task->pid)
-		return 0;
-	sock = bpf_sock_from_file(file);
-	if (!sock)
-		return 0;
-	sk = sock->sk;
-	if (!sk)
+	if (!task || !sk)
 		return 0;
 	if (sk->sk_protocol != IPPROTO_UDP &&
 	    (sk->sk_protocol != IPPROTO_TCP || sk->__sk_common.skc_state != TCP_LISTEN))

@@ -57,22 +57,10 @@ struct stage {
 };
 
 /* 1.1 KiB x 512. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 512);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, struct disk_key);
-	__type(value, struct disk_val);
-} disks SEC(".maps");
+SPARSE_TABLE(disks, struct disk_key, struct disk_val, 512);
 
 /* When a request went to its device. 16 B x 16384. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 16384);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, u64);
-	__type(value, u64);
-} issued SEC(".maps");
+SPARSE_TABLE(issued, u64, u64, 16384);
 
 static __always_inline struct disk_val *disk_row(struct gendisk *disk)
 {
@@ -152,13 +140,9 @@ static __always_inline void note_issue(struct request *rq)
 {
 	u64 now = bpf_ktime_get_ns();
 	u64 key = (u64)rq;
-	struct loss_val *lost;
 
-	if (!bpf_map_update_elem(&issued, &key, &now, BPF_ANY))
-		return;
-	lost = loss();
-	if (lost)
-		lost->table_full++;
+	if (bpf_map_update_elem(&issued, &key, &now, BPF_ANY))
+		count_table_full();
 }
 
 static __always_inline void note_stages(struct disk_val *val, struct request *rq, u64 issue)

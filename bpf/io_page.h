@@ -23,12 +23,7 @@ struct proc_page_val {
 };
 
 /* 92 B x 8192. */
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 8192);
-	__type(key, struct page_key);
-	__type(value, struct proc_page_val);
-} proc_page SEC(".maps");
+RECENT(proc_page, struct page_key, struct proc_page_val, 8192);
 
 /* Since when a thread reclaims memory. */
 STATE(reclaiming, u32, u64, 4096);

@@ -25,12 +25,7 @@ struct proc_io_val {
 };
 
 /* The one that was idle longest goes when it is full. 92 B x 8192. */
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 8192);
-	__type(key, struct proc_io_key);
-	__type(value, struct proc_io_val);
-} proc_io SEC(".maps");
+RECENT(proc_io, struct proc_io_key, struct proc_io_val, 8192);
 
 struct thread_io_key {
 	u32 pid;
@@ -47,12 +42,7 @@ struct thread_io_val {
 };
 
 /* 68 B x 8192. */
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 8192);
-	__type(key, struct thread_io_key);
-	__type(value, struct thread_io_val);
-} thread_io SEC(".maps");
+RECENT(thread_io, struct thread_io_key, struct thread_io_val, 8192);
 
 struct queued_bio {
 	u64 since;
@@ -65,12 +55,7 @@ struct queued_bio {
 };
 
 /* By the bio's address. 48 B x 16384. */
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 16384);
-	__type(key, u64);
-	__type(value, struct queued_bio);
-} queued SEC(".maps");
+RECENT(queued, u64, struct queued_bio, 16384);
 
 static long end_proc_io_period(void *unused, void *key, struct proc_io_val *val, void *context)
 {

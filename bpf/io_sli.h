@@ -14,21 +14,10 @@ struct sli_io_val {
 };
 
 /* By cgroup, that of the host excluded. 176 B x 2048. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 2048);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, struct sli_key);
-	__type(value, struct sli_io_val);
-} sli_io_containers SEC(".maps");
+SPARSE_TABLE(sli_io_containers, struct sli_key, struct sli_io_val, 2048);
 
 /* 168 B x possible CPUs. */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, u32);
-	__type(value, struct sli_io_val);
-} sli_io_node SEC(".maps");
+CPU_VALUE(sli_io_node, struct sli_io_val);
 
 /* The cgroup's id, 0 for the host's; its row is made, for later its name may be gone. */
 static __always_inline u64 queueing_cgroup(struct task_struct *task)
@@ -52,10 +41,8 @@ static __always_inline u64 queueing_cgroup(struct task_struct *task)
 static __always_inline void note_sli_bio(u64 cgroup, u64 ns)
 {
 	struct sli_key key = {.cgroup = cgroup};
-	struct sli_io_val *val;
-	u32 first = 0;
+	struct sli_io_val *val = only_value(&sli_io_node);
 
-	val = bpf_map_lookup_elem(&sli_io_node, &first);
 	if (val) {
 		add_sli(&val->ns, val->slots, ns);
 		val->reading = reading;

@@ -19,12 +19,7 @@ struct kill_val {
 };
 
 /* The least recent pair goes when it is full: a row is of interest while it is new. */
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 4096);
-	__type(key, struct kill_key);
-	__type(value, struct kill_val);
-} kills SEC(".maps");
+RECENT(kills, struct kill_key, struct kill_val, 4096);
 
 struct kernel_siginfo {
 	int si_code;

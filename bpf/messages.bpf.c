@@ -54,12 +54,7 @@ RING(message_ring, 4194304);
 STATE(observed_ports, u16, u8, 1024);
 
 /* What the agent says of a connection: 1 of interest, 2 not. It is taken over into the socket's memory. */
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 16384);
-	__type(key, u64);
-	__type(value, u8);
-} verdicts SEC(".maps");
+RECENT(verdicts, u64, u8, 16384);
 
 enum verdict {
 	VERDICT_NONE = 0,
@@ -81,12 +76,7 @@ struct message_memory {
 	u16 unused;
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, int);
-	__type(value, struct message_memory);
-} message_memories SEC(".maps");
+SOCKET_STORAGE(message_memories, struct message_memory);
 
 struct scratch {
 	struct message_event event;
@@ -94,20 +84,10 @@ struct scratch {
 		 MAX_BYTES]; /* so that for the verifier any copy fits at each place of the bytes */
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, u32);
-	__type(value, struct scratch);
-} scratches SEC(".maps");
+CPU_VALUE(scratches, struct scratch);
 
 /* Connections so far, by CPU: with the CPU's number in the low bits each has a number of its own. */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, u32);
-	__type(value, u64);
-} serials SEC(".maps");
+CPU_VALUE(serials, u64);
 
 enum { CPU_BITS = 12, IPPROTO_TCP = 6, MAX_FDS = 1024, MAX_SEGMENTS = 8 };
 
@@ -165,13 +145,6 @@ struct bpf_dynptr {
 
 extern int bpf_dynptr_from_skb(struct sk_buff *skb, u64 flags, struct bpf_dynptr *ptr) __ksym;
 
-static __always_inline struct scratch *scratch(void)
-{
-	u32 first = 0;
-
-	return bpf_map_lookup_elem(&scratches, &first);
-}
-
 static __always_inline bool is_listed_port(struct sock *sk)
 {
 	u16 local = BPF_CORE_READ(sk, __sk_common.skc_num);
@@ -183,8 +156,7 @@ static __always_inline bool is_listed_port(struct sock *sk)
 
 static __noinline u64 new_connection(void)
 {
-	u32 first = 0;
-	u64 *serial = bpf_map_lookup_elem(&serials, &first);
+	u64 *serial = only_value(&serials);
 
 	if (!serial)
 		return 0;
@@ -278,7 +250,6 @@ static __noinline void fill_peers(struct connection_event *event, struct sock *s
 static __always_inline bool tell(struct message_memory *memory, struct sock *sk)
 {
 	struct connection_event event = {};
-	struct loss_val *lost;
 
 	if (memory->told)
 		return true;
@@ -288,14 +259,8 @@ static __always_inline bool tell(struct message_memory *memory, struct sock *sk)
 	event.tgid = bpf_get_current_pid_tgid() >> 32;
 	event.fd = find_fd(sk);
 	fill_peers(&event, sk);
-	if (bpf_ringbuf_output(&message_ring, &event, sizeof(event), BPF_RB_NO_WAKEUP) == 0) {
-		memory->told = 1;
-		return true;
-	}
-	lost = loss();
-	if (lost)
-		lost->ring_drop++;
-	return false;
+	memory->told = send_event(&message_ring, &event, sizeof(event));
+	return memory->told;
 }
 
 static __always_inline void send_message(struct scratch *scratch, struct message_memory *memory)
@@ -330,7 +295,7 @@ SEC("tp_btf/skb_copy_datagram_iovec")
 int BPF_PROG(messages_received, struct sk_buff *skb, int len)
 {
 	struct message_memory *memory;
-	struct scratch *to = scratch();
+	struct scratch *to = only_value(&scratches);
 	struct sock *sk = skb->sk;
 	struct bpf_dynptr ptr;
 	struct tcp_sock *tp;
@@ -381,7 +346,7 @@ static __always_inline u32 copy_user(struct scratch *to, u32 at, const void *fro
 
 static __noinline u32 copy_iter(const struct iov_iter *iter)
 {
-	struct scratch *to = scratch();
+	struct scratch *to = only_value(&scratches);
 	u8 type = BPF_CORE_READ(iter, iter_type);
 	u64 skip = BPF_CORE_READ(iter, iov_offset);
 	unsigned long segments;
@@ -418,7 +383,7 @@ SEC("tp_btf/tcp_sendmsg_locked")
 int BPF_PROG(messages_sent, struct sock *sk, struct msghdr *msg)
 {
 	struct message_memory *memory;
-	struct scratch *to = scratch();
+	struct scratch *to = only_value(&scratches);
 	struct tcp_sock *tp;
 	u32 start, end, known;
 	bool again;

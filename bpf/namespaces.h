@@ -15,12 +15,7 @@ struct net_record {
 RECORD(net_record);
 
 /* Namespace -> the run of the iterator that saw it last. */
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 4096);
-	__type(key, u32);
-	__type(value, u64);
-} net_runs SEC(".maps");
+RECENT(net_runs, u32, u64, 4096);
 
 /* The first thing of each reading; the probe's own. */
 static void begin_reading(void);

@@ -8,17 +8,24 @@ struct wish_val {
 	u64 count;
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, u32);
-	__type(value, struct wish_val);
-} owner_wishes SEC(".maps");
+VALUE(owner_wishes, struct wish_val);
+
+/* The socket that a file of a process stands for, asked once a process; NULL for other files. */
+static __always_inline struct sock *socket_of(struct bpf_iter__task_file *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct file *file = ctx->file;
+	struct socket *sock;
+
+	if (!task || !file || task->tgid != task->pid)
+		return NULL;
+	sock = bpf_sock_from_file(file);
+	return sock ? sock->sk : NULL;
+}
 
 static __always_inline void wish_for_owner(void)
 {
-	u32 first = 0;
-	struct wish_val *wish = bpf_map_lookup_elem(&owner_wishes, &first);
+	struct wish_val *wish = only_value(&owner_wishes);
 
 	if (wish)
 		wish->count = 1;

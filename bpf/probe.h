@@ -10,39 +10,42 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-/* Rows and records that did not fit; the agent reads it of every object. Memory: 16 B x possible CPUs. */
-struct loss_val {
-	u64 table_full;
-	u64 ring_drop;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, u32);
-	__type(value, struct loss_val);
-} losses SEC(".maps");
+#define MAP(name, kind, flags, key_type, value_type, entries)                                      \
+	struct {                                                                                   \
+		__uint(type, BPF_MAP_TYPE_##kind);                                                 \
+		__uint(map_flags, flags);                                                          \
+		__uint(max_entries, entries);                                                      \
+		__type(key, key_type);                                                             \
+		__type(value, value_type);                                                         \
+	} name SEC(".maps")
 
 /* What is exported: one row per key, a copy per CPU, so that adding needs no atomics. */
-#define TABLE(name, key_type, value_type, entries)                                                 \
-	struct {                                                                                   \
-		__uint(type, BPF_MAP_TYPE_PERCPU_HASH);                                            \
-		__uint(max_entries, entries);                                                      \
-		__type(key, key_type);                                                             \
-		__type(value, value_type);                                                         \
-	} name SEC(".maps")
+#define TABLE(name, key, value, entries) MAP(name, PERCPU_HASH, 0, key, value, entries)
 
 /* The same with one copy: for values that are set, not added up. */
-#define SHARED_TABLE(name, key_type, value_type, entries)                                          \
-	struct {                                                                                   \
-		__uint(type, BPF_MAP_TYPE_HASH);                                                   \
-		__uint(max_entries, entries);                                                      \
-		__type(key, key_type);                                                             \
-		__type(value, value_type);                                                         \
-	} name SEC(".maps")
+#define SHARED_TABLE(name, key, value, entries) MAP(name, HASH, 0, key, value, entries)
+
+/* The same, taking memory row by row: for many possible rows of which few are used. */
+#define SPARSE_TABLE(name, key, value, entries)                                                    \
+	MAP(name, HASH, BPF_F_NO_PREALLOC, key, value, entries)
+
+/* Never full: a new row takes the place of the one that was used longest ago. */
+#define RECENT(name, key, value, entries) MAP(name, LRU_HASH, 0, key, value, entries)
 
 /* Private to the programs: not exported. */
-#define STATE(name, key_type, value_type, entries) SHARED_TABLE(name, key_type, value_type, entries)
+#define STATE(name, key, value, entries) SHARED_TABLE(name, key, value, entries)
+
+/* One value, and one value a CPU; only_value() has it. */
+#define VALUE(name, value) MAP(name, ARRAY, 0, u32, value, 1)
+#define CPU_VALUE(name, value) MAP(name, PERCPU_ARRAY, 0, u32, value, 1)
+
+/* A value that a socket or a thread carries with it; gone when that is. */
+#define SOCKET_STORAGE(name, value) MAP(name, SK_STORAGE, BPF_F_NO_PREALLOC, int, value, 0)
+#define TASK_STORAGE(name, value) MAP(name, TASK_STORAGE, BPF_F_NO_PREALLOC, int, value, 0)
+
+/* An accepted socket starts with its listener's value. */
+#define INHERITED_SOCKET_STORAGE(name, value)                                                      \
+	MAP(name, SK_STORAGE, BPF_F_NO_PREALLOC | BPF_F_CLONE, int, value, 0)
 
 /* Events for the agent's mapped reader; bytes is a power of two and a multiple of the page size. */
 #define RING(name, bytes)                                                                          \
@@ -54,28 +57,55 @@ struct {
 /* Brings `struct name`, which is written to a ring or an iterator, into the object's type information. */
 #define RECORD(name) const struct name *const volatile record_##name
 
-static __always_inline struct loss_val *loss(void)
+/* What a VALUE or CPU_VALUE holds; never NULL, which the verifier cannot know. */
+static __always_inline void *only_value(void *map)
 {
 	u32 first = 0;
 
-	return bpf_map_lookup_elem(&losses, &first);
+	return bpf_map_lookup_elem(map, &first);
+}
+
+/* Rows and records that did not fit; the agent reads it of every object. Memory: 16 B x possible CPUs. */
+struct loss_val {
+	u64 table_full;
+	u64 ring_drop;
+};
+
+CPU_VALUE(losses, struct loss_val);
+
+static __always_inline void count_table_full(void)
+{
+	struct loss_val *lost = only_value(&losses);
+
+	if (lost)
+		lost->table_full++;
+}
+
+static __always_inline void count_ring_drop(void)
+{
+	struct loss_val *lost = only_value(&losses);
+
+	if (lost)
+		lost->ring_drop++;
+}
+
+static __always_inline void *find_or_make(void *table, const void *key, const void *zero)
+{
+	void *val = bpf_map_lookup_elem(table, key);
+
+	if (val)
+		return val;
+	bpf_map_update_elem(table, key, zero, BPF_NOEXIST); /* another CPU may have been first */
+	return bpf_map_lookup_elem(table, key);
 }
 
 /* The row of key, made from zero if it is new; NULL, and counted, when the table is full. */
 static __always_inline void *row(void *table, const void *key, const void *zero)
 {
-	void *val = bpf_map_lookup_elem(table, key);
-	struct loss_val *lost;
+	void *val = find_or_make(table, key, zero);
 
-	if (val)
-		return val;
-	bpf_map_update_elem(table, key, zero, BPF_NOEXIST); /* another CPU may have been first */
-	val = bpf_map_lookup_elem(table, key);
-	if (!val) {
-		lost = loss();
-		if (lost)
-			lost->table_full++;
-	}
+	if (!val)
+		count_table_full();
 	return val;
 }
 
@@ -97,14 +127,11 @@ static __always_inline u32 log2_slot(u64 value, u32 slots)
 	return slot < slots ? slot : slots - 1;
 }
 
-/* Sends an event to a ring and counts it when there is no room. The agent polls, so nobody is woken. */
-static __always_inline void send_event(void *ring, void *event, u64 size)
+/* Sends an event to a ring, or counts it when there is no room. The agent polls, so nobody is woken. */
+static __always_inline bool send_event(void *ring, void *event, u64 size)
 {
-	struct loss_val *lost;
-
 	if (bpf_ringbuf_output(ring, event, size, BPF_RB_NO_WAKEUP) == 0)
-		return;
-	lost = loss();
-	if (lost)
-		lost->ring_drop++;
+		return true;
+	count_ring_drop();
+	return false;
 }

@@ -21,12 +21,7 @@ struct call_times {
 	u64 slots[CALLS][DURATION_SLOTS];
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, int);
-	__type(value, struct call_times);
-} call_storage SEC(".maps");
+TASK_STORAGE(call_storage, struct call_times);
 
 /* The longest call of the period, in the order of the enum of syscalls.h. */
 struct proc_calls_val {
@@ -51,13 +46,7 @@ struct proc_calls_val {
 };
 
 /* 156 B x 8192. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 8192);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, u32);
-	__type(value, struct proc_calls_val);
-} proc_calls SEC(".maps");
+SPARSE_TABLE(proc_calls, u32, struct proc_calls_val, 8192);
 
 struct call_key {
 	u32 tgid;
@@ -71,13 +60,7 @@ struct call_val {
 };
 
 /* 216 B x 16384. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 16384);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, struct call_key);
-	__type(value, struct call_val);
-} proc_call_times SEC(".maps");
+SPARSE_TABLE(proc_call_times, struct call_key, struct call_val, 16384);
 
 struct call_error_key {
 	u32 tgid;
@@ -92,13 +75,7 @@ struct call_error_val {
 };
 
 /* 28 B x 16384. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 16384);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, struct call_error_key);
-	__type(value, struct call_error_val);
-} proc_call_errors SEC(".maps");
+SPARSE_TABLE(proc_call_errors, struct call_error_key, struct call_error_val, 16384);
 
 struct ioctl_key {
 	u32 tgid;
@@ -118,12 +95,7 @@ struct ioctl_val {
 };
 
 /* 48 B x 4096. */
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 4096);
-	__type(key, struct ioctl_key);
-	__type(value, struct ioctl_val);
-} proc_ioctl SEC(".maps");
+RECENT(proc_ioctl, struct ioctl_key, struct ioctl_val, 4096);
 
 #include "task_fs.h"
 

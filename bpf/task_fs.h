@@ -30,13 +30,7 @@ struct fs_val {
 };
 
 /* 876 B x 4096. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 4096);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, struct fs_key);
-	__type(value, struct fs_val);
-} proc_fs SEC(".maps");
+SPARSE_TABLE(proc_fs, struct fs_key, struct fs_val, 4096);
 
 static __always_inline u32 fs_of_magic(u64 magic)
 {

@@ -33,13 +33,7 @@ struct proc_sched_val {
 };
 
 /* 112 B x 16384. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 16384);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, struct proc_key);
-	__type(value, struct proc_sched_val);
-} proc_sched SEC(".maps");
+SPARSE_TABLE(proc_sched, struct proc_key, struct proc_sched_val, 16384);
 
 struct thread_key {
 	u32 pid;
@@ -56,13 +50,7 @@ struct thread_cpu_val {
 };
 
 /* 64 B x 8192. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 8192);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, struct thread_key);
-	__type(value, struct thread_cpu_val);
-} thread_cpu SEC(".maps");
+SPARSE_TABLE(thread_cpu, struct thread_key, struct thread_cpu_val, 8192);
 
 struct preemption_key {
 	u32 tgid;
@@ -77,12 +65,7 @@ struct preemption_val {
 };
 
 /* 48 B x 4096. */
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 4096);
-	__type(key, struct preemption_key);
-	__type(value, struct preemption_val);
-} preemptions SEC(".maps");
+RECENT(preemptions, struct preemption_key, struct preemption_val, 4096);
 
 struct latency_val {
 	u64 wait_ns;
@@ -93,12 +76,7 @@ struct latency_val {
 };
 
 /* Of the whole host. 408 B x possible CPUs. */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, u32);
-	__type(value, struct latency_val);
-} sched_latency SEC(".maps");
+CPU_VALUE(sched_latency, struct latency_val);
 
 /* Of observed processes. 412 B x 1024 x possible CPUs. */
 TABLE(proc_latency, struct proc_key, struct latency_val, 1024);
@@ -116,10 +94,9 @@ static __always_inline void note_latency(u32 tgid, bool observed, u64 wait, u64 
 	static const struct latency_val zero;
 	struct proc_key key = {.tgid = tgid};
 	struct latency_val *val;
-	u32 first = 0;
 
 	if (latency_on) {
-		val = bpf_map_lookup_elem(&sched_latency, &first);
+		val = only_value(&sched_latency);
 		if (val) {
 			add_latency(val, wait, off);
 			val->reading = reading;

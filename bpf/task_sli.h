@@ -25,21 +25,10 @@ struct sli_val {
 };
 
 /* By cgroup, that of the host excluded. 496 B x 2048. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 2048);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, struct sli_key);
-	__type(value, struct sli_val);
-} sli_containers SEC(".maps");
+SPARSE_TABLE(sli_containers, struct sli_key, struct sli_val, 2048);
 
 /* 488 B x possible CPUs. */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, u32);
-	__type(value, struct sli_val);
-} sli_node SEC(".maps");
+CPU_VALUE(sli_node, struct sli_val);
 
 static __always_inline struct sli_val *sli_container(struct task_struct *task)
 {
@@ -72,10 +61,8 @@ static __always_inline void add_sli_switch(struct sli_val *val, u8 off, u64 wait
 static __always_inline void note_sli_switch(struct task_struct *task, u8 off, u64 wait, u64 total)
 {
 	u64 rest = total > wait ? total - wait : 0;
-	struct sli_val *val;
-	u32 first = 0;
+	struct sli_val *val = only_value(&sli_node);
 
-	val = bpf_map_lookup_elem(&sli_node, &first);
 	if (val)
 		add_sli_switch(val, off, wait, rest);
 	val = sli_container(task);
@@ -121,11 +108,9 @@ int BPF_PROG(task_reclaim_begin)
 SEC("tp_btf/mm_vmscan_memcg_reclaim_end")
 int BPF_PROG(task_reclaim_end)
 {
-	struct sli_val *val;
+	struct sli_val *val = only_value(&sli_node);
 	u64 ns = end_stall();
-	u32 first = 0;
 
-	val = bpf_map_lookup_elem(&sli_node, &first);
 	if (val)
 		add_sli(&val->reclaim_ns, val->reclaim_slots, ns);
 	val = sli_container(bpf_get_current_task_btf());
@@ -144,11 +129,9 @@ int BPF_PROG(task_compact_begin)
 SEC("tp_btf/mm_compaction_end")
 int BPF_PROG(task_compact_end)
 {
-	struct sli_val *val;
+	struct sli_val *val = only_value(&sli_node);
 	u64 ns = end_stall();
-	u32 first = 0;
 
-	val = bpf_map_lookup_elem(&sli_node, &first);
 	if (val)
 		add_sli(&val->compact_ns, val->compact_slots, ns);
 	val = sli_container(bpf_get_current_task_btf());

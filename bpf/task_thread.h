@@ -43,24 +43,13 @@ struct thread {
 	u64 stalled_since; /* it searches for memory */
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, int);
-	__type(value, struct thread);
-} threads SEC(".maps");
+TASK_STORAGE(threads, struct thread);
 
 /* Number of the current period, which ends with a reading: a maximum holds for one. */
 u64 reading = 1;
 
 /* Processes that have not ended: tgid. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 32768);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, u32);
-	__type(value, u8);
-} living SEC(".maps");
+SPARSE_TABLE(living, u32, u8, 32768);
 
 /* Rows of living processes live on although nothing happens: their totals must not start anew. Every key of such a map
  * starts with the tgid.

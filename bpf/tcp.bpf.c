@@ -16,12 +16,7 @@
 #include "tcp_trouble.h"
 
 /* Ports that were listened on: tells the role of sockets that are older than the agent. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 65536);
-	__type(key, u32);
-	__type(value, u8);
-} listen_ports SEC(".maps");
+MAP(listen_ports, ARRAY, 0, u32, u8, 65536);
 
 static __always_inline u8 role_by_port(u16 local_port)
 {
@@ -72,18 +67,10 @@ SEC("iter/task_file")
 int tcp_owners(struct bpf_iter__task_file *ctx)
 {
 	struct task_struct *task = ctx->task;
-	struct file *file = ctx->file;
+	struct sock *sk = socket_of(ctx);
 	struct sock_memory *memory;
-	struct socket *sock;
-	struct sock *sk;
 
-	if (!task || !file || task->tgid != task->pid)
-		return 0;
-	sock = bpf_sock_from_file(file);
-	if (!sock)
-		return 0;
-	sk = sock->sk;
-	if (!sk || sk->sk_protocol != IPPROTO_TCP)
+	if (!task || !sk || sk->sk_protocol != IPPROTO_TCP)
 		return 0;
 	memory = memory_of(sk);
 	if (memory)

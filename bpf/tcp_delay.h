@@ -24,7 +24,7 @@ struct tcp_delay_val {
 	u64 reading;
 };
 
-ROWS(tcp_delays, struct tcp_delay_key, struct tcp_delay_val);
+SPARSE_TABLE(tcp_delays, struct tcp_delay_key, struct tcp_delay_val, MOST_ROWS);
 
 static const u64 DELAY_BOUNDS[] = {1000000, 10000000, 100000000, 1000000000, 10000000000};
 
@@ -36,12 +36,7 @@ struct delay_memory {
 	u32 unused;
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, int);
-	__type(value, struct delay_memory);
-} delay_memories SEC(".maps");
+SOCKET_STORAGE(delay_memories, struct delay_memory);
 
 struct tcp_skb_cb {
 	u32 seq;

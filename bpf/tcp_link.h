@@ -15,26 +15,13 @@ u32 hz = 0;
 /* Number of the current reading; the first iterator of a reading raises it. */
 u32 reading = 1;
 
-#define ROWS(name, key_type, value_type)                                                           \
-	struct {                                                                                   \
-		__uint(type, BPF_MAP_TYPE_HASH);                                                   \
-		__uint(max_entries, 16384);                                                        \
-		__uint(map_flags, BPF_F_NO_PREALLOC);                                              \
-		__type(key, key_type);                                                             \
-		__type(value, value_type);                                                         \
-	} name SEC(".maps")
+enum { MOST_ROWS = 16384 };
 
-ROWS(tcp_link, struct tcp_link_key, struct tcp_link_val);
-ROWS(tcp_metric, struct tcp_metric_key, struct tcp_metric_val);
-ROWS(tcp_service, struct tcp_service_key, struct tcp_service_val);
+SPARSE_TABLE(tcp_link, struct tcp_link_key, struct tcp_link_val, MOST_ROWS);
+SPARSE_TABLE(tcp_metric, struct tcp_metric_key, struct tcp_metric_val, MOST_ROWS);
+SPARSE_TABLE(tcp_service, struct tcp_service_key, struct tcp_service_val, MOST_ROWS);
 
-struct {
-	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
-	__uint(map_flags,
-	       BPF_F_NO_PREALLOC | BPF_F_CLONE); /* an accepted socket starts with its listener's */
-	__type(key, int);
-	__type(value, struct sock_memory);
-} sock_memories SEC(".maps");
+INHERITED_SOCKET_STORAGE(sock_memories, struct sock_memory);
 
 enum { IPPROTO_TCP = 6 };
 
@@ -67,20 +54,12 @@ static __always_inline u64 received(struct tcp_sock *tp)
 static __always_inline void *row_or_other(void *table, const void *key, const void *other,
 					  const void *zero)
 {
-	void *val = bpf_map_lookup_elem(table, key);
-	struct loss_val *lost;
+	void *val = find_or_make(table, key, zero);
 
-	if (val)
-		return val;
-	bpf_map_update_elem(table, key, zero, BPF_NOEXIST); /* another CPU may have been first */
-	val = bpf_map_lookup_elem(table, key);
 	if (!val)
 		val = bpf_map_lookup_elem(table, other);
-	if (!val) {
-		lost = loss();
-		if (lost)
-			lost->table_full++;
-	}
+	if (!val)
+		count_table_full();
 	return val;
 }
 

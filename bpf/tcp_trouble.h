@@ -29,7 +29,7 @@ struct tcp_reset_val {
 	u64 reading; /* during which the last one came */
 };
 
-ROWS(tcp_resets, struct tcp_reset_key, struct tcp_reset_val);
+SPARSE_TABLE(tcp_resets, struct tcp_reset_key, struct tcp_reset_val, MOST_ROWS);
 
 struct net_drop_key {
 	u32 reason; /* enum skb_drop_reason */

@@ -57,12 +57,7 @@ SHARED_TABLE(shared_calls, struct call_key, struct call_val, 64);
 TABLE(tiny, u32, struct count_val, 7);
 RING(events, 65536);
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 3);
-	__type(key, u32);
-	__type(value, struct call_val);
-} seen SEC(".maps");
+MAP(seen, ARRAY, 0, u32, struct call_val, 3);
 
 static u64 calls;
 
@@ -86,13 +81,10 @@ static int one_event(u32 index, void *unused)
 {
 	struct call_event *event;
 	u64 number = __sync_fetch_and_add(&calls, 1);
-	struct loss_val *lost;
 
 	event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
 	if (!event) {
-		lost = loss();
-		if (lost)
-			lost->ring_drop++;
+		count_ring_drop();
 		return 0;
 	}
 	event->seq = number;
