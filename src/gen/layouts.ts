@@ -743,7 +743,8 @@ export const messages = {
           rx_known: { offset: 26, size: 1, kind: "unsigned" },
           tx_known: { offset: 27, size: 1, kind: "unsigned" },
           serial: { offset: 28, size: 2, kind: "unsigned" },
-          unused: { offset: 30, size: 2, kind: "unsigned" },
+          connects: { offset: 30, size: 1, kind: "unsigned" },
+          left: { offset: 31, size: 1, kind: "unsigned" },
         },
       },
     },
@@ -817,7 +818,7 @@ export const messages = {
         },
       },
       value: {
-        size: 792,
+        size: 800,
         fields: {
           "event.time": { offset: 0, size: 8, kind: "unsigned" },
           "event.connection": { offset: 8, size: 8, kind: "unsigned" },
@@ -825,8 +826,9 @@ export const messages = {
           "event.serial": { offset: 20, size: 2, kind: "unsigned" },
           "event.kind": { offset: 22, size: 1, kind: "unsigned" },
           "event.known": { offset: 23, size: 1, kind: "unsigned" },
-          "event.bytes": { offset: 24, size: 256, kind: "bytes" },
-          slack: { offset: 280, size: 512, kind: "bytes" },
+          "event.thread": { offset: 24, size: 4, kind: "unsigned" },
+          "event.bytes": { offset: 28, size: 256, kind: "bytes" },
+          slack: { offset: 288, size: 512, kind: "bytes" },
         },
       },
     },
@@ -865,7 +867,7 @@ export const messages = {
   },
   records: {
     connection_event: {
-      size: 64,
+      size: 88,
       fields: {
         time: { offset: 0, size: 8, kind: "unsigned" },
         connection: { offset: 8, size: 8, kind: "unsigned" },
@@ -878,10 +880,12 @@ export const messages = {
         remote_port: { offset: 30, size: 2, kind: "unsigned" },
         local_ip: { offset: 32, size: 16, kind: "bytes" },
         remote_ip: { offset: 48, size: 16, kind: "bytes" },
+        thread: { offset: 64, size: 4, kind: "unsigned" },
+        comm: { offset: 68, size: 16, kind: "bytes" },
       },
     },
     message_event: {
-      size: 280,
+      size: 288,
       fields: {
         time: { offset: 0, size: 8, kind: "unsigned" },
         connection: { offset: 8, size: 8, kind: "unsigned" },
@@ -889,13 +893,15 @@ export const messages = {
         serial: { offset: 20, size: 2, kind: "unsigned" },
         kind: { offset: 22, size: 1, kind: "unsigned" },
         known: { offset: 23, size: 1, kind: "unsigned" },
-        bytes: { offset: 24, size: 256, kind: "bytes" },
+        thread: { offset: 24, size: 4, kind: "unsigned" },
+        bytes: { offset: 28, size: 256, kind: "bytes" },
       },
     },
   },
   constants: {
     by_port: { offset: 8, size: 1, kind: "unsigned" },
     first_bytes: { offset: 4, size: 4, kind: "unsigned" },
+    links: { offset: 9, size: 1, kind: "unsigned" },
     observe_all: { offset: 0, size: 1, kind: "unsigned" },
   },
   programs: {
@@ -903,6 +909,7 @@ export const messages = {
     messages_closed: "tp_btf/tcp_destroy_sock",
     messages_received: "tp_btf/skb_copy_datagram_iovec",
     messages_sent: "tp_btf/tcp_sendmsg_locked",
+    messages_state: "tp_btf/inet_sock_set_state",
   },
 } as const satisfies ObjectLayout;
 

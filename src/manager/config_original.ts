@@ -24,11 +24,11 @@ const PROGRAMS: ReadonlyMap<string, readonly string[]> = new Map([
   ["ksliprobe", ["messages"]],
   ["killprobe", ["kill"]],
   ["cgprobe", ["oom"]],
-  ["nginx_probe", []],
+  ["nginx_probe", ["messages"]],
   ["opengauss_sli", ["messages"]],
   ["redissli", ["messages"]],
   ["trace_dnsmasq", []],
-  ["trace_haproxy", []],
+  ["trace_haproxy", ["messages"]],
   ["trace_lvs", []],
 ]);
 

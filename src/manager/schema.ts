@@ -449,6 +449,10 @@ export const PROBE_SETTINGS: Readonly<Record<string, Keys>> = {
     connections: number(16384, [16, 1_000_000], "Connections that are followed at a time.", {
       unit: "connections",
     }),
+    links: boolean(true, "Whether it is told where proxies send what they receive.", {
+      bits: true,
+    }),
+    report_cport: flag("Whether nginx_link has the client's port: a row for each connection."),
   },
   system_disk: {
     partitions: flag("Whether partitions are shown too."),

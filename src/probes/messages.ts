@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** What applications say to each other: requests, answers, errors and latency. Kernel side: bpf/messages.bpf.c. */
 import { Connections, type Peers } from "../core/messages/connections.ts";
+import { Forwarding } from "../core/messages/forwarding.ts";
+import { LinkCounts } from "../core/messages/link_counts.ts";
 import type { Chunk } from "../core/messages/protocol.ts";
 import { Traffic } from "../core/messages/traffic.ts";
 import { observedAll, observedEntries } from "../core/observe.ts";
@@ -16,14 +18,15 @@ import {
 } from "../core/probe.ts";
 import { messages } from "../gen/layouts.ts";
 import { protocols } from "../gen/protocols.ts";
-import { writeLink, writeSample } from "./messages/rows.ts";
+import { writeForwards, writeLink, writeSample } from "./messages/rows.ts";
 import { TABLES } from "./messages/tables.ts";
 
 const NAMES = "redis-server,postgres,mariadbd,mysqld,nginx,haproxy";
 const MESSAGE = messages.records.message_event.fields;
+const CONNECTION = new KeyView(messages.records.connection_event);
 const CONNECTION_BYTES = messages.records.connection_event.size;
 /** enum message_kind of the kernel side. */
-const KINDS = { received: 0, sent: 1, opened: 2, closed: 3 } as const;
+const KINDS = { received: 0, sent: 1, opened: 2, closed: 3, connects: 4, left: 5 } as const;
 const NO_FD = 0xffffffff;
 const VERDICTS = { wanted: Uint8Array.of(1), unwanted: Uint8Array.of(2) } as const;
 const WORD = 2 ** 32;
@@ -44,11 +47,14 @@ function portsOf(settings: Settings): number[] {
 function open(host: RecordHost): RecordReading {
   const maxConnections = host.settings.number("connections", 16384, 16, 1_000_000);
   const traffic = new Traffic(maxConnections);
+  const forwards = new LinkCounts(maxConnections, host.settings.flag("report_cport", false));
+  const forwarding = new Forwarding(forwards);
   const idBytes = new Uint8Array(8);
   const idView = new DataView(idBytes.buffer);
   const connections = new Connections({
     protocols,
     traffic,
+    forwarding,
     maxConnections,
     decide(id, wanted) {
       idView.setBigUint64(0, BigInt(id), true);
@@ -63,10 +69,17 @@ function open(host: RecordHost): RecordReading {
         writeLink(own, link, host.containerOf(link.tgid), elapsed);
       }
       for (const connection of connections.answered()) writeSample(own, connection);
+      writeForwards(own, forwards.all());
       connections.age();
       traffic.age();
+      forwarding.age();
+      forwards.age();
     },
-    losses: () => ({ ...connections.losses, tables_full: traffic.refused }),
+    losses: () => ({
+      ...connections.losses,
+      unpaired_forwards: forwarding.unpaired,
+      tables_full: traffic.refused + forwards.refused,
+    }),
     facts: () => ({ connections: connections.size }),
   };
 }
@@ -95,8 +108,7 @@ function taker(connections: Connections): (records: RecordPortion) => void {
       const id = words[idWord]! + words[idWord + 1]! * WORD;
       const kind = bytes[at + MESSAGE.kind.offset]!;
       if (kind > KINDS.sent) {
-        if (kind === KINDS.closed) connections.closed(id);
-        else connections.opened(peersAt(id, bytes.subarray(at, at + CONNECTION_BYTES)));
+        takeChange(connections, id, kind, bytes.subarray(at, at + CONNECTION_BYTES));
         continue;
       }
       const timeWord = (at + MESSAGE.time.offset) >> 2;
@@ -104,18 +116,29 @@ function taker(connections: Connections): (records: RecordPortion) => void {
       chunk.end = chunk.start + bytes[at + MESSAGE.known.offset]!;
       chunk.length = words[(at + MESSAGE.length.offset) >> 2]!;
       chunk.time = words[timeWord]! + words[timeWord + 1]! * WORD;
-      connections.piece(id, kind === KINDS.sent, halves[(at + MESSAGE.serial.offset) >> 1]!, chunk);
+      const serial = halves[(at + MESSAGE.serial.offset) >> 1]!;
+      const thread = words[(at + MESSAGE.thread.offset) >> 2]!;
+      connections.piece(id, kind === KINDS.sent, serial, chunk, thread);
     }
   };
 }
 
+function takeChange(connections: Connections, id: number, kind: number, bytes: Uint8Array): void {
+  const thread = CONNECTION.at(bytes, 0).number("thread");
+  if (kind === KINDS.closed) connections.closed(id, thread);
+  else if (kind === KINDS.left) connections.left(id, thread);
+  else if (kind === KINDS.connects) connections.connecting(peersAt(id, bytes), thread);
+  else connections.opened(peersAt(id, bytes));
+}
+
 function peersAt(id: number, bytes: Uint8Array): Peers {
-  const event = new KeyView(messages.records.connection_event).at(bytes, 0);
+  const event = CONNECTION.at(bytes, 0);
   const family = event.number("family");
   const fd = event.number("fd");
   return {
     id,
     tgid: event.number("tgid"),
+    comm: commAt(event.bytes("comm")),
     fd: fd === NO_FD ? NaN : fd,
     localIp: ipText(family, event.bytes("local_ip")),
     localPort: event.number("local_port"),
@@ -124,17 +147,23 @@ function peersAt(id: number, bytes: Uint8Array): Peers {
   };
 }
 
+function commAt(bytes: Uint8Array): string {
+  const end = bytes.indexOf(0);
+  return new TextDecoder().decode(end < 0 ? bytes : bytes.subarray(0, end));
+}
+
 export default recordProbe({
   name: "messages",
   help:
     "Requests and answers of Redis, HTTP/1, PostgreSQL and MySQL on TCP, from the first bytes of each.",
-  partOf: ["ksliprobe", "redissli", "opengauss_sli"],
+  partOf: ["ksliprobe", "redissli", "opengauss_sli", "nginx", "haproxy"],
   on: false,
   layout: messages,
   ring: "message_ring",
   tables: { ...TABLES, redissli: { ...TABLES.redissli, on: false } },
   constants: (settings) => ({
     first_bytes: settings.number("first_bytes", 128, 32, 255),
+    links: settings.flag("links", true) ? 1 : 0,
     by_port: portsOf(settings).length > 0 ? 1 : 0,
     observe_all: observedAll(settings) ? 1 : 0,
   }),

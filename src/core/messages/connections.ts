@@ -3,6 +3,8 @@
  * The connections whose pieces the kernel shows: finds out what each speaks, and which side is the server, and counts
  * its messages. Memory: about 1.5 KB a connection, whose number is bounded.
  */
+import type { Forwarding } from "./forwarding.ts";
+import { Hop } from "./hop.ts";
 import { type Fault, type MessageSink, Pairing } from "./pairing.ts";
 import type { Chunk, Conversation, Protocol } from "./protocol.ts";
 import type { Link, Tally, Traffic } from "./traffic.ts";
@@ -11,6 +13,8 @@ import type { Link, Tally, Traffic } from "./traffic.ts";
 export interface Peers {
   readonly id: number;
   readonly tgid: number;
+  /** Name of the process. */
+  readonly comm: string;
   /** NaN: not found. */
   readonly fd: number;
   readonly localIp: string;
@@ -45,18 +49,26 @@ export class Connection implements MessageSink {
   link: Link | undefined;
   unpairedCount = 0;
   nextSerial = 1;
+  /** Of a proxy. */
+  hop: Hop | undefined;
+  /** That the present piece is of. */
+  thread = 0;
+  readonly #forwarding: Forwarding;
 
-  constructor(readonly peers: Peers) {
+  constructor(public peers: Peers, forwarding: Forwarding) {
     this.pairing = new Pairing(this);
+    this.#forwarding = forwarding;
   }
 
-  asked(operation: string): void {
+  asked(operation: string, mark: number): void {
+    if (this.hop !== undefined) this.#forwarding.asked(this.hop, this.thread, mark);
     if (this.link === undefined) return;
     this.link.all.requests++;
     (this.link.operation(operation) ?? NOWHERE).requests++;
   }
 
   answered(operation: string, latency: number, fault: Fault, code: string): void {
+    if (this.hop !== undefined) this.#forwarding.answered(this.hop, this.thread);
     this.link?.all.answered(latency, fault);
     (this.link?.operation(operation) ?? NOWHERE).answered(latency, fault);
     note(this.last, operation, code, latency);
@@ -65,12 +77,14 @@ export class Connection implements MessageSink {
 
   unpaired(count: number): void {
     this.unpairedCount += count;
+    if (this.hop !== undefined) this.#forwarding.missed(this.hop);
   }
 
   /** Pieces were lost: whoever waits may have been answered, and others may have asked. */
   missed(): void {
     if (this.protocol === undefined) return;
     this.conversation = this.protocol.converse(this.pairing);
+    if (this.hop !== undefined) this.#forwarding.missed(this.hop);
     this.pairing.missedResponses();
     this.pairing.missedRequests();
   }
@@ -99,6 +113,7 @@ function note(sample: Sample, operation: string, code: string, latency: number):
 export interface ConnectionsOptions {
   readonly protocols: readonly Protocol[];
   readonly traffic: Traffic;
+  readonly forwarding: Forwarding;
   readonly maxConnections: number;
   /** Tells the kernel whether more is wanted of a connection. */
   readonly decide: (id: number, wanted: boolean) => void;
@@ -109,11 +124,16 @@ const MAX_IDLE_READINGS = 60;
 /** Connections that ended since the last reading and are still to be shown. */
 const MAX_GONE = 1024;
 const SERIALS = 2 ** 16;
+/** Programs that are proxies even before they have opened a connection. */
+const PROXIES = new Set(["nginx", "haproxy"]);
+/** Processes that open connections, of which this is remembered. */
+const MAX_CONNECTING = 4096;
 
 export class Connections {
   /** Connections that there was no room for; pieces of connections that are not known; messages without partner. */
   readonly losses = { connections_full: 0, unknown_pieces: 0, unpaired_messages: 0 };
   readonly #known = new Map<number, Connection>();
+  readonly #connecting = new Set<number>();
   #gone: Connection[] = [];
   readonly #options: ConnectionsOptions;
 
@@ -136,21 +156,36 @@ export class Connections {
   }
 
   opened(peers: Peers): void {
-    if (this.#known.size >= this.#options.maxConnections) {
-      this.losses.connections_full++;
-      this.#options.decide(peers.id, false);
-      return;
-    }
-    this.#known.set(peers.id, new Connection(peers));
+    const known = this.#known.get(peers.id);
+    if (known !== undefined) {
+      known.peers = peers;
+      if (known.hop !== undefined) known.hop.peers = peers;
+    } else this.#add(peers);
   }
 
-  closed(id: number): void {
+  /** Its process opens it; `opened` follows with its first piece. */
+  connecting(peers: Peers, thread: number): void {
+    if (this.#connecting.size >= MAX_CONNECTING) this.#connecting.clear();
+    this.#connecting.add(peers.tgid);
+    const { hop } = this.#add(peers) ?? {};
+    if (hop !== undefined) this.#options.forwarding.connecting(hop, thread);
+  }
+
+  /** Its process, which opened it, has closed it. */
+  left(id: number, thread: number): void {
+    const hop = this.#known.get(id)?.hop;
+    if (hop !== undefined) this.#options.forwarding.left(hop, thread);
+  }
+
+  /** `thread` is 0 if it was not its process that closed it just now. */
+  closed(id: number, thread: number): void {
+    if (thread !== 0) this.left(id, thread);
     const connection = this.#known.get(id);
     if (connection !== undefined) this.#forget(connection);
   }
 
   /** `serial` counts the connection's pieces, up to 2^16 and then from nought. */
-  piece(id: number, sent: boolean, serial: number, chunk: Chunk): void {
+  piece(id: number, sent: boolean, serial: number, chunk: Chunk, thread: number): void {
     const connection = this.#known.get(id);
     if (connection === undefined) {
       this.losses.unknown_pieces++;
@@ -158,7 +193,11 @@ export class Connections {
     }
     if (serial !== connection.nextSerial) connection.missed();
     connection.nextSerial = (serial + 1) % SERIALS;
-    if (connection.conversation === undefined && !this.#meet(connection, sent, chunk)) return;
+    connection.thread = thread;
+    const isMet = connection.conversation !== undefined || this.#meet(connection, sent, chunk);
+    const { hop } = connection;
+    if (hop !== undefined) this.#options.forwarding[sent ? "sent" : "received"](hop, thread, chunk);
+    if (!isMet) return;
     connection.count(sent, chunk.length);
     const { conversation, isServer, pairing } = connection;
     if (sent === isServer) conversation!.response(chunk);
@@ -179,6 +218,21 @@ export class Connections {
     }
   }
 
+  #add(peers: Peers): Connection | undefined {
+    const { forwarding, maxConnections, decide } = this.#options;
+    if (this.#known.size >= maxConnections) {
+      this.losses.connections_full++;
+      decide(peers.id, false);
+      return undefined;
+    }
+    const connection = new Connection(peers, forwarding);
+    if (PROXIES.has(peers.comm) || this.#connecting.has(peers.tgid)) {
+      connection.hop = new Hop(peers);
+    }
+    this.#known.set(peers.id, connection);
+    return connection;
+  }
+
   /** Finds out what it speaks; false: not yet, or none of ours. */
   #meet(connection: Connection, sent: boolean, chunk: Chunk): boolean {
     const { id } = connection.peers;
@@ -190,6 +244,7 @@ export class Connections {
       connection.link = this.#linkOf(connection, protocol.name);
       if (connection.link !== undefined) connection.link.connections++;
       connection.conversation = protocol.converse(connection.pairing);
+      if (connection.hop !== undefined) connection.hop.met(protocol.name, connection.isServer);
       this.#options.decide(id, true);
       return true;
     }
@@ -213,6 +268,7 @@ export class Connections {
 
   #forget(connection: Connection): void {
     this.losses.unpaired_messages += connection.unpairedCount;
+    if (connection.hop !== undefined) this.#options.forwarding.closed(connection.hop);
     if (connection.link !== undefined) connection.link.connections--;
     this.#known.delete(connection.peers.id);
     const isTold = Number.isNaN(connection.slowest.latency);

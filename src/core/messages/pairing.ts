@@ -9,7 +9,8 @@ export type Fault = "" | "client" | "server";
 
 /** What is told about messages. `operation` is one of a bounded set of names. */
 export interface MessageSink {
-  asked(operation: string): void;
+  /** `mark` is the same for a request that is sent on as it came; 0 where the protocol gives none. */
+  asked(operation: string, mark: number): void;
   /** `latency` in ns; `code` is a short name for the kind of answer, or empty. */
   answered(operation: string, latency: number, fault: Fault, code: string): void;
   /** So many requests or responses have no partner that is known. */
@@ -41,8 +42,8 @@ export class Pairing {
     return this.#operations.length - this.#first;
   }
 
-  asked(operation: string, time: number): void {
-    this.#sink.asked(operation);
+  asked(operation: string, time: number, mark = 0): void {
+    this.#sink.asked(operation, mark);
     if (this.#unsure && !this.#heard) return this.#sink.unpaired(1);
     this.#unsure = false;
     if (this.waiting >= MAX_WAITING) return this.missedRequests();
