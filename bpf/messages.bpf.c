@@ -43,8 +43,8 @@ struct connection_event {
 	u32 tgid;
 	u16 family;
 	u8 kind;
-	u8 unused;
-	u32 fd; /* ~0: not found */
+	u8 established; /* of one that ends: it had come about */
+	u32 fd;		/* ~0: not found */
 	u16 local_port;
 	u16 remote_port;
 	u8 local_ip[16];
@@ -82,6 +82,7 @@ struct message_memory {
 	u16 serial;
 	u8 connects; /* its process opens it, and the agent knows */
 	u8 left;     /* and has closed it */
+	u8 established;
 };
 
 SOCKET_STORAGE(message_memories, struct message_memory);
@@ -447,6 +448,7 @@ static __noinline void end_connection(struct message_memory *memory, u8 kind, u3
 	event.time = bpf_ktime_get_ns();
 	event.connection = memory->connection;
 	event.kind = kind;
+	event.established = memory->established;
 	event.thread = thread;
 	send_event(&message_ring, &event, sizeof(event));
 }
@@ -464,10 +466,14 @@ int BPF_PROG(messages_state, struct sock *sk, int oldstate, int newstate)
 					    BPF_LOCAL_STORAGE_GET_F_CREATE);
 		if (memory && is_wanted(memory, sk) && !memory->connects)
 			memory->connects = introduce(memory, sk, CONNECTION_CONNECTS);
-	} else if (newstate == TCP_FIN_WAIT1 || newstate == TCP_LAST_ACK) {
-		memory = bpf_sk_storage_get(&message_memories, sk, NULL, 0);
-		if (!memory || !memory->connects || memory->verdict == VERDICT_UNWANTED)
-			return 0;
+		return 0;
+	}
+	memory = bpf_sk_storage_get(&message_memories, sk, NULL, 0);
+	if (!memory || !memory->connects || memory->verdict == VERDICT_UNWANTED)
+		return 0;
+	if (newstate == TCP_ESTABLISHED)
+		memory->established = 1;
+	if (newstate == TCP_FIN_WAIT1 || newstate == TCP_LAST_ACK) {
 		memory->left = 1;
 		end_connection(memory, CONNECTION_LEFT, bpf_get_current_pid_tgid());
 	}

@@ -732,7 +732,7 @@ export const messages = {
         },
       },
       value: {
-        size: 32,
+        size: 40,
         fields: {
           connection: { offset: 0, size: 8, kind: "unsigned" },
           arrived: { offset: 8, size: 8, kind: "unsigned" },
@@ -745,6 +745,7 @@ export const messages = {
           serial: { offset: 28, size: 2, kind: "unsigned" },
           connects: { offset: 30, size: 1, kind: "unsigned" },
           left: { offset: 31, size: 1, kind: "unsigned" },
+          established: { offset: 32, size: 1, kind: "unsigned" },
         },
       },
     },
@@ -874,7 +875,7 @@ export const messages = {
         tgid: { offset: 16, size: 4, kind: "unsigned" },
         family: { offset: 20, size: 2, kind: "unsigned" },
         kind: { offset: 22, size: 1, kind: "unsigned" },
-        unused: { offset: 23, size: 1, kind: "unsigned" },
+        established: { offset: 23, size: 1, kind: "unsigned" },
         fd: { offset: 24, size: 4, kind: "unsigned" },
         local_port: { offset: 28, size: 2, kind: "unsigned" },
         remote_port: { offset: 30, size: 2, kind: "unsigned" },

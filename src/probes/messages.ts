@@ -124,9 +124,11 @@ function taker(connections: Connections): (records: RecordPortion) => void {
 }
 
 function takeChange(connections: Connections, id: number, kind: number, bytes: Uint8Array): void {
-  const thread = CONNECTION.at(bytes, 0).number("thread");
-  if (kind === KINDS.closed) connections.closed(id, thread);
-  else if (kind === KINDS.left) connections.left(id, thread);
+  const event = CONNECTION.at(bytes, 0);
+  const thread = event.number("thread");
+  const established = event.number("established") === 1;
+  if (kind === KINDS.closed) connections.closed(id, thread, established);
+  else if (kind === KINDS.left) connections.left(id, thread, established);
   else if (kind === KINDS.connects) connections.connecting(peersAt(id, bytes), thread);
   else connections.opened(peersAt(id, bytes));
 }

@@ -171,15 +171,15 @@ export class Connections {
     if (hop !== undefined) this.#options.forwarding.connecting(hop, thread);
   }
 
-  /** Its process, which opened it, has closed it. */
-  left(id: number, thread: number): void {
+  /** Its process, which opened it, has closed it; `established`: after it had come about. */
+  left(id: number, thread: number, established: boolean): void {
     const hop = this.#known.get(id)?.hop;
-    if (hop !== undefined) this.#options.forwarding.left(hop, thread);
+    if (hop !== undefined) this.#options.forwarding.left(hop, thread, established);
   }
 
   /** `thread` is 0 if it was not its process that closed it just now. */
-  closed(id: number, thread: number): void {
-    if (thread !== 0) this.left(id, thread);
+  closed(id: number, thread: number, established: boolean): void {
+    if (thread !== 0) this.left(id, thread, established);
     const connection = this.#known.get(id);
     if (connection !== undefined) this.#forget(connection);
   }

@@ -89,7 +89,7 @@ Deno.test("Connections pair nobody across lost pieces, and go on behind them", (
   piece(1, true, "$-1\r\n");
   const { all } = [...traffic.links.values()][0]!;
   assert.deepEqual([all.responses, all.latencySum], [2, 20]);
-  connections.closed(1, 0);
+  connections.closed(1, 0, true);
   assert.ok(connections.losses.unpaired_messages > 0);
 });
 
@@ -113,7 +113,7 @@ Deno.test("Connections show the last and the slowest answer once, also of what h
   open(1);
   piece(1, false, GET);
   piece(1, true, "$-1\r\n");
-  connections.closed(1, 0);
+  connections.closed(1, 0, true);
   const shown = [...connections.answered()].map(({ last }) => last.operation);
   assert.deepEqual(shown, ["GET"]);
   assert.deepEqual([...connections.answered()], []);

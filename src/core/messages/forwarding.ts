@@ -113,7 +113,7 @@ export class Forwarding {
   }
 
   /** The proxy has closed a connection that it opened. */
-  left(hop: Hop, id: number): void {
+  left(hop: Hop, id: number, established: boolean): void {
     const { outgoing } = hop;
     const thread = this.#thread(id, hop);
     thread.fresh = undefined;
@@ -121,6 +121,8 @@ export class Forwarding {
     outgoing.left = true;
     thread.client = outgoing.incoming?.hop;
     if (outgoing.answered || hop.isForwarded) return;
+    // A check of the server's health, or nobody wants it any more: nothing failed that is tried again.
+    if (established && !outgoing.sent) return outgoing.batch?.drop(outgoing);
     thread.abandoned = outgoing;
     if (outgoing.batch !== undefined && thread.failed.length < MAX_PIPELINED) {
       thread.failed.push(outgoing);
