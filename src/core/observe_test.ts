@@ -1,18 +1,9 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 import assert from "node:assert/strict";
-import { observedAll, observedEntries } from "./observe.ts";
-import type { Settings } from "./probe.ts";
+import { observedAll, observedEntries, observeKeys } from "./observe.ts";
+import { settingsOf, type Values } from "../../tests/run_probe.ts";
 
-function settings(texts: Record<string, string>): Settings {
-  return {
-    number: (_, fallback) => fallback,
-    text: (name, fallback) => texts[name] ?? fallback,
-    flag: (_, fallback) => fallback,
-    pattern: (_, fallback) => new RegExp(fallback),
-    list: (name) => (texts[name] ?? "").split(",").filter((part) => part !== ""),
-    fileText: () => "",
-  };
-}
+const settings = (values: Values) => settingsOf({ settings: observeKeys() }, values);
 
 Deno.test("observedEntries makes keys of names, cut to 15 bytes, and of process ids", () => {
   const entries = observedEntries(
@@ -38,7 +29,7 @@ Deno.test("observedEntries refuses what is no process id, and observedAll what i
   for (const observe_pids of ["0", "-1", "1.5", "x", "4194305"]) {
     assert.throws(() => observedEntries(settings({ observe_pids })), /observe_pids/);
   }
-  assert.throws(() => observedAll(settings({ observe: "some" })), /must be all or listed/);
+  assert.throws(() => observedAll(settings({ observe: "some" })), /allowed: listed or all/);
   assert.equal(observedAll(settings({ observe: "all" })), true);
   assert.equal(observedAll(settings({})), false);
 });

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Processes and threads as the scheduler and the system calls see them. Kernel side: bpf/task.bpf.c. */
-import { observedAll, observedEntries } from "../core/observe.ts";
+import { observedAll, observedEntries, observeKeys } from "../core/observe.ts";
 import { bpfProbe, served } from "../core/probe.ts";
 import { task } from "../gen/layouts.ts";
 import { callsOn, callTables } from "./task/call_tables.ts";
@@ -27,8 +27,9 @@ const SLI_TABLES = Object.keys(sliTables);
 export default bpfProbe({
   name: "task",
   help: "Processes and threads: scheduling, system calls, file systems; from tracepoints.",
-  partOf: ["proc", "sli"],
+  partOf: ["taskprobe", "proc", "sli"],
   layout: task,
+  settings: observeKeys(),
   constants: (settings, on) => ({
     observe_all: Number(observedAll(settings)),
     sched_on: Number(on.has("proc_cpu") || on.has("proc_sched")),
