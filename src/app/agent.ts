@@ -2,7 +2,7 @@
 /** The running agent: native probes and the server first, so that a scrape is answered at once; then all else. */
 import type { BuildInfo, ProbeStatus } from "../core/agent_stats.ts";
 import { ContainerLookup } from "../core/container_lookup.ts";
-import { Unsupported } from "../core/errors.ts";
+import { messageOf, Unsupported } from "../core/errors.ts";
 import { ProcessTable } from "../core/process_table.ts";
 import { Store } from "../core/store.ts";
 import { agentMetrics } from "../egress/agent_metrics.ts";
@@ -303,7 +303,7 @@ function readTls(cert: string, key: string) {
   try {
     return { cert: Deno.readTextFileSync(cert), key: Deno.readTextFileSync(key) };
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     throw new Unsupported(`Cannot read the web server's certificate or key: ${reason}`);
   }
 }

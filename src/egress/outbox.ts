@@ -4,6 +4,7 @@
  * always in order. A durable outbox writes everything to the spool before it is sent, so that the end of the process
  * loses nothing.
  */
+import { messageOf } from "../core/errors.ts";
 import type { LineSink, SinkStats } from "./line_sink.ts";
 import type { Spool } from "./spool.ts";
 
@@ -186,7 +187,7 @@ export class Outbox implements LineSink {
       try {
         fits = await this.#spool!.append(this.kind, bytes, lines, repeated);
       } catch (error) {
-        this.#tell(false, error instanceof Error ? error.message : String(error));
+        this.#tell(false, messageOf(error));
         return;
       }
       this.#tell(true, "");

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** One external probe at work: its child process, its tables, and the way from the one to the other. */
+import { messageOf } from "../core/errors.ts";
 import type { RunningProbe } from "../core/probe.ts";
 import type { Store } from "../core/store.ts";
 import type { Table } from "../core/table.ts";
@@ -306,10 +307,6 @@ class Supervised implements ExternalProbe {
     await cgroup?.remove();
     this.#tables.remove();
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 /** Such an error is a fault of ours: the stack is wanted. */

@@ -16,7 +16,7 @@ import {
   namesOfStorage,
   NO_NAMES,
 } from "../core/container_names.ts";
-import { KernelError } from "../core/errors.ts";
+import { KernelError, messageOf } from "../core/errors.ts";
 import type { HostFiles } from "../core/probe.ts";
 import type { Container } from "../core/process_cgroups.ts";
 import { type GetLimits, getOverUnix } from "./unix_http.ts";
@@ -179,7 +179,7 @@ export class RuntimeNames implements ContainerNamer {
   }
 
   #failed(what: string, error: unknown, said: { reason: string } = this.#last): void {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     this.failures++;
     if (said.reason === reason) return;
     said.reason = reason;
