@@ -16,6 +16,7 @@ import {
 import type { ExternalTable } from "../ingest/meta.ts";
 import { metaFilesOf, readCatalogue } from "../ingest/meta_files.ts";
 import { HOST_TEXTS, ProbeCgroups } from "../ingest/probe_cgroups.ts";
+import { type ContainerFinder, ProcessContainers } from "../ingest/process_container.ts";
 import { ReadingTurns } from "../ingest/reading_turns.ts";
 import type { RecordKind } from "../ingest/event_line.ts";
 import { Refusals } from "../ingest/refusals.ts";
@@ -34,6 +35,7 @@ export interface ExternalContext {
   readonly now: () => number;
   readonly onRecord?: (probe: string, kind: RecordKind, line: string) => void;
   readonly onRow?: (table: Table, slot: number) => void;
+  readonly containerOf?: ContainerFinder;
 }
 
 const PASSWD = "/etc/passwd";
@@ -102,7 +104,7 @@ export class ExternalStarter {
     more: Pick<ExternalOptions, "refusals" | "onExit">,
   ): Promise<RunningProbe> {
     const { name, short_lines, place, settings, nice, hung_after } = entry;
-    const { store, watchdog, log, now, onRow } = this.#context;
+    const { store, watchdog, log, now, onRow, containerOf } = this.#context;
     if (entry.switch === "auto") await this.#demandCheck(entry);
     const environment = texts(entry.environment);
     const words = await commandWords(entry, environment);
@@ -136,6 +138,7 @@ export class ExternalStarter {
       log: (level, text) => log(level, `Probe "${name}": ${text}`),
       onRecord: (kind, line) => onRecord(name, kind, line),
       ...(onRow === undefined ? {} : { onRow }),
+      containers: containerOf && new ProcessContainers(containerOf, { clock: now }),
       hurry: this.#hurry.signal,
     });
   }

@@ -12,6 +12,7 @@ import { type OutputPump, pumpOutput } from "./output_pump.ts";
 import type { ProbeCgroup } from "./probe_cgroups.ts";
 import { type Log, ProbeLog } from "./probe_log.ts";
 import { ProbeTables, readMetas } from "./probe_tables.ts";
+import type { ProcessContainers } from "./process_container.ts";
 import type { ReadingTurns } from "./reading_turns.ts";
 import type { RecordKind } from "./event_line.ts";
 import { type Refusals, visibleText } from "./refusals.ts";
@@ -47,6 +48,7 @@ export interface ExternalOptions {
   /** An event or log record in the original's format. */
   readonly onRecord: (kind: RecordKind, line: string) => void;
   readonly onRow?: (table: Table, slot: number) => void;
+  readonly containers?: ProcessContainers | undefined;
   /** The child ended, or hung and was ended, and nobody asked it to. Its tables are gone by then. */
   readonly onExit: (exit: ExternalExit) => void;
   /** The agent ends: no stop may take long any more. */
@@ -124,7 +126,8 @@ class Supervised implements ExternalProbe {
   #hungTimer: ReturnType<typeof setInterval> | undefined;
 
   constructor(options: ExternalOptions, tables: ProbeTables) {
-    const { log, now, shortLines, refusals, onRecord, onRow, command, catalogue } = options;
+    const { log, now, shortLines, refusals, onRecord, onRow, containers, command, catalogue } =
+      options;
     this.#options = options;
     this.#tables = tables;
     this.#lastChunk = now();
@@ -133,6 +136,7 @@ class Supervised implements ExternalProbe {
       record: onRecord,
       text: (bytes) => this.#log.line(bytes, "info"),
       ...(onRow === undefined ? {} : { row: onRow }),
+      ...(containers === undefined ? {} : { containerOf: (process) => containers.of(process) }),
       ...(catalogue === undefined ? {} : { table: (name) => this.#adopt(catalogue(name)) }),
     }, { ...(shortLines ? { shortLines } : {}), ...(refusals ? { refusals } : {}) });
     const [program, ...args] = command;
@@ -174,9 +178,11 @@ class Supervised implements ExternalProbe {
 
   losses(): Readonly<Record<string, number>> {
     const { suppressed } = this.#log;
+    const { notAsked = 0 } = this.#options.containers ?? {};
     return {
       ...this.#reader.refusals.counts,
       ...(suppressed > 0 ? { log_lines: suppressed } : {}),
+      ...(notAsked > 0 ? { containers_not_asked: notAsked } : {}),
     };
   }
 
