@@ -38,7 +38,7 @@ export interface LineReaderHandlers {
   /** A row was written to this slot. */
   row?(table: Table, slot: number): void;
   /** The container of the process that a row names; empty for none. */
-  containerOf?(process: string): string;
+  containerOf?(pid: string): string;
   /** The table of a line that names none of those known so far, for probes whose tables stand in a common folder. */
   table?(name: string): IngestTable | undefined;
 }
