@@ -26,6 +26,7 @@ import type { Logger } from "../manager/log.ts";
 import type { Startable } from "../manager/probe_life.ts";
 import type { Config, ExtendProbeConfig } from "../manager/schema.ts";
 import { parseYamlTree } from "../manager/yaml_tree.ts";
+import { QuietPipes } from "../sys/quiet_pipes.ts";
 
 export interface ExternalContext {
   readonly config: Pick<Config, "external_probes">;
@@ -47,6 +48,7 @@ export class ExternalStarter {
   readonly #context: ExternalContext;
   readonly #turns = new ReadingTurns();
   readonly #hurry = new AbortController();
+  #pipes: QuietPipes | undefined;
   #cgroups: ProbeCgroups | undefined;
   #catalogue: Promise<ReadonlyMap<string, ExternalTable>> | undefined;
 
@@ -97,6 +99,7 @@ export class ExternalStarter {
   /** After the last probe has ended. */
   async close(): Promise<void> {
     await this.#cgroups?.close();
+    this.#pipes?.[Symbol.dispose]();
   }
 
   async #start(
@@ -138,6 +141,7 @@ export class ExternalStarter {
       log: (level, text) => log(level, `Probe "${name}": ${text}`),
       onRecord: (kind, line) => onRecord(name, kind, line),
       ...(onRow === undefined ? {} : { onRow }),
+      stdoutOf: (pid) => (this.#pipes ??= new QuietPipes()).stdoutOf(pid),
       containers: containerOf && new ProcessContainers(containerOf, { clock: now }),
       hurry: this.#hurry.signal,
     });

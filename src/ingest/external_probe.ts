@@ -8,6 +8,7 @@ import type { IngestTable } from "./ingest_table.ts";
 import { LineReader } from "./line_reader.ts";
 import { LineSplitter } from "./line_splitter.ts";
 import type { ExternalTable, ParseTree } from "./meta.ts";
+import { polledOutput, type PolledPipe, streamOutput } from "./output.ts";
 import { type OutputPump, pumpOutput } from "./output_pump.ts";
 import type { ProbeCgroup } from "./probe_cgroups.ts";
 import { type Log, ProbeLog } from "./probe_log.ts";
@@ -49,6 +50,8 @@ export interface ExternalOptions {
   readonly onRecord: (kind: RecordKind, line: string) => void;
   readonly onRow?: (table: Table, slot: number) => void;
   readonly containers?: ProcessContainers | undefined;
+  /** Takes over the stdout of a child that was just started; otherwise the runtime reads it, and each write wakes it. */
+  readonly stdoutOf?: ((pid: number) => PolledPipe | undefined) | undefined;
   /** The child ended, or hung and was ended, and nobody asked it to. Its tables are gone by then. */
   readonly onExit: (exit: ExternalExit) => void;
   /** The agent ends: no stop may take long any more. */
@@ -214,12 +217,16 @@ class Supervised implements ExternalProbe {
   }
 
   #pumpRows(): OutputPump {
-    const { now, turns } = this.#options;
+    const { now, turns, stdoutOf } = this.#options;
     const take = (chunk: Uint8Array) => {
       this.#lastChunk = now();
       this.#reader.feed(chunk, this.#lastChunk);
     };
-    const pump = pumpOutput(this.#child.stdout, { chunkBytes: STDOUT_CHUNK_BYTES, turns, take });
+    const { stdout, pid } = this.#child;
+    const pipe = stdoutOf?.(pid);
+    if (pipe !== undefined) this.#guarded(stdout.cancel());
+    const output = pipe === undefined ? streamOutput(stdout) : polledOutput(pipe);
+    const pump = pumpOutput(output, { chunkBytes: STDOUT_CHUNK_BYTES, turns, take });
     return { ...pump, done: pump.done.then(() => this.#reader.end()) };
   }
 
@@ -233,7 +240,8 @@ class Supervised implements ExternalProbe {
     const splitter = new LineSplitter({ line, tooLong: line, unfinished: line });
     const { turns } = this.#options;
     const take = (chunk: Uint8Array) => splitter.feed(chunk);
-    const pump = pumpOutput(this.#child.stderr, { chunkBytes: STDERR_CHUNK_BYTES, turns, take });
+    const output = streamOutput(this.#child.stderr);
+    const pump = pumpOutput(output, { chunkBytes: STDERR_CHUNK_BYTES, turns, take });
     return { ...pump, done: pump.done.then(() => splitter.end()) };
   }
 
