@@ -131,6 +131,7 @@ export class Agent {
       log: this.#log,
       now,
       onRecord: (_probe, kind, line) => this.#events.record(kind, line),
+      containerOf: (pid) => containers.idOf(pid),
     });
     this.#configured = [
       ...builtInProbes(probes, context),

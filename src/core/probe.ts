@@ -504,15 +504,15 @@ interface MapTableDeclaration<L extends ObjectLayout, M extends Extract<keyof L[
 }
 
 /**
- * Declares a table over a BPF map; a field that the map does not have is a type error. A table of processes (key `tgid`)
- * also shows the container, last.
+ * Declares a table over a BPF map; a field that the map does not have is a type error. A table of processes (key or
+ * label `tgid`) also shows the container, last.
  */
 export function mapTable<L extends ObjectLayout, M extends Extract<keyof L["maps"], string>>(
   _layout: L,
   declaration: MapTableDeclaration<L, M>,
 ): MapTable {
   const { keys, labels = {}, ...rest } = declaration;
-  const process: LabelReader | undefined = keys[PROCESS_KEY];
+  const process: LabelReader | undefined = keys[PROCESS_KEY] ?? labels[PROCESS_KEY];
   const shown: Record<string, LabelReader> = { ...labels };
   if (process !== undefined) shown[CONTAINER_LABEL] ??= containerOf(process);
   return {

@@ -63,7 +63,9 @@ function open(host: RecordHost): RecordReading {
       for (const link of traffic.links.values()) {
         writeLink(own, link, host.containerOf(link.tgid), elapsed);
       }
-      for (const connection of connections.answered()) writeSample(own, connection);
+      for (const connection of connections.answered()) {
+        writeSample(own, connection, host.containerOf(connection.peers.tgid));
+      }
       connections.age();
       traffic.age();
     },

@@ -26,6 +26,7 @@ export const LIBC_SYMBOLS = {
     result: "i32",
   },
   close: { c: "int (int)", parameters: ["i32"], result: "i32" },
+  fcntl: { c: "int (int, int, ...)", parameters: ["i32", "i32", "i32"], result: "i32" },
   read: {
     c: "ssize_t (int, void *, size_t)",
     parameters: ["i32", "buffer", "usize"],
