@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Sending to a real broker that misbehaves in every way that can be had: nothing is lost, order stays. */
 import assert from "node:assert/strict";
-import { withFolder } from "../e2e/run_agent.ts";
+import { until as untilThere, withFolder } from "../e2e/run_agent.ts";
 import { Brokers, type Message, PASSWORD, USER } from "./broker.ts";
-import { type Sending, startSending } from "./sending.ts";
+import { type Sending, SENDING_PATIENCE_MS, startSending } from "./sending.ts";
 
 const numbered = (from: number, to: number) =>
   Array.from({ length: to - from }, (_, i) => `{"n":${from + i},"text":"${"x".repeat(100)}"}`);
@@ -38,7 +38,7 @@ async function withSending(
 }
 
 async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((done) => setTimeout(done, 20));
+  await untilThere(String(condition), () => condition() || undefined, SENDING_PATIENCE_MS);
 }
 
 interface Given {
