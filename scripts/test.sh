@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 . scripts/packages.sh
 . scripts/fetch_deno.sh
 
-STAGES=(tools build generated spdx format lint check c-format unit kernel e2e probes package newest-check
+STAGES=(tools build generated spdx format lint check c-format unit kernel e2e soak probes package newest-check
 	newest-unit)
 # Run only when named: kernels boot under emulation, which takes minutes on a busy machine; brokers elect their leaders
 # in their own time, and the test of a leader that dies has failed there in one of five runs.
@@ -133,6 +133,11 @@ stage_kernels() {
 
 stage_e2e() {
 	tests e2e "$DENO" tests/e2e
+}
+
+# Half a minute of what SOAK_MINUTES=60 does by hand, and faults of the host.
+stage_soak() {
+	tests soak "$DENO" tests/soak
 }
 
 # A broker of Apache's release, from Maven Central; it is kept in .tools.

@@ -20,7 +20,7 @@ import { breakOff } from "../sys/break_off.ts";
 import { LibcHostCalls } from "../sys/host_calls.ts";
 import { RootFiles } from "../sys/host_files.ts";
 import { type Libbpf, openLibbpf } from "../sys/libbpf.ts";
-import { processStats } from "../sys/process_stats.ts";
+import { ownMemory, processStats } from "../sys/process_stats.ts";
 import { IdleMemory } from "../sys/resident_memory.ts";
 import { RuntimeNames } from "../sys/runtime_names.ts";
 import { buildVersion, embeddedLibrary } from "./embedded.ts";
@@ -183,6 +183,7 @@ export class Agent {
    * used all stays as it was. Never rejects. After `start`, and never twice at a time.
    */
   async reload(read: () => Config): Promise<void> {
+    if (this.#ending) return;
     try {
       await this.#reload(read());
       this.#log("info", `Has read its configuration again: ${this.summary()}`);
@@ -306,7 +307,11 @@ export class Agent {
   #openLibbpf(): Libbpf {
     if (this.#libbpf === undefined) {
       this.#libbpf = openLibbpf(embeddedLibrary);
-      this.#idleMemory = new IdleMemory(this.#libbpf, collectGarbage);
+      this.#idleMemory = new IdleMemory(
+        this.#libbpf,
+        collectGarbage,
+        () => ownMemory().anonymousBytes,
+      );
     }
     return this.#libbpf;
   }

@@ -129,20 +129,18 @@ async function run(options: Options): Promise<number> {
   Deno.addSignalListener("SIGHUP", () => hungUp());
   using notice = new ServiceNotice(Deno.env, Deno.pid, complain);
   const agent = new Agent(load(options));
-  hungUp = () => agent.reopenFiles();
-  const reloads = new Reloads(async () => {
-    await agent.reload(() => load(options));
-    notice.status(agent.summary());
-  });
   try {
-    const failed = agent.start().then(() => {
-      notice.ready(agent.summary());
-      hungUp = () => {
-        agent.reopenFiles();
-        reloads.ask();
-      };
-      return asked;
+    const started = agent.start().then(() => notice.ready(agent.summary()));
+    const reloads = new Reloads(async () => {
+      await started;
+      await agent.reload(() => load(options));
+      notice.status(agent.summary());
     });
+    hungUp = () => {
+      agent.reopenFiles();
+      reloads.ask().catch(() => {}); // only the start fails, which is told below
+    };
+    const failed = started.then(() => asked);
     const reason = await Promise.race([asked, failed]);
     notice.stopping();
     await agent.stop(reason);
