@@ -17,6 +17,7 @@ import { Manager } from "../manager/manager.ts";
 import { channelsOf, type Config } from "../manager/schema.ts";
 import { BpfStatistics } from "../sys/bpf_cost.ts";
 import { breakOff } from "../sys/break_off.ts";
+import { demandDescriptors } from "../sys/descriptor_limit.ts";
 import { LibcHostCalls } from "../sys/host_calls.ts";
 import { RootFiles } from "../sys/host_files.ts";
 import { type Libbpf, openLibbpf } from "../sys/libbpf.ts";
@@ -161,7 +162,8 @@ export class Agent {
     this.#events.start();
     await Promise.all([this.#startStage("external"), this.#startKernel()]);
     this.#startWatching();
-    await this.#ownMetrics?.(); // loads its package now, so that the first scrape need not
+    // Loads its package now, so that the first scrape need not.
+    await this.#ownMetrics?.().catch((error) => this.#log("error", `Own metrics: ${error}`));
     this.#gaveBackAt = now() + GIVE_BACK_AFTER_MS;
     this.#giveBackTimer = setTimeout(() => this.#idleMemory?.giveBack(now()), GIVE_BACK_AFTER_MS);
   }
@@ -306,6 +308,7 @@ export class Agent {
 
   #openLibbpf(): Libbpf {
     if (this.#libbpf === undefined) {
+      demandDescriptors();
       this.#libbpf = openLibbpf(embeddedLibrary);
       this.#idleMemory = new IdleMemory(
         this.#libbpf,
