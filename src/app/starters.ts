@@ -27,6 +27,7 @@ import { SYSTEM_LOG } from "./known_probes.ts";
 import { isLeftOut } from "./left_out.ts";
 
 export interface StartContext {
+  /** As it is now: a reload changes it. */
   readonly config: Config;
   readonly store: Store;
   readonly files: RootFiles;
@@ -51,8 +52,12 @@ export interface Configured {
 }
 
 /** All probes of the program with their configured switch. Throws ConfigError for a name that does not exist. */
-export function builtInProbes(all: readonly AnyProbe[], context: StartContext): Configured[] {
-  const configured = new Map(context.config.probes.map((entry) => [entry.name, entry]));
+export function builtInProbes(
+  all: readonly AnyProbe[],
+  context: StartContext,
+  config: Pick<Config, "probes">,
+): Configured[] {
+  const configured = new Map(config.probes.map((entry) => [entry.name, entry]));
   const names = [...all.map(({ name }) => name), SYSTEM_LOG.name];
   for (const entry of configured.values()) {
     if (names.includes(entry.name) || isLeftOut(entry.name)) continue;
@@ -64,6 +69,11 @@ export function builtInProbes(all: readonly AnyProbe[], context: StartContext): 
   ];
 }
 
+/** Asked for at each start of a probe, since a reload may have changed it. */
+function entryNow(name: string, { config }: StartContext): ProbeConfig | undefined {
+  return config.probes.find((entry) => entry.name === name);
+}
+
 function builtInProbe(
   probe: AnyProbe,
   entry: ProbeConfig | undefined,
@@ -71,7 +81,10 @@ function builtInProbe(
 ): Configured {
   refuseUnknownTables(probe, entry);
   const snooper = new Snooper();
-  const start = () => Promise.resolve().then(() => startBuiltIn(probe, entry, snooper, context));
+  const start = () =>
+    Promise.resolve().then(() =>
+      startBuiltIn(probe, entryNow(probe.name, context), snooper, context)
+    );
   return {
     startable: { name: probe.name, kind: probe.kind, start },
     on: entry?.switch === "on",
@@ -85,10 +98,11 @@ function systemLogProbe(entry: ProbeConfig | undefined, context: StartContext): 
   const { config: { global: { root } }, events } = context;
   const start = () =>
     Promise.resolve().then(() => {
+      const { settings: given, place } = entryNow(SYSTEM_LOG.name, context) ?? {};
       const settings = probeSettings(
         SYSTEM_LOG.settings,
-        entry?.settings ?? {},
-        entry?.place ?? { file: "settings" },
+        given ?? {},
+        place ?? { file: "settings" },
       );
       const path = settings.text("path");
       const paths = path === "" ? SYSTEM_LOGS.map((file) => root + file) : [path];
@@ -190,10 +204,17 @@ async function startWithTasks(
 }
 
 /** The third-party probes of the configuration. */
-export function externalProbes({ config }: StartContext, starter: ExternalStarter): Configured[] {
-  return config.extend_probes.map((entry) => ({
-    startable: starter.startable(entry.name, () => entry),
-    on: entry.switch !== "off",
-    stage: "external",
-  }));
+export function externalProbes(
+  context: StartContext,
+  { extend_probes }: Pick<Config, "extend_probes">,
+  starter: ExternalStarter,
+): Configured[] {
+  return extend_probes.map((entry) => {
+    const now = () => context.config.extend_probes.find(({ name }) => name === entry.name) ?? entry;
+    return {
+      startable: starter.startable(entry.name, now),
+      on: entry.switch !== "off",
+      stage: "external",
+    };
+  });
 }

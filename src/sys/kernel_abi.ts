@@ -32,6 +32,8 @@ export const ABI = {
   "PROT_WRITE": 2,
   "MFD_CLOEXEC": 1,
   "MNT_DETACH": 2,
+  "RLIMIT_NOFILE": 7,
+  "sizeof(struct rlimit)": 16,
   "AF_UNIX": 1,
   "SOCK_DGRAM | SOCK_CLOEXEC": 0x8_0002,
   "MSG_DONTWAIT | MSG_NOSIGNAL": 0x4040,

@@ -104,6 +104,11 @@ export const LIBC_SYMBOLS = {
   },
   setns: { c: "int (int, int)", parameters: ["i32", "i32"], result: "i32" },
   getpagesize: { c: "int (void)", parameters: [], result: "i32" },
+  setrlimit: {
+    c: "int (enum __rlimit_resource, const struct rlimit *)",
+    parameters: ["u32", "buffer"],
+    result: "i32",
+  },
 } as const satisfies Record<string, Symbol>;
 
 export const LIBBPF_SYMBOLS = {
