@@ -3,7 +3,9 @@
 import type { MapEntry, Settings } from "./probe.ts";
 
 const COMM_BYTES = 16;
-const YES = new Uint8Array([1]);
+/** As the enum in bpf/observe.h: what is named by the user is shown whatever it uses. */
+const OBSERVED = new Uint8Array([1]);
+const NAMED = new Uint8Array([2]);
 /** The original's. */
 const NAMES = "go,java,python,python3";
 const MAX_PID = 4194304;
@@ -21,14 +23,16 @@ export function observedAll(settings: Settings): boolean {
 
 /** Rows for the maps `observed` and `observed_names`. */
 export function observedEntries(settings: Settings, listed = NAMES): MapEntry[] {
-  const names = wordsOf(settings.text("observe_names", listed), "observe_names", MAX_NAMES);
+  const text = settings.text("observe_names", listed);
+  const names = wordsOf(text, "observe_names", MAX_NAMES);
+  const value = text === listed ? OBSERVED : NAMED;
   const pids = settings.list("observe_pids", /^[1-9]\d{0,6}$/, "ids of processes");
   if (pids.length > MAX_PIDS) {
     throw new RangeError(`Setting "observe_pids" has ${pids.length} ids, may have ${MAX_PIDS}`);
   }
   return [
-    ...names.map((name) => ({ map: "observed_names", key: commKey(name), value: YES })),
-    ...pids.map((pid) => ({ map: "observed", key: pidKey(pid), value: YES })),
+    ...names.map((name) => ({ map: "observed_names", key: commKey(name), value })),
+    ...pids.map((pid) => ({ map: "observed", key: pidKey(pid), value: NAMED })),
   ];
 }
 

@@ -270,6 +270,11 @@ export interface BpfProbe extends ProbeBase {
   /** Field of the maps' values that changes whenever the row's thing was seen alive; its rows expire
    * without, and a row where it is 0 is not shown. Maps without such a field do not expire so. */
   readonly alive?: string;
+  /**
+   * By map: fields whose sum is a rank. Only so many rows with most of each rank are shown (setting `top`), and those
+   * whose field `shown` says so; all others are one row.
+   */
+  readonly mostUsed: Readonly<Partial<Record<string, readonly (readonly string[])[]>>>;
   /** Programs without which the probe is of use all the same. */
   readonly optional: readonly string[];
 }
@@ -534,6 +539,7 @@ type OfLayout =
   | "namespaces"
   | "choices"
   | "ceilings"
+  | "mostUsed"
   | "entries"
   | "lacking"
   | "userHooks";
@@ -553,6 +559,10 @@ export function bpfProbe<const L extends ObjectLayout>(
       namespaces?: Extract<keyof L["programs"], string>;
       choices?: readonly (readonly Extract<keyof L["programs"], string>[])[];
       ceilings?: readonly Extract<keyof L["maps"], string>[];
+      mostUsed?: {
+        readonly [M in Extract<keyof L["maps"], string>]?:
+          readonly (readonly Fields<L, M, "value">[])[];
+      };
       entries?: (settings: Settings) => readonly MapEntry[];
       lacking?: Readonly<Record<string, string>>;
       userHooks?: readonly {
@@ -571,6 +581,7 @@ export function bpfProbe<const L extends ObjectLayout>(
     optional: [],
     choices: [],
     ceilings: [],
+    mostUsed: {},
     entries: () => [],
     lacking: {},
     userHooks: [],

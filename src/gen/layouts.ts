@@ -488,7 +488,7 @@ export const io = {
         },
       },
       value: {
-        size: 88,
+        size: 96,
         fields: {
           small_reads: { offset: 0, size: 8, kind: "unsigned" },
           small_writes: { offset: 8, size: 8, kind: "unsigned" },
@@ -500,6 +500,7 @@ export const io = {
           period: { offset: 56, size: 8, kind: "unsigned" },
           reading: { offset: 64, size: 8, kind: "unsigned" },
           comm: { offset: 72, size: 16, kind: "bytes" },
+          shown: { offset: 88, size: 8, kind: "unsigned" },
         },
       },
     },
@@ -513,7 +514,7 @@ export const io = {
         },
       },
       value: {
-        size: 88,
+        size: 96,
         fields: {
           accessed: { offset: 0, size: 8, kind: "unsigned" },
           buffers_dirtied: { offset: 8, size: 8, kind: "unsigned" },
@@ -525,6 +526,7 @@ export const io = {
           period: { offset: 56, size: 8, kind: "unsigned" },
           reading: { offset: 64, size: 8, kind: "unsigned" },
           comm: { offset: 72, size: 16, kind: "bytes" },
+          shown: { offset: 88, size: 8, kind: "unsigned" },
         },
       },
     },
@@ -614,7 +616,7 @@ export const io = {
         },
       },
       value: {
-        size: 64,
+        size: 72,
         fields: {
           read_bytes: { offset: 0, size: 8, kind: "unsigned" },
           write_bytes: { offset: 8, size: 8, kind: "unsigned" },
@@ -623,6 +625,7 @@ export const io = {
           reading: { offset: 32, size: 8, kind: "unsigned" },
           tgid: { offset: 40, size: 4, kind: "unsigned" },
           comm: { offset: 44, size: 16, kind: "bytes" },
+          shown: { offset: 64, size: 8, kind: "unsigned" },
         },
       },
     },
@@ -1202,7 +1205,7 @@ export const task = {
         },
       },
       value: {
-        size: 152,
+        size: 160,
         fields: {
           mount_ns: { offset: 0, size: 8, kind: "unsigned" },
           umount_ns: { offset: 8, size: 8, kind: "unsigned" },
@@ -1222,6 +1225,7 @@ export const task = {
           failed: { offset: 120, size: 8, kind: "unsigned" },
           reading: { offset: 128, size: 8, kind: "unsigned" },
           comm: { offset: 136, size: 16, kind: "bytes" },
+          shown: { offset: 152, size: 8, kind: "unsigned" },
         },
       },
     },
@@ -1311,7 +1315,7 @@ export const task = {
         },
       },
       value: {
-        size: 104,
+        size: 112,
         fields: {
           offcpu_ns: { offset: 0, size: 8, kind: "unsigned" },
           iowait_ns: { offset: 8, size: 8, kind: "unsigned" },
@@ -1325,6 +1329,7 @@ export const task = {
           execs: { offset: 72, size: 8, kind: "unsigned" },
           reading: { offset: 80, size: 8, kind: "unsigned" },
           comm: { offset: 88, size: 16, kind: "bytes" },
+          shown: { offset: 104, size: 8, kind: "unsigned" },
         },
       },
     },
@@ -1416,7 +1421,7 @@ export const task = {
         },
       },
       value: {
-        size: 72,
+        size: 80,
         fields: {
           off_cpu_ns: { offset: 0, size: 8, kind: "unsigned" },
           migrations: { offset: 8, size: 8, kind: "unsigned" },
@@ -1425,6 +1430,7 @@ export const task = {
           tgid: { offset: 32, size: 4, kind: "unsigned" },
           comm: { offset: 36, size: 16, kind: "bytes" },
           preemptor: { offset: 52, size: 16, kind: "bytes" },
+          shown: { offset: 72, size: 8, kind: "unsigned" },
         },
       },
     },

@@ -411,7 +411,6 @@ export const EVENT_SETTINGS = {
   res_lower_thr: number(0, [0, 100], "A use below it is an event, 0 never.", { unit: "%" }),
 } satisfies Keys & Record<Threshold, NumberKey>;
 
-/** What may stand in `settings` of a probe that is named here; other probes check theirs when they start. */
 /** Of bpf/observe.h: which processes the dear tables are about. */
 const OBSERVED: Keys = {
   observe: choice(
@@ -426,6 +425,17 @@ const OBSERVED: Keys = {
   observe_pids: { kind: "any", default: "", help: 'Their ids, with "," between.' },
 };
 
+const OBSERVED_TOP: Keys = {
+  ...OBSERVED,
+  top: number(
+    20,
+    [-1, 1_000_000],
+    'Processes with most use that have rows, besides those named; others are the row "other"; -1: all.',
+    { unit: "processes" },
+  ),
+};
+
+/** What may stand in `settings` of a probe that is named here; other probes check theirs when they start. */
 export const PROBE_SETTINGS: Readonly<Record<string, Keys>> = {
   container: {
     per_cpu: flag("CPU time of each CPU instead of one sum (cgroup v1 only)."),
@@ -433,7 +443,7 @@ export const PROBE_SETTINGS: Readonly<Record<string, Keys>> = {
   event: {
     path: path('The system\'s log; "" is /var/log/messages or /var/log/syslog.'),
   },
-  io: OBSERVED,
+  io: OBSERVED_TOP,
   messages: {
     ...OBSERVED,
     observe_names: text(
@@ -478,7 +488,7 @@ export const PROBE_SETTINGS: Readonly<Record<string, Keys>> = {
       { unit: "s" },
     ),
   },
-  task: OBSERVED,
+  task: OBSERVED_TOP,
   tcp: {
     report_cport: flag("Whether the client's port is a label: a row for each connection."),
   },

@@ -3,7 +3,7 @@
 import { observedAll, observedEntries } from "../core/observe.ts";
 import { bpfProbe, served } from "../core/probe.ts";
 import { task } from "../gen/layouts.ts";
-import { callsOn, callTables } from "./task/call_tables.ts";
+import { CALL_FIELDS, callsOn, callTables } from "./task/call_tables.ts";
 import { fileSystemsOn, fsTables } from "./task/fs_tables.ts";
 import { schedTables } from "./task/sched_tables.ts";
 import { sliTables } from "./task/sli_tables.ts";
@@ -44,6 +44,11 @@ export default bpfProbe({
     sli_on: Number(SLI_TABLES.some((table) => on.has(table))),
   }),
   entries: observedEntries,
+  mostUsed: {
+    proc_sched: [["wait_ns"], ["iowait_ns"]],
+    proc_calls: [CALL_FIELDS],
+    thread_cpu: [["off_cpu_ns"], ["iowait_ns"]],
+  },
   optional: STALL_PROGRAMS,
   lacking: {
     "sli_cpu_*.cpu_longsys": "a long system call is not told from the time between its switches",
