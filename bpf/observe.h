@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
-/* Which processes the dear tables are about: those whose id or whose name is listed. User space fills the lists, and says
- * there whether somebody named them or they are listed by default.
+/* Which processes the dear tables are about: those whose id, name or container is listed. User space fills the lists, and
+ * says there whether somebody named them or they are listed by default.
  */
 #pragma once
 
@@ -8,6 +8,7 @@
 #include "probe.h"
 
 const volatile bool observe_all = false; /* set before load */
+const volatile bool containers_listed = false;
 
 enum { OBSERVED = 1, NAMED }; /* what the lists hold */
 
@@ -19,7 +20,61 @@ struct name {
 
 STATE(observed_names, struct name, u8, 256);
 
-/* 0, OBSERVED or NAMED. Costs two look-ups: asked when a thread comes or changes, and remembered. */
+enum { ID_DIGITS = 12, MAX_CGROUP_NAME = 116, CGROUP_LEVELS = 4 };
+
+/* As containers are shown: the first digits of their id. */
+struct container_id {
+	char digits[ID_DIGITS];
+};
+
+STATE(observed_containers, struct container_id, u8, 256);
+
+/* Whether a cgroup is or is in such a container, by the cgroup's id, which is never given again. */
+RECENT(cgroup_verdicts, u64, u8, 4096);
+
+static __always_inline bool is_hex_digit(char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+}
+
+/* Whether a cgroup is named as a listed container's is: ID, docker-ID.scope, cri-containerd-ID.scope ... */
+static __noinline u8 is_listed_name(struct kernfs_node *node)
+{
+	char name[MAX_CGROUP_NAME + ID_DIGITS] = {};
+	struct container_id key;
+	u32 digits = 0;
+	u8 *listed;
+
+	read_cgroup_name(name, MAX_CGROUP_NAME, node);
+	for (u32 i = 0; i < MAX_CGROUP_NAME && name[i]; i++) {
+		digits = is_hex_digit(name[i]) ? digits + 1 : 0;
+		if (digits < ID_DIGITS)
+			continue;
+		__builtin_memcpy(key.digits, name + i - (ID_DIGITS - 1), ID_DIGITS);
+		listed = bpf_map_lookup_elem(&observed_containers, &key);
+		return listed ? *listed : 0;
+	}
+	return 0;
+}
+
+/* A container may have cgroups of its own below the one that bears its name. */
+static __noinline u8 is_listed_container(struct kernfs_node *node)
+{
+	u64 id = BPF_CORE_READ(node, id);
+	u8 *known = bpf_map_lookup_elem(&cgroup_verdicts, &id);
+	u8 verdict = 0;
+
+	if (known)
+		return *known;
+	for (int i = 0; i < CGROUP_LEVELS && node && !verdict; i++) {
+		verdict = is_listed_name(node);
+		node = parent_node(node);
+	}
+	bpf_map_update_elem(&cgroup_verdicts, &id, &verdict, BPF_ANY);
+	return verdict;
+}
+
+/* 0, OBSERVED or NAMED. Costs up to three look-ups: asked when a thread comes or changes, and remembered. */
 static __always_inline u8 is_observed(struct task_struct *task)
 {
 	u32 tgid = BPF_CORE_READ(task, tgid);
@@ -32,6 +87,8 @@ static __always_inline u8 is_observed(struct task_struct *task)
 	listed = bpf_map_lookup_elem(&observed_names, &name);
 	if (listed)
 		return *listed;
+	if (containers_listed && is_listed_container(container_node(task)))
+		return NAMED;
 	return observe_all ? OBSERVED : 0;
 }
 

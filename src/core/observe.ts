@@ -11,17 +11,26 @@ const NAMES = "go,java,python,python3";
 const MAX_PID = 4194304;
 const MAX_PIDS = 8192;
 const MAX_NAMES = 256;
+const ID_DIGITS = 12;
 
-/** Settings `observe` (all or listed), `observe_names` and `observe_pids`, as lists with commas. */
-export function observedAll(settings: Settings): boolean {
+/** Constants by the settings `observe` (all or listed) and `observe_containers`. */
+export function observedConstants(settings: Settings) {
   const observe = settings.text("observe", "listed");
   if (observe !== "all" && observe !== "listed") {
     throw new RangeError(`Setting "observe" is "${observe}", must be all or listed`);
   }
-  return observe === "all";
+  return {
+    observe_all: Number(observe === "all"),
+    containers_listed: Number(containersOf(settings).length > 0),
+  };
 }
 
-/** Rows for the maps `observed` and `observed_names`. */
+/** Ids of 12 or more digits, of which the first 12 count. */
+function containersOf(settings: Settings): string[] {
+  return settings.list("observe_containers", /^[\da-f]{12,64}$/, "ids of containers");
+}
+
+/** Rows for the maps of bpf/observe.h, by `observe_names`, `observe_pids` and `observe_containers`. */
 export function observedEntries(settings: Settings, listed = NAMES): MapEntry[] {
   const text = settings.text("observe_names", listed);
   const names = wordsOf(text, "observe_names", MAX_NAMES);
@@ -30,9 +39,20 @@ export function observedEntries(settings: Settings, listed = NAMES): MapEntry[] 
   if (pids.length > MAX_PIDS) {
     throw new RangeError(`Setting "observe_pids" has ${pids.length} ids, may have ${MAX_PIDS}`);
   }
+  const containers = containersOf(settings);
+  if (containers.length > MAX_NAMES) {
+    throw new RangeError(
+      `Setting "observe_containers" has ${containers.length} ids, may have ${MAX_NAMES}`,
+    );
+  }
   return [
     ...names.map((name) => ({ map: "observed_names", key: commKey(name), value })),
     ...pids.map((pid) => ({ map: "observed", key: pidKey(pid), value: NAMED })),
+    ...containers.map((id) => ({
+      map: "observed_containers",
+      key: new TextEncoder().encode(id.slice(0, ID_DIGITS)),
+      value: NAMED,
+    })),
   ];
 }
 

@@ -363,6 +363,22 @@ export const endpoint = {
 export const io = {
   object: "io.bpf.o",
   maps: {
+    cgroup_verdicts: {
+      type: "hash",
+      maxEntries: 4096,
+      key: {
+        size: 8,
+        fields: {
+          value: { offset: 0, size: 8, kind: "unsigned" },
+        },
+      },
+      value: {
+        size: 1,
+        fields: {
+          value: { offset: 0, size: 1, kind: "unsigned" },
+        },
+      },
+    },
     disks: {
       type: "hash",
       maxEntries: 512,
@@ -453,6 +469,22 @@ export const io = {
         size: 4,
         fields: {
           value: { offset: 0, size: 4, kind: "unsigned" },
+        },
+      },
+      value: {
+        size: 1,
+        fields: {
+          value: { offset: 0, size: 1, kind: "unsigned" },
+        },
+      },
+    },
+    observed_containers: {
+      type: "hash",
+      maxEntries: 256,
+      key: {
+        size: 12,
+        fields: {
+          digits: { offset: 0, size: 12, kind: "bytes" },
         },
       },
       value: {
@@ -632,14 +664,15 @@ export const io = {
   },
   records: {},
   constants: {
-    count_on: { offset: 2, size: 1, kind: "unsigned" },
-    disk_on: { offset: 1, size: 1, kind: "unsigned" },
+    containers_listed: { offset: 1, size: 1, kind: "unsigned" },
+    count_on: { offset: 3, size: 1, kind: "unsigned" },
+    disk_on: { offset: 2, size: 1, kind: "unsigned" },
     observe_all: { offset: 0, size: 1, kind: "unsigned" },
-    page_disk_on: { offset: 6, size: 1, kind: "unsigned" },
-    page_process_on: { offset: 7, size: 1, kind: "unsigned" },
-    process_on: { offset: 4, size: 1, kind: "unsigned" },
-    sli_on: { offset: 3, size: 1, kind: "unsigned" },
-    thread_on: { offset: 5, size: 1, kind: "unsigned" },
+    page_disk_on: { offset: 7, size: 1, kind: "unsigned" },
+    page_process_on: { offset: 8, size: 1, kind: "unsigned" },
+    process_on: { offset: 5, size: 1, kind: "unsigned" },
+    sli_on: { offset: 4, size: 1, kind: "unsigned" },
+    thread_on: { offset: 6, size: 1, kind: "unsigned" },
   },
   programs: {
     io_bio_complete: "tp_btf/block_bio_complete",
@@ -708,6 +741,22 @@ export const kill = {
 export const messages = {
   object: "messages.bpf.o",
   maps: {
+    cgroup_verdicts: {
+      type: "hash",
+      maxEntries: 4096,
+      key: {
+        size: 8,
+        fields: {
+          value: { offset: 0, size: 8, kind: "unsigned" },
+        },
+      },
+      value: {
+        size: 1,
+        fields: {
+          value: { offset: 0, size: 1, kind: "unsigned" },
+        },
+      },
+    },
     losses: {
       type: "percpu_array",
       maxEntries: 1,
@@ -769,6 +818,22 @@ export const messages = {
         size: 4,
         fields: {
           value: { offset: 0, size: 4, kind: "unsigned" },
+        },
+      },
+      value: {
+        size: 1,
+        fields: {
+          value: { offset: 0, size: 1, kind: "unsigned" },
+        },
+      },
+    },
+    observed_containers: {
+      type: "hash",
+      maxEntries: 256,
+      key: {
+        size: 12,
+        fields: {
+          digits: { offset: 0, size: 12, kind: "bytes" },
         },
       },
       value: {
@@ -898,6 +963,7 @@ export const messages = {
   },
   constants: {
     by_port: { offset: 8, size: 1, kind: "unsigned" },
+    containers_listed: { offset: 1, size: 1, kind: "unsigned" },
     first_bytes: { offset: 4, size: 4, kind: "unsigned" },
     observe_all: { offset: 0, size: 1, kind: "unsigned" },
   },
@@ -1071,6 +1137,22 @@ export const task = {
         },
       },
     },
+    cgroup_verdicts: {
+      type: "hash",
+      maxEntries: 4096,
+      key: {
+        size: 8,
+        fields: {
+          value: { offset: 0, size: 8, kind: "unsigned" },
+        },
+      },
+      value: {
+        size: 1,
+        fields: {
+          value: { offset: 0, size: 1, kind: "unsigned" },
+        },
+      },
+    },
     living: {
       type: "hash",
       maxEntries: 32768,
@@ -1111,6 +1193,22 @@ export const task = {
         size: 4,
         fields: {
           value: { offset: 0, size: 4, kind: "unsigned" },
+        },
+      },
+      value: {
+        size: 1,
+        fields: {
+          value: { offset: 0, size: 1, kind: "unsigned" },
+        },
+      },
+    },
+    observed_containers: {
+      type: "hash",
+      maxEntries: 256,
+      key: {
+        size: 12,
+        fields: {
+          digits: { offset: 0, size: 12, kind: "bytes" },
         },
       },
       value: {
@@ -1471,15 +1569,16 @@ export const task = {
     call_failures_on: { offset: 12, size: 1, kind: "unsigned" },
     call_times_on: { offset: 13, size: 1, kind: "unsigned" },
     calls_on: { offset: 8, size: 4, kind: "unsigned" },
+    containers_listed: { offset: 1, size: 1, kind: "unsigned" },
     fs_on: { offset: 16, size: 4, kind: "unsigned" },
     ioctl_on: { offset: 14, size: 1, kind: "unsigned" },
-    latency_on: { offset: 5, size: 1, kind: "unsigned" },
+    latency_on: { offset: 6, size: 1, kind: "unsigned" },
     observe_all: { offset: 0, size: 1, kind: "unsigned" },
-    preemption_on: { offset: 4, size: 1, kind: "unsigned" },
-    proc_latency_on: { offset: 6, size: 1, kind: "unsigned" },
-    sched_on: { offset: 2, size: 1, kind: "unsigned" },
-    sli_on: { offset: 1, size: 1, kind: "unsigned" },
-    thread_cpu_on: { offset: 3, size: 1, kind: "unsigned" },
+    preemption_on: { offset: 5, size: 1, kind: "unsigned" },
+    proc_latency_on: { offset: 7, size: 1, kind: "unsigned" },
+    sched_on: { offset: 3, size: 1, kind: "unsigned" },
+    sli_on: { offset: 2, size: 1, kind: "unsigned" },
+    thread_cpu_on: { offset: 4, size: 1, kind: "unsigned" },
   },
   programs: {
     task_compact_begin: "tp_btf/mm_compaction_begin",

@@ -423,6 +423,11 @@ const OBSERVED: Keys = {
     'Their names as in /proc/PID/comm, with "," between.',
   ),
   observe_pids: { kind: "any", default: "", help: 'Their ids, with "," between.' },
+  observe_containers: {
+    kind: "any",
+    default: "",
+    help: 'Ids of their containers, 12 digits or more of each, with "," between.',
+  },
 };
 
 const OBSERVED_TOP: Keys = {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Block devices, the I/O of processes and the page cache. Kernel side: bpf/io.bpf.c. */
-import { observedAll, observedEntries } from "../core/observe.ts";
+import { observedConstants, observedEntries } from "../core/observe.ts";
 import { bpfProbe } from "../core/probe.ts";
 import { io } from "../gen/layouts.ts";
 import { diskTables } from "./io/disk_tables.ts";
@@ -17,7 +17,7 @@ export default bpfProbe({
   partOf: ["blockprobe", "proc", "sli"],
   layout: io,
   constants: (settings, on) => ({
-    observe_all: Number(observedAll(settings)),
+    ...observedConstants(settings),
     disk_on: Number(LATENCY_TABLES.some((table) => on.has(table))),
     count_on: Number(on.has("io_count")),
     process_on: Number(PROCESS_TABLES.some((table) => on.has(table))),

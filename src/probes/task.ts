@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Processes and threads as the scheduler and the system calls see them. Kernel side: bpf/task.bpf.c. */
-import { observedAll, observedEntries } from "../core/observe.ts";
+import { observedConstants, observedEntries } from "../core/observe.ts";
 import { bpfProbe, served } from "../core/probe.ts";
 import { task } from "../gen/layouts.ts";
 import { CALL_FIELDS, callsOn, callTables } from "./task/call_tables.ts";
@@ -30,7 +30,7 @@ export default bpfProbe({
   partOf: ["proc", "sli"],
   layout: task,
   constants: (settings, on) => ({
-    observe_all: Number(observedAll(settings)),
+    ...observedConstants(settings),
     sched_on: Number(on.has("proc_cpu") || on.has("proc_sched")),
     thread_cpu_on: Number(on.has("thread_cpu")),
     preemption_on: Number(on.has("proc_preemption")),
