@@ -20,7 +20,7 @@ struct name {
 
 STATE(observed_names, struct name, u8, 256);
 
-enum { ID_DIGITS = 12, MAX_CGROUP_NAME = 116, CGROUP_LEVELS = 4 };
+enum { ID_DIGITS = 12, MAX_CGROUP_NAME = 112, CGROUP_LEVELS = 4 };
 
 /* As containers are shown: the first digits of their id. */
 struct container_id {
@@ -32,34 +32,44 @@ STATE(observed_containers, struct container_id, u8, 256);
 /* Whether a cgroup is or is in such a container, by the cgroup's id, which is never given again. */
 RECENT(cgroup_verdicts, u64, u8, 4096);
 
-static __always_inline bool is_hex_digit(char c)
+struct cgroup_name {
+	char text[128];
+	u32 digits; /* that stand before the next character */
+	u8 listed;
+};
+
+static long scan_digit(u64 index, struct cgroup_name *name)
 {
-	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+	char c = name->text[index & 127];
+	struct container_id key;
+	u8 *listed;
+
+	if (!c)
+		return 1;
+	name->digits = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') ? name->digits + 1 : 0;
+	if (name->digits < ID_DIGITS)
+		return 0;
+	for (int i = 0; i < ID_DIGITS; i++)
+		key.digits[i] = name->text[(index - (ID_DIGITS - 1) + i) & 127];
+	listed = bpf_map_lookup_elem(&observed_containers, &key);
+	name->listed = listed ? *listed : 0;
+	return 1;
 }
 
 /* Whether a cgroup is named as a listed container's is: ID, docker-ID.scope, cri-containerd-ID.scope ... */
 static __noinline u8 is_listed_name(struct kernfs_node *node)
 {
-	char name[MAX_CGROUP_NAME + ID_DIGITS] = {};
-	struct container_id key;
-	u32 digits = 0;
-	u8 *listed;
+	struct cgroup_name name = {};
 
-	read_cgroup_name(name, MAX_CGROUP_NAME, node);
-	for (u32 i = 0; i < MAX_CGROUP_NAME && name[i]; i++) {
-		digits = is_hex_digit(name[i]) ? digits + 1 : 0;
-		if (digits < ID_DIGITS)
-			continue;
-		__builtin_memcpy(key.digits, name + i - (ID_DIGITS - 1), ID_DIGITS);
-		listed = bpf_map_lookup_elem(&observed_containers, &key);
-		return listed ? *listed : 0;
-	}
-	return 0;
+	read_cgroup_name(name.text, MAX_CGROUP_NAME, node);
+	bpf_loop(MAX_CGROUP_NAME, scan_digit, &name, 0);
+	return name.listed;
 }
 
-/* A container may have cgroups of its own below the one that bears its name. */
-static __noinline u8 is_listed_container(struct kernfs_node *node)
+/* A container may have cgroups of its own below the one that bears its name. Global, so that it is verified once. */
+__noinline int is_listed_container(u64 address)
 {
+	struct kernfs_node *node = (void *)address;
 	u64 id = BPF_CORE_READ(node, id);
 	u8 *known = bpf_map_lookup_elem(&cgroup_verdicts, &id);
 	u8 verdict = 0;
@@ -87,7 +97,7 @@ static __always_inline u8 is_observed(struct task_struct *task)
 	listed = bpf_map_lookup_elem(&observed_names, &name);
 	if (listed)
 		return *listed;
-	if (containers_listed && is_listed_container(container_node(task)))
+	if (containers_listed && is_listed_container((u64)container_node(task)))
 		return NAMED;
 	return observe_all ? OBSERVED : 0;
 }

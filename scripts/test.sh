@@ -25,7 +25,7 @@ FAILED_STAGES=()
 
 # What is generated, as it was checked out: the build writes it anew.
 generated_sum() {
-	cat src/gen/{layouts,all,protocols}.ts docs/{metrics,configuration}.md packaging/grafana/*.json 2>/dev/null |
+	cat src/gen/{layouts,all,protocols}.ts docs/{metrics,configuration}.md conf/gala-gopher.yaml packaging/grafana/*.json 2>/dev/null |
 		sha256sum
 }
 GENERATED=${GENERATED_AT_START:-$(generated_sum)}

@@ -23,6 +23,7 @@ import { pageSize, ProcTasks } from "../sys/proc_tasks.ts";
 import { embeddedObject } from "./embedded.ts";
 import type { ExternalStarter } from "./external_starter.ts";
 import type { EventSources } from "./event_sources.ts";
+import { SYSTEM_LOG } from "./known_probes.ts";
 import { isLeftOut } from "./left_out.ts";
 
 export interface StartContext {
@@ -52,14 +53,14 @@ export interface Configured {
 /** All probes of the program with their configured switch. Throws ConfigError for a name that does not exist. */
 export function builtInProbes(all: readonly AnyProbe[], context: StartContext): Configured[] {
   const configured = new Map(context.config.probes.map((entry) => [entry.name, entry]));
-  const names = [...all.map(({ name }) => name), SYSTEM_LOG_PROBE];
+  const names = [...all.map(({ name }) => name), SYSTEM_LOG.name];
   for (const entry of configured.values()) {
     if (names.includes(entry.name) || isLeftOut(entry.name)) continue;
     throw new ConfigError(`there is no probe "${entry.name}"`, entry.place, names.join(", "));
   }
   return [
     ...all.map((probe) => builtInProbe(probe, configured.get(probe.name), context)),
-    systemLogProbe(configured.get(SYSTEM_LOG_PROBE), context),
+    systemLogProbe(configured.get(SYSTEM_LOG.name), context),
   ];
 }
 
@@ -78,21 +79,23 @@ function builtInProbe(
   };
 }
 
-/** The original's name. It has no table: all it finds are events. */
-const SYSTEM_LOG_PROBE = "event";
 const SYSTEM_LOGS = ["/var/log/messages", "/var/log/syslog"];
 
 function systemLogProbe(entry: ProbeConfig | undefined, context: StartContext): Configured {
   const { config: { global: { root } }, events } = context;
   const start = () =>
     Promise.resolve().then(() => {
-      const settings = probeSettings(entry?.settings ?? {}, entry?.place ?? { file: "settings" });
-      const path = settings.text("path", "");
+      const settings = probeSettings(
+        SYSTEM_LOG.settings,
+        entry?.settings ?? {},
+        entry?.place ?? { file: "settings" },
+      );
+      const path = settings.text("path");
       const paths = path === "" ? SYSTEM_LOGS.map((file) => root + file) : [path];
       return watchSystemLog({ paths, report: (event) => events.report(event) });
     });
   return {
-    startable: { name: SYSTEM_LOG_PROBE, kind: "native", start },
+    startable: { name: SYSTEM_LOG.name, kind: "native", start },
     on: entry?.switch === "on",
     stage: "files",
   };
@@ -113,8 +116,8 @@ function startBuiltIn(
   context: StartContext,
 ): RunningProbe | Promise<RunningProbe> {
   const { config, store, containers, log, libbpf } = context;
-  const given = { ...settingsOfParam(entry?.param ?? "", probe.options), ...entry?.settings };
-  const settings = probeSettings(given, entry?.place ?? { file: "settings" });
+  const given = { ...entry?.settings, ...settingsOfParam(entry?.param ?? "", probe.options) };
+  const settings = probeSettings(probe.settings, given, entry?.place ?? { file: "settings" });
   const tablesOff = new Set(
     Object.entries(probe.tables).filter(([name, spec]) => {
       const byDefault = "on" in spec && !spec.on ? "off" : "on";

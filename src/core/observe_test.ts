@@ -1,18 +1,9 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 import assert from "node:assert/strict";
-import { observedConstants, observedEntries } from "./observe.ts";
-import type { Settings } from "./probe.ts";
+import { observedConstants, observedEntries, observeKeys } from "./observe.ts";
+import { settingsOf, type Values } from "../../tests/run_probe.ts";
 
-function settings(texts: Record<string, string>): Settings {
-  return {
-    number: (_, fallback) => fallback,
-    text: (name, fallback) => texts[name] ?? fallback,
-    flag: (_, fallback) => fallback,
-    pattern: (_, fallback) => new RegExp(fallback),
-    list: (name) => (texts[name] ?? "").split(",").filter((part) => part !== ""),
-    fileText: () => "",
-  };
-}
+const settings = (values: Values) => settingsOf({ settings: observeKeys() }, values);
 
 Deno.test("observedEntries makes keys of names, cut to 15 bytes, and of process ids", () => {
   const entries = observedEntries(
@@ -32,7 +23,7 @@ Deno.test("observedEntries makes keys of names, cut to 15 bytes, and of process 
 
 Deno.test("observedEntries takes the first 12 digits of a container's id, and tells named from default", () => {
   const [entry] = observedEntries(
-    settings({ observe_names: "", observe_containers: "0123456789abcdef" }),
+    settings({ observe_names: "", observe_containers: "0123456789ABcdef" }),
   );
   assert.equal(new TextDecoder().decode(entry!.key), "0123456789ab");
   assert.deepEqual([...entry!.value], [2]);
@@ -48,7 +39,7 @@ Deno.test("observedEntries refuses what is no process id, and observedConstants 
   for (const observe_pids of ["0", "-1", "1.5", "x", "4194305"]) {
     assert.throws(() => observedEntries(settings({ observe_pids })), /observe_pids/);
   }
-  assert.throws(() => observedConstants(settings({ observe: "some" })), /must be all or listed/);
+  assert.throws(() => observedConstants(settings({ observe: "some" })), /allowed: listed or all/);
   assert.deepEqual(observedConstants(settings({ observe: "all" })), {
     observe_all: 1,
     containers_listed: 0,

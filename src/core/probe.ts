@@ -8,6 +8,7 @@ import { containerOf, type LabelReader, type ValueLabelReader } from "./labels.t
 import type { Snooper } from "./proc_filter.ts";
 import type { ProcessTable } from "./process_table.ts";
 import type { QueueTotals } from "./route_netlink.ts";
+import type { Keys } from "./setting_key.ts";
 import type { HistogramSpec, MetricSpec, NumberSpec, NumberType, TableSpec } from "./table.ts";
 import type { TaskSource } from "./task_batch.ts";
 
@@ -27,19 +28,16 @@ export type Capability =
 
 export type SettingValue = string | number | boolean;
 
-/** The settings of one probe from the configuration, read with a default that also fixes the type. */
+/**
+ * The settings of one probe: what the configuration says, else the default of its declaration. All but `fileText` throw
+ * ConfigError only for what came past the check of the configuration file.
+ */
 export interface Settings {
-  /** Throws ConfigError when the configured value is of another type or outside the range. */
-  number(name: string, fallback: number, min?: number, max?: number): number;
-  text(name: string, fallback: string): string;
-  flag(name: string, fallback: boolean): boolean;
-  /** A regular expression. */
-  pattern(name: string, fallback: string): RegExp;
-  /**
-   * Parts of a text that stand between commas, without the blanks around; a single number is one part. Throws
-   * ConfigError when a part is not of the form.
-   */
-  list(name: string, form: RegExp, allowed: string): string[];
+  number(name: string): number;
+  text(name: string): string;
+  flag(name: string): boolean;
+  pattern(name: string): RegExp;
+  list(name: string): string[];
   /** Text of the file that this setting names; empty when it names none. Throws ConfigError if it cannot be read. */
   fileText(name: string): string;
 }
@@ -135,6 +133,8 @@ interface ProbeBase {
   readonly partOf: readonly string[];
   /** Whether it runs when the configuration does not name it. */
   readonly on: boolean;
+  /** What may stand in its `settings`. */
+  readonly settings: Keys;
   /** Options of the original's command line (`-w FILE`) that stand for a setting: letter to name. */
   readonly options: Readonly<Record<string, string>>;
   /** What is not shown without a capability; those that eBPF needs at all go without saying. */
@@ -397,11 +397,12 @@ export function raises<Metric extends MetricSpec>(metric: Metric, event: EventRu
 }
 
 type Declared<P extends ProbeBase, Own extends keyof P> =
-  & Omit<P, "kind" | "help" | "partOf" | "on" | "options" | Own>
+  & Omit<P, "kind" | "help" | "partOf" | "on" | "settings" | "options" | Own>
   & {
     help: string;
     partOf?: readonly string[];
     on?: boolean;
+    settings?: Keys;
     options?: Readonly<Record<string, string>>;
   };
 
@@ -411,6 +412,7 @@ export function nativeProbe<const T extends Tables>(
   const probe: NativeProbe<T> = {
     partOf: [],
     on: true,
+    settings: {},
     options: {},
     tasks: false,
     ...declaration,
@@ -421,7 +423,7 @@ export function nativeProbe<const T extends Tables>(
 }
 
 export function recordProbe(declaration: Declared<RecordProbe, never>): RecordProbe {
-  return { partOf: [], on: true, options: {}, ...declaration, kind: "ebpf" };
+  return { partOf: [], on: true, settings: {}, options: {}, ...declaration, kind: "ebpf" };
 }
 
 /** A number in the field `field` of the map's value, times `scale`. */
@@ -576,6 +578,7 @@ export function bpfProbe<const L extends ObjectLayout>(
   return {
     partOf: [],
     on: true,
+    settings: {},
     options: {},
     iterators: [],
     optional: [],

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Block devices, the I/O of processes and the page cache. Kernel side: bpf/io.bpf.c. */
-import { observedConstants, observedEntries } from "../core/observe.ts";
+import { observedConstants, observedEntries, observeKeys, topKey } from "../core/observe.ts";
 import { bpfProbe } from "../core/probe.ts";
 import { io } from "../gen/layouts.ts";
 import { diskTables } from "./io/disk_tables.ts";
@@ -16,6 +16,7 @@ export default bpfProbe({
   help: "Block devices, what processes read and write, and the page cache; from tracepoints.",
   partOf: ["blockprobe", "proc", "sli"],
   layout: io,
+  settings: { ...observeKeys(), top: topKey },
   constants: (settings, on) => ({
     ...observedConstants(settings),
     disk_on: Number(LATENCY_TABLES.some((table) => on.has(table))),

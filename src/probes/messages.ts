@@ -3,7 +3,7 @@
 import { Connections, type Peers } from "../core/messages/connections.ts";
 import type { Chunk } from "../core/messages/protocol.ts";
 import { Traffic } from "../core/messages/traffic.ts";
-import { observedConstants, observedEntries } from "../core/observe.ts";
+import { observedConstants, observedEntries, observeKeys } from "../core/observe.ts";
 import { ipText, KeyView } from "../core/labels.ts";
 import {
   type MapEntry,
@@ -14,12 +14,14 @@ import {
   type Settings,
   type Writers,
 } from "../core/probe.ts";
+import { wholeNumbers } from "../core/setting_format.ts";
+import { listKey, numberKey } from "../core/setting_key.ts";
 import { messages } from "../gen/layouts.ts";
 import { protocols } from "../gen/protocols.ts";
 import { writeLink, writeSample } from "./messages/rows.ts";
 import { TABLES } from "./messages/tables.ts";
 
-const NAMES = "redis-server,postgres,mariadbd,mysqld,nginx,haproxy";
+const SERVERS = "redis-server,postgres,mariadbd,mysqld,nginx,haproxy";
 const MESSAGE = messages.records.message_event.fields;
 const CONNECTION_BYTES = messages.records.connection_event.size;
 /** enum message_kind of the kernel side. */
@@ -37,12 +39,11 @@ function portEntries(settings: Settings): MapEntry[] {
 }
 
 function portsOf(settings: Settings): number[] {
-  return settings.list("ports", /^[1-9]\d{0,4}$/, "ports").map(Number)
-    .filter((port) => port < 65536);
+  return settings.list("ports").map(Number);
 }
 
 function open(host: RecordHost): RecordReading {
-  const maxConnections = host.settings.number("connections", 16384, 16, 1_000_000);
+  const maxConnections = host.settings.number("connections");
   const traffic = new Traffic(maxConnections);
   const idBytes = new Uint8Array(8);
   const idView = new DataView(idBytes.buffer);
@@ -131,13 +132,21 @@ export default recordProbe({
   partOf: ["ksliprobe", "redissli", "opengauss_sli"],
   on: false,
   layout: messages,
+  settings: {
+    ...observeKeys(SERVERS),
+    ports: listKey(wholeNumbers(65535, "ports"), 'Only connections with one of these; "" is any.'),
+    first_bytes: numberKey(128, [32, 255], "Bytes of each piece that are read.", { unit: "bytes" }),
+    connections: numberKey(16384, [16, 1_000_000], "Connections that are followed at a time.", {
+      unit: "connections",
+    }),
+  },
   ring: "message_ring",
   tables: { ...TABLES, redissli: { ...TABLES.redissli, on: false } },
   constants: (settings) => ({
-    first_bytes: settings.number("first_bytes", 128, 32, 255),
+    first_bytes: settings.number("first_bytes"),
     by_port: portsOf(settings).length > 0 ? 1 : 0,
     ...observedConstants(settings),
   }),
-  entries: (settings) => [...observedEntries(settings, NAMES), ...portEntries(settings)],
+  entries: (settings) => [...observedEntries(settings), ...portEntries(settings)],
   open,
 });

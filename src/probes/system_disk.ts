@@ -7,6 +7,7 @@
  */
 import { counter, gauge, nativeProbe, raises, table, type Writers } from "../core/probe.ts";
 import { Scanner } from "../core/scan.ts";
+import { flagKey } from "../core/setting_key.ts";
 
 /** Columns of /proc/diskstats behind the name. */
 const READS = 0;
@@ -91,12 +92,13 @@ const tables = {
 
 export default nativeProbe({
   name: "system_disk",
-  help: "I/O of block devices, from /proc/diskstats. Setting partitions (false): these as well.",
+  help: "I/O of block devices, from /proc/diskstats.",
   partOf: ["system_infos", "baseinfo"],
   tables,
+  settings: { partitions: flagKey("Whether partitions are shown too.") },
   open(files, settings) {
     files.read("proc/diskstats");
-    const partitions = settings.flag("partitions", false);
+    const partitions = settings.flag("partitions");
     const scan = new Scanner();
     const disks = new Map<string, Disk>();
     return ({ system_iostat, disk_io }, elapsed) => {

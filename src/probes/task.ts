@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Processes and threads as the scheduler and the system calls see them. Kernel side: bpf/task.bpf.c. */
-import { observedConstants, observedEntries } from "../core/observe.ts";
+import { observedConstants, observedEntries, observeKeys, topKey } from "../core/observe.ts";
 import { bpfProbe, served } from "../core/probe.ts";
 import { task } from "../gen/layouts.ts";
 import { CALL_FIELDS, callsOn, callTables } from "./task/call_tables.ts";
@@ -27,8 +27,9 @@ const SLI_TABLES = Object.keys(sliTables);
 export default bpfProbe({
   name: "task",
   help: "Processes and threads: scheduling, system calls, file systems; from tracepoints.",
-  partOf: ["proc", "sli"],
+  partOf: ["taskprobe", "proc", "sli"],
   layout: task,
+  settings: { ...observeKeys(), top: topKey },
   constants: (settings, on) => ({
     ...observedConstants(settings),
     sched_on: Number(on.has("proc_cpu") || on.has("proc_sched")),

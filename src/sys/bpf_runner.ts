@@ -144,9 +144,6 @@ interface WiredIterator {
 /** Readings between two searches for new C libraries. */
 const SCAN_READINGS = 12;
 const FIRST_ENTRY = new Uint8Array(4);
-/** Rows of a map with ranks that are shown by each of them; -1: all rows. */
-const DEFAULT_TOP = 20;
-const MAX_TOP = 1_000_000;
 
 class RunningBpf implements RunningProbe {
   readonly #object: BpfObject;
@@ -188,7 +185,7 @@ class RunningBpf implements RunningProbe {
       const fed = targets.filter(({ spec }) => spec.map === map);
       const options = { alive: probe.alive, labels };
       const ranks = probe.mostUsed[map];
-      const limit = settings.number("top", DEFAULT_TOP, -1, MAX_TOP);
+      const limit = ranks === undefined ? -1 : settings.number("top");
       if (ranks === undefined || limit < 0) return new MapFeed(object.table(map), fed, options);
       const { timeoutMs } = store.limits;
       return new TopFeed(object.table(map), fed, { ...options, ranks, limit, timeoutMs });

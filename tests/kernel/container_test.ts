@@ -7,7 +7,7 @@ import { LibcHostCalls } from "../../src/sys/host_calls.ts";
 import { RootFiles } from "../../src/sys/host_files.ts";
 import { startNative } from "../../src/sys/native_runner.ts";
 import { firstLine, hasHierarchies, TestContainer } from "../cgroups.ts";
-import { DEFAULTS, newStore, NO_CALLS, type Row, storeRows } from "../run_probe.ts";
+import { newStore, NO_CALLS, type Row, settingsOf, storeRows } from "../run_probe.ts";
 
 const V1 = ["cpu", "cpuacct", "memory", "blkio", "pids"];
 /** Keeps some 20 MB, uses some CPU time, says so, and waits for its input to end. */
@@ -34,7 +34,7 @@ class Rig implements Disposable {
         return answers;
       },
     },
-    settings: { ...DEFAULTS, flag: (name, fallback) => name === "per_cpu" || fallback },
+    settings: settingsOf(container, { per_cpu: true }),
   });
 
   tick(): void {
