@@ -28,11 +28,14 @@ export default bpfProbe({
     page_process_on: Number(on.has("proc_page")),
   }),
   entries: observedEntries,
-  mostUsed: {
-    proc_io: [["small_reads", "small_writes", "large_reads", "large_writes"]],
-    thread_io: [["read_bytes", "write_bytes"]],
-    proc_page: [["accessed", "loaded", "dirtied", "buffers_dirtied"]],
-  },
+  mostUsed: (settings) => ({
+    rows: settings.number("top"),
+    ranks: {
+      proc_io: [["small_reads", "small_writes", "large_reads", "large_writes"]],
+      thread_io: [["read_bytes", "write_bytes"]],
+      proc_page: [["accessed", "loaded", "dirtied", "buffers_dirtied"]],
+    },
+  }),
   iterators: [{ program: "io_reading" }],
   optional: ["io_hang", "io_page_access", "io_buffer_dirty", "io_page_load", "io_page_dirty"],
   alive: "reading",

@@ -45,11 +45,14 @@ export default bpfProbe({
     sli_on: Number(SLI_TABLES.some((table) => on.has(table))),
   }),
   entries: observedEntries,
-  mostUsed: {
-    proc_sched: [["wait_ns"], ["iowait_ns"]],
-    proc_calls: [CALL_FIELDS],
-    thread_cpu: [["off_cpu_ns"], ["iowait_ns"]],
-  },
+  mostUsed: (settings) => ({
+    rows: settings.number("top"),
+    ranks: {
+      proc_sched: [["wait_ns"], ["iowait_ns"]],
+      proc_calls: [CALL_FIELDS],
+      thread_cpu: [["off_cpu_ns"], ["iowait_ns"]],
+    },
+  }),
   optional: STALL_PROGRAMS,
   lacking: {
     "sli_cpu_*.cpu_longsys": "a long system call is not told from the time between its switches",

@@ -181,11 +181,12 @@ class RunningBpf implements RunningProbe {
       enums: kernelEnums(btfPath),
       idOf: (pid) => containers?.idOf(pid),
     };
+    const mostUsed = probe.mostUsed(settings);
     this.#feeds = [...maps].map((map) => {
       const fed = targets.filter(({ spec }) => spec.map === map);
       const options = { alive: probe.alive, labels };
-      const ranks = probe.mostUsed[map];
-      const limit = ranks === undefined ? -1 : settings.number("top");
+      const ranks = mostUsed.ranks[map];
+      const limit = mostUsed.rows;
       if (ranks === undefined || limit < 0) return new MapFeed(object.table(map), fed, options);
       const { timeoutMs } = store.limits;
       return new TopFeed(object.table(map), fed, { ...options, ranks, limit, timeoutMs });
