@@ -17,9 +17,10 @@ const SLEEPS = 13;
 const MS = 1_000_000;
 
 Deno.test("task tells sleep of a container and of the host, and searches for memory", async () => {
-  const container_id = crypto.randomUUID().replaceAll("-", "").repeat(2);
-  using cpu = TestCgroup.of("cpuacct", `docker-${container_id}.scope`);
-  using memory = TestCgroup.of("memory", `docker-${container_id}.scope`);
+  const id = crypto.randomUUID().replaceAll("-", "").repeat(2);
+  const container_id = id.slice(0, 12);
+  using cpu = TestCgroup.of("cpuacct", `docker-${id}.scope`);
+  using memory = TestCgroup.of("memory", `docker-${id}.scope`);
   memory.limit(16 * 1024 * 1024);
   await using rig = await TaskRig.start(task, { tables: TABLES });
   const file = await Deno.makeTempFile();
