@@ -146,6 +146,8 @@ static __always_inline void leaves(struct task_struct *task, struct task_struct 
 
 	if (!thread)
 		return;
+	if (sli_on)
+		note_long_system(task, thread, now);
 	thread->off_since = now;
 	thread->ready_since = preempted ? now : 0;
 	thread->off = why_off(preempted, state, task);
@@ -179,8 +181,10 @@ static __always_inline void enters(struct task_struct *task, u64 now)
 			thread->now[MIGRATIONS]++;
 	}
 	note_latency(task->tgid, thread->observed, wait, off);
-	if (sli_on)
+	if (sli_on) {
 		note_sli_switch(task, thread->off, wait, off);
+		note_on_cpu(task, thread, now);
+	}
 	if (!thread->observed || thread->off != OFF_PREEMPTED || !thread->off_since)
 		return;
 	if (preemption_on)

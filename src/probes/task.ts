@@ -15,6 +15,8 @@ const STALL_PROGRAMS = [
   "task_reclaim_end",
   "task_compact_begin",
   "task_compact_end",
+  "task_swapin_begin",
+  "task_swapin_end",
 ] as const;
 
 const tables = {
@@ -55,8 +57,6 @@ export default bpfProbe({
   }),
   optional: STALL_PROGRAMS,
   lacking: {
-    "sli_cpu_*.cpu_longsys": "a long system call is not told from the time between its switches",
-    "sli_mem_*.mem_swapin": "the end of reading a page back passes no tracepoint",
     "proc_pygc": "garbage collections of Python are not observed",
   },
   iterators: [{ program: "task_reading" }],

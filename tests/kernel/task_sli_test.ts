@@ -32,6 +32,7 @@ Deno.test("task tells sleep of a container and of the host, and searches for mem
       await Deno.writeTextFile(`${path}/cgroup.procs`, String(pid));
     }
     await shell.run(`for i in {1..${SLEEPS}}; do sleep 0.02; done`);
+    await shell.run("dd if=/dev/urandom of=/dev/null bs=8M count=8 status=none");
     await shell.run(`dd if=/dev/zero of=${file} bs=1M count=48 status=none`);
     await Deno.remove(file);
     await rig.read();
@@ -47,6 +48,11 @@ Deno.test("task tells sleep of a container and of the host, and searches for mem
   assert.ok(node.cpu_sleep! >= row.cpu_sleep!);
   assert.ok(node.cpu_wait! > 0);
   assert.equal(node.cpu_rundelay, node.cpu_wait);
+  const longsys = rig.histogram("sli_cpu_container_histogram", "cpu_longsys_histo", {
+    container_id,
+  });
+  // 8 MiB of random bytes are one call of some 20 ms.
+  assert.ok(longsys.sum > 20 * MS && row.cpu_longsys === longsys.sum, `${longsys.sum} ns`);
   const reclaim = rig.histogram("sli_mem_container_histogram", "mem_reclaim_histo", {
     container_id,
   });
