@@ -21,6 +21,7 @@ function askedBy(probe: AnyProbe): Set<string> {
   if (probe.kind === "ebpf") {
     probe.constants(settings, new Set());
     probe.entries(settings);
+    if ("mostUsed" in probe) probe.mostUsed(settings);
     if ("ring" in probe) probe.open({ settings, containerOf: () => "", update: () => {} });
     return asked;
   }

@@ -243,6 +243,14 @@ export interface IteratorUse<Program extends string = string> {
   readonly every?: number;
 }
 
+/** Rows of these maps that are not shown are one row. */
+export interface MostUsed {
+  /** Rows that are shown by each rank; -1: all. */
+  readonly rows: number;
+  /** By map: fields whose sum is a rank. */
+  readonly ranks: Readonly<Partial<Record<string, readonly (readonly string[])[]>>>;
+}
+
 /** A probe whose numbers are added up by programs in the kernel. */
 export interface BpfProbe extends ProbeBase {
   readonly kind: "ebpf";
@@ -270,6 +278,8 @@ export interface BpfProbe extends ProbeBase {
   /** Field of the maps' values that changes whenever the row's thing was seen alive; its rows expire
    * without, and a row where it is 0 is not shown. Maps without such a field do not expire so. */
   readonly alive?: string;
+  /** Which maps show only the rows that are used most, and those whose field `shown` says so. */
+  readonly mostUsed: (settings: Settings) => MostUsed;
   /** Programs without which the probe is of use all the same. */
   readonly optional: readonly string[];
 }
@@ -536,6 +546,7 @@ type OfLayout =
   | "namespaces"
   | "choices"
   | "ceilings"
+  | "mostUsed"
   | "entries"
   | "lacking"
   | "userHooks";
@@ -555,6 +566,16 @@ export function bpfProbe<const L extends ObjectLayout>(
       namespaces?: Extract<keyof L["programs"], string>;
       choices?: readonly (readonly Extract<keyof L["programs"], string>[])[];
       ceilings?: readonly Extract<keyof L["maps"], string>[];
+      mostUsed?: (settings: Settings) => {
+        readonly rows: number;
+        readonly ranks: {
+          readonly [M in Extract<keyof L["maps"], string>]?: readonly (readonly Fields<
+            L,
+            M,
+            "value"
+          >[])[];
+        };
+      };
       entries?: (settings: Settings) => readonly MapEntry[];
       lacking?: Readonly<Record<string, string>>;
       userHooks?: readonly {
@@ -574,6 +595,7 @@ export function bpfProbe<const L extends ObjectLayout>(
     optional: [],
     choices: [],
     ceilings: [],
+    mostUsed: () => ({ rows: -1, ranks: {} }),
     entries: () => [],
     lacking: {},
     userHooks: [],

@@ -3,7 +3,7 @@
 import { Connections, type Peers } from "../core/messages/connections.ts";
 import type { Chunk } from "../core/messages/protocol.ts";
 import { Traffic } from "../core/messages/traffic.ts";
-import { observedAll, observedEntries, observeKeys } from "../core/observe.ts";
+import { observedConstants, observedEntries, observeKeys } from "../core/observe.ts";
 import { ipText, KeyView } from "../core/labels.ts";
 import {
   type MapEntry,
@@ -147,7 +147,7 @@ export default recordProbe({
   constants: (settings) => ({
     first_bytes: settings.number("first_bytes"),
     by_port: portsOf(settings).length > 0 ? 1 : 0,
-    observe_all: observedAll(settings) ? 1 : 0,
+    ...observedConstants(settings),
   }),
   entries: (settings) => [...observedEntries(settings), ...portEntries(settings)],
   open,

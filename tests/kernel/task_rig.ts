@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MulanPSL-2.0
-/** A probe of this program on the running kernel, read when the test says so. */
+/** A probe of this program on the running kernel, with a row for every process, read when the test says so. */
 import assert from "node:assert/strict";
 import type { BpfProbe, RunningProbe, SettingValue } from "../../src/core/probe.ts";
 import { Store } from "../../src/core/store.ts";
@@ -39,7 +39,7 @@ export class TaskRig implements AsyncDisposable {
       store,
       libbpf,
       image: () => bytes,
-      settings: settingsOf(probe, settings),
+      settings: settingsOf(probe, "top" in probe.settings ? { top: -1, ...settings } : settings),
       tablesOff: new Set(others),
       log: () => {},
     });
