@@ -235,11 +235,13 @@ export interface MapEntry {
 
 export interface IteratorUse<Program extends string = string> {
   readonly program: Program;
+  /** The map that the iterator goes through. */
+  readonly over?: string;
   /** Ends with the first record, if the program writes one: what follows is of no interest. */
   readonly untilRecord?: boolean;
   /** Runs only when the one entry of this map is not 0, which is then set to 0 ... */
   readonly wishes?: string;
-  /** ... and in every n-th reading. */
+  /** ... and in the first and every n-th reading; without `wishes` in these only. */
   readonly every?: number;
 }
 

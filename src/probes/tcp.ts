@@ -393,9 +393,13 @@ export default bpfProbe({
     want_drops: Number(tables.has("net_drop")),
   }),
   iterators: [
+    // What is older than the agent, and once an hour what was missed for want of memory.
+    { program: "tcp_found", every: 720 },
+    { program: "tcp_living", over: "sock_memories" },
     // Every 6th reading too (30 s), for sockets that were handed over.
     { program: "tcp_owners", wishes: "owner_wishes", every: 6 },
-    { program: "tcp_living" },
+    { program: "tcp_owners_old", wishes: "owner_wishes", every: 6 },
+    { program: "tcp_again", over: "sock_memories", wishes: "again_wishes", every: 6 },
   ],
   namespaces: "net_namespaces",
   optional: [
@@ -407,7 +411,10 @@ export default bpfProbe({
     "net_drop",
     "net_drop_old",
   ],
-  choices: [["tcp_reset_sent", "tcp_reset_sent_old"], ["net_drop", "net_drop_old"]],
+  choices: [["tcp_owners", "tcp_owners_old"], ["tcp_reset_sent", "tcp_reset_sent_old"], [
+    "net_drop",
+    "net_drop_old",
+  ]],
   ceilings: ["tcp_link", "tcp_metric", "tcp_service", "tcp_resets", "tcp_delays"],
   alive: "reading",
   tables: {

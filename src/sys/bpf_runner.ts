@@ -49,6 +49,9 @@ export async function startBpf(probe: BpfProbe, host: BpfHost): Promise<RunningP
     ),
     off: idlePrograms(probe, specs),
     choices: probe.choices,
+    iterated: Object.fromEntries(
+      probe.iterators.flatMap(({ program, over }) => over === undefined ? [] : [[program, over]]),
+    ),
     ...(host.btfPath ? { btfPath: host.btfPath } : {}),
   });
   const tables: Table[] = [];
@@ -214,11 +217,12 @@ class RunningBpf implements RunningProbe {
   }
 
   #isWanted({ use: { every = 0 }, wishes }: WiredIterator): boolean {
-    if (wishes === undefined) return true;
+    const due = every > 0 && this.#readings % every === 0;
+    if (wishes === undefined) return every === 0 || due;
     const wish = wishes.lookup(FIRST_ENTRY)?.numbers[0] ?? 0;
     // A wish that comes from now on is for the next reading.
     if (wish !== 0) wishes.update(FIRST_ENTRY, new Uint8Array(wishes.layout.value.size));
-    return wish !== 0 || (every > 0 && this.#readings % every === 0);
+    return wish !== 0 || due;
   }
 
   stop(): void {

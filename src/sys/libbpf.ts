@@ -182,6 +182,11 @@ export const LIBBPF_SYMBOLS = {
     parameters: ["pointer"],
     result: "pointer",
   },
+  bpf_program__attach_iter: {
+    c: "struct bpf_link *(const struct bpf_program *, const struct bpf_iter_attach_opts *)",
+    parameters: ["pointer", "buffer"],
+    result: "pointer",
+  },
   bpf_program__attach_uprobe: {
     c: "struct bpf_link *(const struct bpf_program *, bool, pid_t, const char *, size_t)",
     parameters: ["pointer", "bool", "i32", "buffer", "usize"],
