@@ -27,7 +27,13 @@ const CONNECTION_BYTES = messages.records.connection_event.size;
 /** enum message_kind of the kernel side. */
 const KINDS = { received: 0, sent: 1, opened: 2, closed: 3 } as const;
 const NO_FD = 0xffffffff;
-const VERDICTS = { wanted: Uint8Array.of(1), unwanted: Uint8Array.of(2) } as const;
+/** enum verdict of the kernel side. */
+const VERDICTS = {
+  wanted: Uint8Array.of(1),
+  unwanted: Uint8Array.of(2),
+  forgotten: Uint8Array.of(4),
+} as const;
+const FIRST_ENTRY = new Uint8Array(4);
 const WORD = 2 ** 32;
 
 function portEntries(settings: Settings): MapEntry[] {
@@ -47,13 +53,19 @@ function open(host: RecordHost): RecordReading {
   const traffic = new Traffic(maxConnections);
   const idBytes = new Uint8Array(8);
   const idView = new DataView(idBytes.buffer);
+  const changeBytes = new Uint8Array(8);
+  const changeView = new DataView(changeBytes.buffer);
+  let changes = 0n;
   const connections = new Connections({
     protocols,
     traffic,
     maxConnections,
-    decide(id, wanted) {
+    decide(id, verdict) {
       idView.setBigUint64(0, BigInt(id), true);
-      host.update("verdicts", idBytes, wanted ? VERDICTS.wanted : VERDICTS.unwanted);
+      host.update("verdicts", idBytes, VERDICTS[verdict]);
+      if (verdict === "wanted") return; // its pieces come anyway
+      changeView.setBigUint64(0, ++changes, true);
+      host.update("verdict_changes", FIRST_ENTRY, changeBytes);
     },
   });
   return {
@@ -124,6 +136,7 @@ function peersAt(id: number, bytes: Uint8Array): Peers {
     localPort: event.number("local_port"),
     remoteIp: ipText(family, event.bytes("remote_ip")),
     remotePort: event.number("remote_port"),
+    isNew: event.number("is_new") !== 0,
   };
 }
 
