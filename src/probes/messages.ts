@@ -5,7 +5,7 @@ import { Forwarding } from "../core/messages/forwarding.ts";
 import { LinkCounts } from "../core/messages/link_counts.ts";
 import type { Chunk } from "../core/messages/protocol.ts";
 import { Traffic } from "../core/messages/traffic.ts";
-import { observedAll, observedEntries } from "../core/observe.ts";
+import { observedConstants, observedEntries, observeKeys } from "../core/observe.ts";
 import { ipText, KeyView } from "../core/labels.ts";
 import {
   type MapEntry,
@@ -16,19 +16,27 @@ import {
   type Settings,
   type Writers,
 } from "../core/probe.ts";
+import { wholeNumbers } from "../core/setting_format.ts";
+import { booleanKey, flagKey, listKey, numberKey } from "../core/setting_key.ts";
 import { messages } from "../gen/layouts.ts";
 import { protocols } from "../gen/protocols.ts";
 import { writeForwards, writeLink, writeSample } from "./messages/rows.ts";
 import { TABLES } from "./messages/tables.ts";
 
-const NAMES = "redis-server,postgres,mariadbd,mysqld,nginx,haproxy";
+const SERVERS = "redis-server,postgres,mariadbd,mysqld,nginx,haproxy";
 const MESSAGE = messages.records.message_event.fields;
 const CONNECTION = new KeyView(messages.records.connection_event);
 const CONNECTION_BYTES = messages.records.connection_event.size;
 /** enum message_kind of the kernel side. */
 const KINDS = { received: 0, sent: 1, opened: 2, closed: 3, connects: 4, left: 5 } as const;
 const NO_FD = 0xffffffff;
-const VERDICTS = { wanted: Uint8Array.of(1), unwanted: Uint8Array.of(2) } as const;
+/** enum verdict of the kernel side. */
+const VERDICTS = {
+  wanted: Uint8Array.of(1),
+  unwanted: Uint8Array.of(2),
+  forgotten: Uint8Array.of(4),
+} as const;
+const FIRST_ENTRY = new Uint8Array(4);
 const WORD = 2 ** 32;
 
 function portEntries(settings: Settings): MapEntry[] {
@@ -40,25 +48,30 @@ function portEntries(settings: Settings): MapEntry[] {
 }
 
 function portsOf(settings: Settings): number[] {
-  return settings.list("ports", /^[1-9]\d{0,4}$/, "ports").map(Number)
-    .filter((port) => port < 65536);
+  return settings.list("ports").map(Number);
 }
 
 function open(host: RecordHost): RecordReading {
-  const maxConnections = host.settings.number("connections", 16384, 16, 1_000_000);
+  const maxConnections = host.settings.number("connections");
   const traffic = new Traffic(maxConnections);
-  const forwards = new LinkCounts(maxConnections, host.settings.flag("report_cport", false));
+  const forwards = new LinkCounts(maxConnections, host.settings.flag("report_cport"));
   const forwarding = new Forwarding(forwards);
   const idBytes = new Uint8Array(8);
   const idView = new DataView(idBytes.buffer);
+  const changeBytes = new Uint8Array(8);
+  const changeView = new DataView(changeBytes.buffer);
+  let changes = 0n;
   const connections = new Connections({
     protocols,
     traffic,
     forwarding,
     maxConnections,
-    decide(id, wanted) {
+    decide(id, verdict) {
       idView.setBigUint64(0, BigInt(id), true);
-      host.update("verdicts", idBytes, wanted ? VERDICTS.wanted : VERDICTS.unwanted);
+      host.update("verdicts", idBytes, VERDICTS[verdict]);
+      if (verdict === "wanted") return; // its pieces come anyway
+      changeView.setBigUint64(0, ++changes, true);
+      host.update("verdict_changes", FIRST_ENTRY, changeBytes);
     },
   });
   return {
@@ -68,7 +81,9 @@ function open(host: RecordHost): RecordReading {
       for (const link of traffic.links.values()) {
         writeLink(own, link, host.containerOf(link.tgid), elapsed);
       }
-      for (const connection of connections.answered()) writeSample(own, connection);
+      for (const connection of connections.answered()) {
+        writeSample(own, connection, host.containerOf(connection.peers.tgid));
+      }
       writeForwards(own, forwards.all());
       connections.age();
       traffic.age();
@@ -146,6 +161,7 @@ function peersAt(id: number, bytes: Uint8Array): Peers {
     localPort: event.number("local_port"),
     remoteIp: ipText(family, event.bytes("remote_ip")),
     remotePort: event.number("remote_port"),
+    isNew: event.number("is_new") !== 0,
   };
 }
 
@@ -158,17 +174,29 @@ export default recordProbe({
   name: "messages",
   help:
     "Requests and answers of Redis, HTTP/1, PostgreSQL and MySQL on TCP, from the first bytes of each.",
-  partOf: ["ksliprobe", "redissli", "opengauss_sli", "nginx", "haproxy"],
+  partOf: ["ksliprobe", "redissli", "opengauss_sli", "nginx_probe", "trace_haproxy"],
   on: false,
   layout: messages,
+  settings: {
+    ...observeKeys(SERVERS),
+    ports: listKey(wholeNumbers(65535, "ports"), 'Only connections with one of these; "" is any.'),
+    first_bytes: numberKey(128, [32, 255], "Bytes of each piece that are read.", { unit: "bytes" }),
+    connections: numberKey(16384, [16, 1_000_000], "Connections that are followed at a time.", {
+      unit: "connections",
+    }),
+    links: booleanKey(true, "Whether it is told where proxies send what they receive.", {
+      bits: true,
+    }),
+    report_cport: flagKey("Whether nginx_link has the client's port: a row for each connection."),
+  },
   ring: "message_ring",
   tables: { ...TABLES, redissli: { ...TABLES.redissli, on: false } },
   constants: (settings) => ({
-    first_bytes: settings.number("first_bytes", 128, 32, 255),
-    links: settings.flag("links", true) ? 1 : 0,
+    first_bytes: settings.number("first_bytes"),
+    links: settings.flag("links") ? 1 : 0,
     by_port: portsOf(settings).length > 0 ? 1 : 0,
-    observe_all: observedAll(settings) ? 1 : 0,
+    ...observedConstants(settings),
   }),
-  entries: (settings) => [...observedEntries(settings, NAMES), ...portEntries(settings)],
+  entries: (settings) => [...observedEntries(settings), ...portEntries(settings)],
   open,
 });

@@ -94,6 +94,26 @@ export function startNginx(folder: string, name: string, port: number): Promise<
   return startServer({ command: "nginx", args, ready: () => listens(port) });
 }
 
+/** HAProxy drops lines for a file when its threads have some at the same time; those for a syslog it does not. */
+const RECEIVER = `
+import socket, sys
+receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+receiver.setsockopt(socket.SOL_SOCKET, 33, 64 << 20) # SO_RCVBUFFORCE
+receiver.bind(("127.0.0.1", int(sys.argv[1])))
+with open(sys.argv[2], "wb", 0) as log:
+    while True:
+        log.write(receiver.recv(65536))
+`;
+
+/** Receives lines of a log on this port into this file. */
+export function startLogReceiver(port: number, file: string): Promise<Server> {
+  return startServer({
+    command: "python3",
+    args: ["-c", RECEIVER, String(port), file],
+    ready: async () => (await Deno.stat(file)).isFile,
+  });
+}
+
 /** Only the proxies are observed: the backends are an nginx too. */
 export function watch(pids: readonly number[], rows = 65_536): Promise<ProbeRig> {
   return ProbeRig.start(messages, {

@@ -15,6 +15,7 @@ import {
   type Pairs,
   pairsOf,
   runClients,
+  startLogReceiver,
   startNginx,
   watch,
 } from "./proxy_rig.ts";
@@ -134,7 +135,7 @@ function failingOf(
 
 const haproxyFront = (
   mode: "http" | "tcp",
-  port: number,
+  { port, logPort }: { port: number; logPort: number },
   { ports: good, refused, broken }: Backends,
   { workers, keptUpstream, fails }: Case,
 ) => {
@@ -142,7 +143,7 @@ const haproxyFront = (
   const checked = keptUpstream ? "check inter 100ms" : "";
   return `global
   nbthread ${workers}
-  log stdout format raw local0
+  log 127.0.0.1:${logPort} format raw local0
 defaults
   mode ${mode}
   log global
@@ -169,9 +170,20 @@ async function startHaproxy(
   backends: Backends,
   one: Case,
 ) {
-  await Deno.writeTextFile(`${folder}/haproxy.cfg`, haproxyFront(mode, port, backends, one));
-  const command = `exec haproxy -db -f ${folder}/haproxy.cfg > ${folder}/log`;
-  return await startServer({ command: "sh", args: ["-c", command], ready: () => listens(port) });
+  const logPort = freePort();
+  const config = haproxyFront(mode, { port, logPort }, backends, one);
+  await Deno.writeTextFile(`${folder}/haproxy.cfg`, config);
+  const receiver = await startLogReceiver(logPort, `${folder}/log`);
+  const server = await startServer({
+    command: "haproxy",
+    args: ["-db", "-f", `${folder}/haproxy.cfg`],
+    ready: () => listens(port),
+  });
+  const stop = async () => {
+    await server.stop();
+    await receiver.stop();
+  };
+  return { pid: server.pid, [Symbol.asyncDispose]: stop };
 }
 
 /** Removes the pairs with that server; gives how many they were. HAProxy's log has none that failed. */

@@ -21,6 +21,8 @@ export interface Peers {
   readonly localPort: number;
   readonly remoteIp: string;
   readonly remotePort: number;
+  /** Nothing was said before; otherwise it is seen from somewhere in its middle. */
+  readonly isNew: boolean;
 }
 
 /** The last message of a connection, and the slowest since the last reading. */
@@ -47,20 +49,28 @@ export class Connection implements MessageSink {
   active = true;
   idleReadings = 0;
   link: Link | undefined;
-  unpairedCount = 0;
   nextSerial = 1;
+  /** It is opened by its process, and nothing was said on it yet. */
+  isOpening = false;
   /** Of a proxy. */
   hop: Hop | undefined;
   /** That the present piece is of. */
   thread = 0;
+  readonly #losses: { unpaired_messages: number };
   readonly #forwarding: Forwarding;
 
-  constructor(public peers: Peers, forwarding: Forwarding) {
-    this.pairing = new Pairing(this);
+  constructor(
+    public peers: Peers,
+    forwarding: Forwarding,
+    losses: { unpaired_messages: number },
+  ) {
     this.#forwarding = forwarding;
+    this.#losses = losses;
+    this.pairing = new Pairing(this);
+    if (!peers.isNew) this.pairing.joined();
   }
 
-  asked(operation: string, mark: number): void {
+  asked(operation: string, mark = 0): void {
     if (this.hop !== undefined) this.#forwarding.asked(this.hop, this.thread, mark);
     if (this.link === undefined) return;
     this.link.all.requests++;
@@ -76,17 +86,16 @@ export class Connection implements MessageSink {
   }
 
   unpaired(count: number): void {
-    this.unpairedCount += count;
+    this.#losses.unpaired_messages += count;
     if (this.hop !== undefined) this.#forwarding.missed(this.hop);
   }
 
   /** Pieces were lost: whoever waits may have been answered, and others may have asked. */
-  missed(): void {
-    if (this.protocol === undefined) return;
+  missed(time: number): void {
+    if (this.protocol === undefined) return this.pairing.joined();
     this.conversation = this.protocol.converse(this.pairing);
     if (this.hop !== undefined) this.#forwarding.missed(this.hop);
-    this.pairing.missedResponses();
-    this.pairing.missedRequests();
+    this.pairing.missedAny(time);
   }
 
   count(sent: boolean, length: number): void {
@@ -115,9 +124,11 @@ export interface ConnectionsOptions {
   readonly traffic: Traffic;
   readonly forwarding: Forwarding;
   readonly maxConnections: number;
-  /** Tells the kernel whether more is wanted of a connection. */
-  readonly decide: (id: number, wanted: boolean) => void;
+  readonly decide: (id: number, verdict: Verdict) => void;
 }
+
+/** What the kernel is told of a connection: a forgotten one is announced again when somebody speaks. */
+export type Verdict = "wanted" | "unwanted" | "forgotten";
 
 /** Readings after which a connection without pieces is forgotten: its end may have been lost. 5 minutes by default. */
 const MAX_IDLE_READINGS = 60;
@@ -128,6 +139,8 @@ const SERIALS = 2 ** 16;
 const PROXIES = new Set(["nginx", "haproxy"]);
 /** Processes that open connections, of which this is remembered. */
 const MAX_CONNECTING = 4096;
+/** Unknown connections that the kernel is told of between two readings. */
+const MAX_UNKNOWN = 1024;
 
 export class Connections {
   /** Connections that there was no room for; pieces of connections that are not known; messages without partner. */
@@ -135,6 +148,7 @@ export class Connections {
   readonly #known = new Map<number, Connection>();
   readonly #connecting = new Set<number>();
   #gone: Connection[] = [];
+  readonly #unknown = new Set<number>();
   readonly #options: ConnectionsOptions;
 
   constructor(options: ConnectionsOptions) {
@@ -156,19 +170,27 @@ export class Connections {
   }
 
   opened(peers: Peers): void {
-    const known = this.#known.get(peers.id);
-    if (known !== undefined) {
-      known.peers = peers;
-      if (known.hop !== undefined) known.hop.peers = peers;
-    } else this.#add(peers);
+    const before = this.#known.get(peers.id);
+    if (before?.isOpening === true) {
+      before.isOpening = false;
+      before.peers = peers;
+      if (before.hop !== undefined) before.hop.peers = peers;
+    } else {
+      if (before !== undefined) this.#forget(before);
+      this.#add(peers);
+    }
   }
 
   /** Its process opens it; `opened` follows with its first piece. */
   connecting(peers: Peers, thread: number): void {
     if (this.#connecting.size >= MAX_CONNECTING) this.#connecting.clear();
     this.#connecting.add(peers.tgid);
-    const { hop } = this.#add(peers) ?? {};
-    if (hop !== undefined) this.#options.forwarding.connecting(hop, thread);
+    const connection = this.#add(peers);
+    if (connection === undefined) return;
+    connection.isOpening = true;
+    if (connection.hop !== undefined) {
+      this.#options.forwarding.connecting(connection.hop, thread);
+    }
   }
 
   /** Its process, which opened it, has closed it; `established`: after it had come about. */
@@ -188,10 +210,10 @@ export class Connections {
   piece(id: number, sent: boolean, serial: number, chunk: Chunk, thread: number): void {
     const connection = this.#known.get(id);
     if (connection === undefined) {
-      this.losses.unknown_pieces++;
+      this.#refuse(id);
       return;
     }
-    if (serial !== connection.nextSerial) connection.missed();
+    if (serial !== connection.nextSerial) connection.missed(chunk.time);
     connection.nextSerial = (serial + 1) % SERIALS;
     connection.thread = thread;
     const isMet = connection.conversation !== undefined || this.#meet(connection, sent, chunk);
@@ -201,19 +223,29 @@ export class Connections {
     connection.count(sent, chunk.length);
     const { conversation, isServer, pairing } = connection;
     if (sent === isServer) conversation!.response(chunk);
-    else conversation!.request(chunk);
-    if (!pairing.ended) return;
-    this.#options.decide(id, false);
-    this.#forget(connection);
+    else {
+      pairing.turn();
+      conversation!.request(chunk);
+    }
+    if (pairing.ended) this.#giveUp(connection);
+  }
+
+  /** What was forgotten, or what the kernel did not hear of in time. */
+  #refuse(id: number): void {
+    this.losses.unknown_pieces++;
+    if (this.#unknown.has(id) || this.#unknown.size >= MAX_UNKNOWN) return;
+    this.#unknown.add(id);
+    this.#options.decide(id, "forgotten");
   }
 
   /** Forgets what has been silent for long; called once a reading. */
   age(): void {
+    this.#unknown.clear();
     for (const connection of this.#known.values()) {
       connection.idleReadings = connection.active ? 0 : connection.idleReadings + 1;
       connection.active = false;
       if (connection.idleReadings < MAX_IDLE_READINGS) continue;
-      this.#options.decide(connection.peers.id, false);
+      this.#options.decide(connection.peers.id, "forgotten");
       this.#forget(connection);
     }
   }
@@ -222,12 +254,12 @@ export class Connections {
     const { forwarding, maxConnections, decide } = this.#options;
     if (this.#known.size >= maxConnections) {
       this.losses.connections_full++;
-      decide(peers.id, false);
+      decide(peers.id, "unwanted");
       return undefined;
     }
-    const connection = new Connection(peers, forwarding);
+    const connection = new Connection(peers, forwarding, this.losses);
     if (PROXIES.has(peers.comm) || this.#connecting.has(peers.tgid)) {
-      connection.hop = new Hop(peers);
+      connection.hop = new Hop(peers, peers.isNew);
     }
     this.#known.set(peers.id, connection);
     return connection;
@@ -235,7 +267,6 @@ export class Connections {
 
   /** Finds out what it speaks; false: not yet, or none of ours. */
   #meet(connection: Connection, sent: boolean, chunk: Chunk): boolean {
-    const { id } = connection.peers;
     for (const protocol of this.#options.protocols) {
       const side = protocol.guess(chunk);
       if (side === undefined) continue;
@@ -245,13 +276,19 @@ export class Connections {
       if (connection.link !== undefined) connection.link.connections++;
       connection.conversation = protocol.converse(connection.pairing);
       if (connection.hop !== undefined) connection.hop.met(protocol.name, connection.isServer);
-      this.#options.decide(id, true);
+      this.#options.decide(connection.peers.id, "wanted");
       return true;
     }
-    if (++connection.guesses < MAX_GUESSES) return false;
-    this.#options.decide(id, false);
-    this.#forget(connection);
+    if (++connection.guesses >= MAX_GUESSES) this.#giveUp(connection);
     return false;
+  }
+
+  #giveUp(connection: Connection): void {
+    const { id } = connection.peers;
+    // What it said meanwhile is still to come, and no reason to ask for more.
+    if (this.#unknown.size < MAX_UNKNOWN) this.#unknown.add(id);
+    this.#options.decide(id, "unwanted");
+    this.#forget(connection);
   }
 
   #linkOf({ peers, isServer }: Connection, protocol: string): Link | undefined {
@@ -267,7 +304,7 @@ export class Connections {
   }
 
   #forget(connection: Connection): void {
-    this.losses.unpaired_messages += connection.unpairedCount;
+    this.losses.unpaired_messages += connection.pairing.waiting;
     if (connection.hop !== undefined) this.#options.forwarding.closed(connection.hop);
     if (connection.link !== undefined) connection.link.connections--;
     this.#known.delete(connection.peers.id);

@@ -21,6 +21,7 @@ export interface Opening {
   readonly hasCapitals: boolean;
 }
 
+const PAST: Opening = { hash: 0, known: 0, turn: 0, hasCapitals: false };
 const OPENING_BYTES = 64;
 const LF = 10;
 
@@ -41,7 +42,10 @@ export class Hop {
   /** The connection has ended. */
   isGone = false;
 
-  constructor(public peers: HopPeers) {}
+  /** One that is not new has said things before. */
+  constructor(public peers: HopPeers, isNew = true) {
+    if (!isNew) this.received = this.sent = PAST;
+  }
 
   /** It is known what it speaks; one that is older than the agent shows so whose side it is of. */
   met(protocol: string, isServer: boolean): void {
