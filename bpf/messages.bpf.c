@@ -52,6 +52,7 @@ struct connection_event {
 	u32 thread; /* 0: of no process, as when a connection ends by itself */
 	char comm[TASK_COMM_LEN];
 	u8 established; /* of one that ends: it had come about */
+	u8 is_tls;	/* its pieces are in plain all the same, and numbered anew */
 };
 
 RECORD(message_event);
@@ -94,6 +95,9 @@ struct message_memory {
 	u8 connects; /* its process opens it, and the agent knows */
 	u8 left;     /* and has closed it */
 	u8 established;
+	u8 encrypted; /* what it says is seen in OpenSSL */
+	u8 whole;     /* the agent was told of all from its start */
+	u64 ssl;
 };
 
 SOCKET_STORAGE(message_memories, struct message_memory);
@@ -293,7 +297,10 @@ static __noinline bool introduce(struct message_memory *memory, struct sock *sk,
 	event.time = bpf_ktime_get_ns();
 	event.connection = memory->connection;
 	event.kind = kind;
-	event.is_new = kind == CONNECTION_CONNECTS || (!memory->lost && is_new(sk));
+	event.is_tls = memory->encrypted;
+	if (!memory->encrypted)
+		memory->whole = kind == CONNECTION_CONNECTS || (!memory->lost && is_new(sk));
+	event.is_new = memory->whole;
 	event.tgid = BPF_CORE_READ(task, tgid);
 	event.thread = BPF_CORE_READ(task, pid);
 	event.fd = kind == CONNECTION_OPENED ? find_fd(sk) : ~0U;
@@ -312,12 +319,12 @@ static __always_inline bool tell(struct message_memory *memory, struct sock *sk)
 	return memory->told;
 }
 
-static __always_inline void send_message(struct scratch *scratch, struct message_memory *memory)
+static __always_inline void send_piece(struct scratch *scratch, u64 connection, u16 serial)
 {
 	u32 known = scratch->event.known;
 
-	scratch->event.connection = memory->connection;
-	scratch->event.serial = ++memory->serial;
+	scratch->event.connection = connection;
+	scratch->event.serial = serial;
 	scratch->event.thread = bpf_get_current_pid_tgid();
 
 	if (known > MAX_BYTES)
@@ -353,6 +360,23 @@ static __always_inline u64 arrival(struct message_memory *memory, struct tcp_soc
 	return BPF_CORE_READ(more, tcp_mstamp) * 1000;
 }
 
+/* Copies from the sender's memory: the bytes that were copied. */
+static __always_inline u32 copy_user(struct scratch *to, u32 at, const void *from, u64 length)
+{
+	u32 bytes = length < first_bytes - at ? length : first_bytes - at;
+
+	if (at >= MAX_BYTES || bytes > MAX_BYTES || bytes == 0)
+		return 0;
+	barrier_var(bytes);
+	barrier_var(at);
+	bytes &= 2 * MAX_BYTES - 1; /* changes nothing, but the verifier has to see it */
+	if (bpf_probe_read_user(to->event.bytes + (at & (MAX_BYTES - 1)), bytes, from))
+		return 0;
+	return bytes;
+}
+
+#include "messages_tls.h"
+
 SEC("tp_btf/skb_copy_datagram_iovec")
 int BPF_PROG(messages_received, struct sk_buff *skb, int len)
 {
@@ -366,10 +390,16 @@ int BPF_PROG(messages_received, struct sk_buff *skb, int len)
 	if (!to || !sk || len <= 0 || sk->sk_protocol != IPPROTO_TCP)
 		return 0;
 	memory = bpf_sk_storage_get(&message_memories, sk, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (!memory || !is_wanted(memory, sk) || !tell(memory, sk))
+	if (!memory)
 		return 0;
 	tp = (void *)sk;
 	start = BPF_CORE_READ(tp, copied_seq);
+	if (tls && is_encrypted(memory, sk)) {
+		note_arrival(arrival(memory, tp, start));
+		return 0;
+	}
+	if (!is_wanted(memory, sk) || !tell(memory, sk))
+		return 0;
 	seen = memory->rx_known && (s32)(memory->rx_next - start) > 0 ? memory->rx_next - start : 0;
 	if (seen >= len)
 		return 0;
@@ -389,23 +419,8 @@ int BPF_PROG(messages_received, struct sk_buff *skb, int len)
 	    bpf_dynptr_read(to->event.bytes, known, &ptr, offset, 0))
 		known = 0;
 	to->event.known = known;
-	send_message(to, memory);
+	send_piece(to, memory->connection, ++memory->serial);
 	return 0;
-}
-
-/* Copies from the sender's memory: the bytes that were copied. */
-static __always_inline u32 copy_user(struct scratch *to, u32 at, const void *from, u64 length)
-{
-	u32 bytes = length < first_bytes - at ? length : first_bytes - at;
-
-	if (at >= MAX_BYTES || bytes > MAX_BYTES || bytes == 0)
-		return 0;
-	barrier_var(bytes);
-	barrier_var(at);
-	bytes &= 2 * MAX_BYTES - 1; /* changes nothing, but the verifier has to see it */
-	if (bpf_probe_read_user(to->event.bytes + (at & (MAX_BYTES - 1)), bytes, from))
-		return 0;
-	return bytes;
 }
 
 static __noinline u32 copy_iter(const struct iov_iter *iter)
@@ -453,7 +468,9 @@ int BPF_PROG(messages_sent, struct sock *sk, struct msghdr *msg)
 	bool again;
 
 	memory = bpf_sk_storage_get(&message_memories, sk, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (!to || !memory || !is_wanted(memory, sk) || !tell(memory, sk))
+	if (!to || !memory || (tls && is_encrypted(memory, sk)))
+		return 0;
+	if (!is_wanted(memory, sk) || !tell(memory, sk))
 		return 0;
 	tp = (void *)sk;
 	start = BPF_CORE_READ(tp, write_seq);
@@ -471,7 +488,7 @@ int BPF_PROG(messages_sent, struct sock *sk, struct msghdr *msg)
 	to->event.time = bpf_ktime_get_ns();
 	to->event.kind = MESSAGE_SENT;
 	to->event.known = known;
-	send_message(to, memory);
+	send_piece(to, memory->connection, ++memory->serial);
 	return 0;
 }
 
@@ -520,9 +537,11 @@ int BPF_PROG(messages_state, struct sock *sk, int oldstate, int newstate)
 {
 	struct message_memory *memory;
 
-	if (!links || sk->sk_protocol != IPPROTO_TCP)
+	if ((!links && !tls) || sk->sk_protocol != IPPROTO_TCP)
 		return 0;
 	if (newstate == TCP_SYN_SENT) {
+		if (!links)
+			return 0;
 		memory = bpf_sk_storage_get(&message_memories, sk, NULL,
 					    BPF_LOCAL_STORAGE_GET_F_CREATE);
 		if (memory && is_wanted(memory, sk) && !memory->connects)
@@ -530,7 +549,11 @@ int BPF_PROG(messages_state, struct sock *sk, int oldstate, int newstate)
 		return 0;
 	}
 	memory = bpf_sk_storage_get(&message_memories, sk, NULL, 0);
-	if (!memory || !memory->connects || memory->verdict == VERDICT_UNWANTED)
+	if (!memory || memory->verdict == VERDICT_UNWANTED)
+		return 0;
+	if (tls && (newstate == TCP_FIN_WAIT1 || newstate == TCP_LAST_ACK))
+		end_session(memory);
+	if (!memory->connects)
 		return 0;
 	if (newstate == TCP_ESTABLISHED)
 		memory->established = 1;
@@ -549,6 +572,8 @@ int BPF_PROG(messages_closed, struct sock *sk)
 
 	if (!memory || memory->verdict == VERDICT_UNWANTED)
 		return 0;
+	if (tls)
+		end_session(memory);
 	if (!memory->told && !memory->connects)
 		return 0;
 	/* One that was refused or reset has no state to leave: it is destroyed when its process closes it. */

@@ -784,7 +784,7 @@ export const messages = {
         },
       },
       value: {
-        size: 88,
+        size: 96,
         fields: {
           connection: { offset: 0, size: 8, kind: "unsigned" },
           changes: { offset: 8, size: 8, kind: "unsigned" },
@@ -802,6 +802,9 @@ export const messages = {
           connects: { offset: 80, size: 1, kind: "unsigned" },
           left: { offset: 81, size: 1, kind: "unsigned" },
           established: { offset: 82, size: 1, kind: "unsigned" },
+          encrypted: { offset: 83, size: 1, kind: "unsigned" },
+          whole: { offset: 84, size: 1, kind: "unsigned" },
+          ssl: { offset: 88, size: 8, kind: "unsigned" },
         },
       },
     },
@@ -921,6 +924,72 @@ export const messages = {
         },
       },
     },
+    tls_calls: {
+      type: "other",
+      maxEntries: 0,
+      key: {
+        size: 4,
+        fields: {
+          value: { offset: 0, size: 4, kind: "signed" },
+        },
+      },
+      value: {
+        size: 40,
+        fields: {
+          ssl: { offset: 0, size: 8, kind: "unsigned" },
+          buffer: { offset: 8, size: 8, kind: "unsigned" },
+          length_at: { offset: 16, size: 8, kind: "unsigned" },
+          time: { offset: 24, size: 8, kind: "unsigned" },
+          arrived: { offset: 32, size: 8, kind: "unsigned" },
+        },
+      },
+    },
+    tls_early: {
+      type: "hash",
+      maxEntries: 1024,
+      key: {
+        size: 16,
+        fields: {
+          ssl: { offset: 0, size: 8, kind: "unsigned" },
+          tgid: { offset: 8, size: 8, kind: "unsigned" },
+        },
+      },
+      value: {
+        size: 288,
+        fields: {
+          time: { offset: 0, size: 8, kind: "unsigned" },
+          connection: { offset: 8, size: 8, kind: "unsigned" },
+          length: { offset: 16, size: 4, kind: "unsigned" },
+          serial: { offset: 20, size: 2, kind: "unsigned" },
+          kind: { offset: 22, size: 1, kind: "unsigned" },
+          known: { offset: 23, size: 1, kind: "unsigned" },
+          thread: { offset: 24, size: 4, kind: "unsigned" },
+          bytes: { offset: 28, size: 256, kind: "bytes" },
+        },
+      },
+    },
+    tls_sessions: {
+      type: "hash",
+      maxEntries: 16384,
+      key: {
+        size: 16,
+        fields: {
+          ssl: { offset: 0, size: 8, kind: "unsigned" },
+          tgid: { offset: 8, size: 8, kind: "unsigned" },
+        },
+      },
+      value: {
+        size: 24,
+        fields: {
+          connection: { offset: 0, size: 8, kind: "unsigned" },
+          changes: { offset: 8, size: 8, kind: "unsigned" },
+          verdict: { offset: 16, size: 1, kind: "unsigned" },
+          unused: { offset: 17, size: 1, kind: "unsigned" },
+          serial: { offset: 18, size: 2, kind: "unsigned" },
+          more_unused: { offset: 20, size: 4, kind: "unsigned" },
+        },
+      },
+    },
     verdict_changes: {
       type: "array",
       maxEntries: 1,
@@ -972,6 +1041,7 @@ export const messages = {
         thread: { offset: 64, size: 4, kind: "unsigned" },
         comm: { offset: 68, size: 16, kind: "bytes" },
         established: { offset: 84, size: 1, kind: "unsigned" },
+        is_tls: { offset: 85, size: 1, kind: "unsigned" },
       },
     },
     message_event: {
@@ -994,6 +1064,7 @@ export const messages = {
     first_bytes: { offset: 4, size: 4, kind: "unsigned" },
     links: { offset: 9, size: 1, kind: "unsigned" },
     observe_all: { offset: 0, size: 1, kind: "unsigned" },
+    tls: { offset: 10, size: 1, kind: "unsigned" },
   },
   programs: {
     messages_arrived: "tp_btf/sk_data_ready",
@@ -1001,6 +1072,12 @@ export const messages = {
     messages_received: "tp_btf/skb_copy_datagram_iovec",
     messages_sent: "tp_btf/tcp_sendmsg_locked",
     messages_state: "tp_btf/inet_sock_set_state",
+    messages_tls_begin: "uprobe",
+    messages_tls_begin_ex: "uprobe",
+    messages_tls_read: "uprobe",
+    messages_tls_read_ex: "uprobe",
+    messages_tls_written: "uprobe",
+    messages_tls_written_ex: "uprobe",
   },
 } as const satisfies ObjectLayout;
 

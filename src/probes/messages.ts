@@ -14,6 +14,7 @@ import {
   recordProbe,
   type RecordReading,
   type Settings,
+  type UserHook,
   type Writers,
 } from "../core/probe.ts";
 import { wholeNumbers } from "../core/setting_format.ts";
@@ -36,6 +37,12 @@ const VERDICTS = {
   unwanted: Uint8Array.of(2),
   forgotten: Uint8Array.of(4),
 } as const;
+const OPENSSL: readonly UserHook[] = [
+  { symbol: "SSL_read", entry: "messages_tls_begin", returns: "messages_tls_read" },
+  { symbol: "SSL_read_ex", entry: "messages_tls_begin_ex", returns: "messages_tls_read_ex" },
+  { symbol: "SSL_write", entry: "messages_tls_begin", returns: "messages_tls_written" },
+  { symbol: "SSL_write_ex", entry: "messages_tls_begin_ex", returns: "messages_tls_written_ex" },
+];
 const FIRST_ENTRY = new Uint8Array(4);
 const WORD = 2 ** 32;
 
@@ -66,6 +73,7 @@ function open(host: RecordHost): RecordReading {
     traffic,
     forwarding,
     maxConnections,
+    tls: host.settings.flag("tls"),
     decide(id, verdict) {
       idView.setBigUint64(0, BigInt(id), true);
       host.update("verdicts", idBytes, VERDICTS[verdict]);
@@ -162,6 +170,7 @@ function peersAt(id: number, bytes: Uint8Array): Peers {
     remoteIp: ipText(family, event.bytes("remote_ip")),
     remotePort: event.number("remote_port"),
     isNew: event.number("is_new") !== 0,
+    isTls: event.number("is_tls") !== 0,
   };
 }
 
@@ -187,6 +196,7 @@ export default recordProbe({
     links: booleanKey(true, "Whether it is told where proxies send what they receive.", {
       bits: true,
     }),
+    tls: flagKey("Whether what is said under TLS is seen, where OpenSSL does it."),
     report_cport: flagKey("Whether nginx_link has the client's port: a row for each connection."),
   },
   ring: "message_ring",
@@ -194,9 +204,11 @@ export default recordProbe({
   constants: (settings) => ({
     first_bytes: settings.number("first_bytes"),
     links: settings.flag("links") ? 1 : 0,
+    tls: settings.flag("tls") ? 1 : 0,
     by_port: portsOf(settings).length > 0 ? 1 : 0,
     ...observedConstants(settings),
   }),
   entries: (settings) => [...observedEntries(settings), ...portEntries(settings)],
+  userHooks: (settings) => settings.flag("tls") ? OPENSSL : [],
   open,
 });

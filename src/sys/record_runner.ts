@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Runs an eBPF probe of records: loads its object, reads its ring all the time, and its rows on each tick. */
 import type { RecordProbe, RecordReading, RunningProbe } from "../core/probe.ts";
-import type { BpfHost } from "./bpf_runner.ts";
+import { type BpfHost, SCAN_READINGS } from "./bpf_runner.ts";
 import { BpfObject } from "./object.ts";
 import type { RingReader } from "./ring_reader.ts";
 import type { MapReader } from "./table_reader.ts";
 import { TableWriters } from "./table_writers.ts";
+import { UserProbes } from "./user_probes.ts";
 
 /** Between two looks at a ring, where records come and where none came the last time. */
 const BUSY_MS = 20;
@@ -44,7 +45,10 @@ export async function startRecords(probe: RecordProbe, host: BpfHost): Promise<R
         reader.update(key, value);
       },
     });
-    return new RunningRecords(object, object.ring(probe.ring), writers, reading);
+    const hooks = probe.userHooks(settings);
+    const userProbes = hooks.length > 0 ? new UserProbes(object, "OpenSSL", hooks) : undefined;
+    userProbes?.scan();
+    return new RunningRecords(object, object.ring(probe.ring), writers, reading, userProbes);
   } catch (error) {
     writers?.remove();
     object[Symbol.dispose]();
@@ -62,6 +66,8 @@ class RunningRecords implements RunningProbe {
   readonly #writers: TableWriters;
   readonly #reading: RecordReading;
   readonly #losses: MapReader;
+  readonly #userProbes: UserProbes | undefined;
+  #readings = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #last = NaN;
   /** What ended the looking at the ring; told by the next tick. */
@@ -72,8 +78,10 @@ class RunningRecords implements RunningProbe {
     ring: RingReader,
     writers: TableWriters,
     reading: RecordReading,
+    userProbes: UserProbes | undefined,
   ) {
     this.#object = object;
+    this.#userProbes = userProbes;
     this.#ring = ring;
     this.#writers = writers;
     this.#reading = reading;
@@ -83,6 +91,7 @@ class RunningRecords implements RunningProbe {
 
   tick(now: number): void | Promise<void> {
     if (this.#failure !== undefined) throw this.#failure.error;
+    if (this.#readings++ % SCAN_READINGS === SCAN_READINGS - 1) this.#userProbes?.scan();
     this.#drain();
     this.#writers.begin(now);
     const elapsed = (now - this.#last) / 1000;
@@ -97,7 +106,7 @@ class RunningRecords implements RunningProbe {
   }
 
   hooks() {
-    return this.#object.hooks;
+    return [...this.#object.hooks, ...this.#userProbes?.verdicts() ?? []];
   }
 
   cost() {

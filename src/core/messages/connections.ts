@@ -23,6 +23,8 @@ export interface Peers {
   readonly remotePort: number;
   /** Nothing was said before; otherwise it is seen from somewhere in its middle. */
   readonly isNew: boolean;
+  /** Its pieces are seen in plain, before they are encrypted or after. */
+  readonly isTls: boolean;
 }
 
 /** The last message of a connection, and the slowest since the last reading. */
@@ -34,6 +36,10 @@ export interface Sample {
 
 /** A connection that speaks none of the protocols for so many pieces is none of ours. */
 const MAX_GUESSES = 6;
+/** Pieces of a handshake, after which nobody tells what is said under TLS: not by OpenSSL. */
+const MAX_ENCRYPTED = 32;
+const TLS_HANDSHAKE = 0x16;
+const TLS_MAJOR = 3;
 /** Names of operations that a link has no room for. */
 const NOWHERE: Pick<Tally, "requests" | "answered"> = { requests: 0, answered: () => {} };
 
@@ -45,6 +51,8 @@ export class Connection implements MessageSink {
   readonly pairing: Pairing;
   conversation: Conversation | undefined;
   guesses = 0;
+  /** It begins to speak TLS; what is seen of that in plain comes later. */
+  isEncrypted = false;
   /** Pieces since the last reading. */
   active = true;
   idleReadings = 0;
@@ -124,6 +132,8 @@ export interface ConnectionsOptions {
   readonly traffic: Traffic;
   readonly forwarding: Forwarding;
   readonly maxConnections: number;
+  /** Whether what is said under TLS is seen. */
+  readonly tls: boolean;
   readonly decide: (id: number, verdict: Verdict) => void;
 }
 
@@ -175,7 +185,8 @@ export class Connections {
       before.isOpening = false;
       before.peers = peers;
       if (before.hop !== undefined) before.hop.peers = peers;
-    } else {
+    } else if (before !== undefined && peers.isTls) this.#beginTls(before, peers);
+    else {
       if (before !== undefined) this.#forget(before);
       this.#add(peers);
     }
@@ -216,7 +227,9 @@ export class Connections {
     if (serial !== connection.nextSerial) connection.missed(chunk.time);
     connection.nextSerial = (serial + 1) % SERIALS;
     connection.thread = thread;
-    const isMet = connection.conversation !== undefined || this.#meet(connection, sent, chunk);
+    const isMet = connection.isEncrypted
+      ? this.#wait(connection)
+      : connection.conversation !== undefined || this.#meet(connection, sent, chunk);
     const { hop } = connection;
     if (hop !== undefined) this.#options.forwarding[sent ? "sent" : "received"](hop, thread, chunk);
     if (!isMet) return;
@@ -227,7 +240,30 @@ export class Connections {
       pairing.turn();
       conversation!.request(chunk);
     }
-    if (pairing.ended) this.#giveUp(connection);
+    if (pairing.ended) this.#end(connection);
+  }
+
+  /** Nothing more is understood, unless it goes on under TLS. */
+  #end(connection: Connection): void {
+    if (!this.#options.tls || connection.peers.isTls) return this.#giveUp(connection);
+    connection.isEncrypted = true;
+    connection.guesses = 0;
+  }
+
+  #wait(connection: Connection): false {
+    if (++connection.guesses >= MAX_ENCRYPTED) this.#giveUp(connection);
+    return false;
+  }
+
+  /** From now on it is seen in plain, as if it were another connection. */
+  #beginTls(before: Connection, peers: Peers): void {
+    const { hop } = before;
+    before.hop = undefined;
+    this.#forget(before);
+    const connection = this.#add(peers);
+    if (connection === undefined || hop === undefined) return;
+    connection.hop = hop;
+    hop.beginTls(peers);
   }
 
   /** What was forgotten, or what the kernel did not hear of in time. */
@@ -279,7 +315,10 @@ export class Connections {
       this.#options.decide(connection.peers.id, "wanted");
       return true;
     }
-    if (++connection.guesses >= MAX_GUESSES) this.#giveUp(connection);
+    const isHandshake = chunk.bytes[chunk.start] === TLS_HANDSHAKE &&
+      chunk.bytes[chunk.start + 1] === TLS_MAJOR && chunk.end - chunk.start > 1;
+    if (isHandshake && this.#options.tls) connection.isEncrypted = true;
+    else if (++connection.guesses >= MAX_GUESSES) this.#giveUp(connection);
     return false;
   }
 
@@ -292,7 +331,7 @@ export class Connections {
   }
 
   #linkOf({ peers, isServer }: Connection, protocol: string): Link | undefined {
-    const { tgid, localIp, localPort, remoteIp, remotePort } = peers;
+    const { tgid, localIp, localPort, remoteIp, remotePort, isTls } = peers;
     return this.#options.traffic.link({
       tgid,
       clientIp: isServer ? remoteIp : localIp,
@@ -300,6 +339,7 @@ export class Connections {
       serverPort: isServer ? localPort : remotePort,
       role: isServer ? "server" : "client",
       protocol,
+      isTls,
     });
   }
 

@@ -53,6 +53,13 @@ export class Hop {
     if (!isServer && !this.isUpstream) this.opened = 0;
   }
 
+  /** What was said before was a handshake. */
+  beginTls(peers: HopPeers): void {
+    this.peers = peers;
+    this.received = this.sent = undefined;
+    this.isHttp = false;
+  }
+
   get isUpstream(): boolean {
     return !Number.isNaN(this.opened);
   }

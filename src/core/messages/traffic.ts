@@ -69,6 +69,7 @@ export class Link {
     readonly tgid: number,
     /** In the order of the tables' keys. */
     readonly labels: readonly string[],
+    readonly isTls: boolean,
     traffic: Traffic,
   ) {
     this.#traffic = traffic;
@@ -92,6 +93,7 @@ export interface LinkKey {
   readonly serverPort: number;
   readonly role: L7Role;
   readonly protocol: string;
+  readonly isTls: boolean;
 }
 
 export class Traffic {
@@ -105,19 +107,19 @@ export class Traffic {
     this.#maxLinks = maxLinks;
   }
 
-  link({ tgid, clientIp, serverIp, serverPort, role, protocol }: LinkKey): Link | undefined {
+  link({ tgid, clientIp, serverIp, serverPort, role, protocol, isTls }: LinkKey): Link | undefined {
     const labels = [
       ...[String(tgid), clientIp, serverIp, String(serverPort)],
       ...[`tcp_${role}`, role, protocol],
     ];
-    const key = labels.join(" ");
+    const key = [...labels, isTls].join(" ");
     const known = this.links.get(key);
     if (known !== undefined) return known;
     if (this.links.size >= this.#maxLinks) {
       this.refused++;
       return undefined;
     }
-    const link = new Link(tgid, labels, this);
+    const link = new Link(tgid, labels, isTls, this);
     this.links.set(key, link);
     return link;
   }

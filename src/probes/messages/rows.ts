@@ -6,8 +6,6 @@ import type { LinkCount } from "../../core/messages/link_counts.ts";
 import type { Link, Tally } from "../../core/messages/traffic.ts";
 import type { TABLES } from "./tables.ts";
 
-/** What is encrypted is not seen. */
-const NO_SSL = "no_ssl";
 /** PostgreSQL's types of messages, by which the original names them. */
 const TYPES: Readonly<Record<string, string>> = {
   Query: "Q",
@@ -19,7 +17,8 @@ const TYPES: Readonly<Record<string, string>> = {
 type Tables = Writers<typeof TABLES>;
 
 export function writeLink(tables: Tables, link: Link, container: string, elapsed: number): void {
-  const labels = [...link.labels, NO_SSL, container];
+  const ssl = link.isTls ? "ssl" : "no_ssl";
+  const labels = [...link.labels, ssl, container];
   tables.l7_link.row(...labels)
     .set("bytes_sent", link.bytesSent)
     .set("bytes_recv", link.bytesReceived)
@@ -27,7 +26,7 @@ export function writeLink(tables: Tables, link: Link, container: string, elapsed
     .set("segs_recv", link.piecesReceived);
   writeTally(tables.l7_rpc.row(...labels), link.all, elapsed);
   for (const [operation, tally] of link.operations) {
-    const row = tables.l7_rpc_api.row(...link.labels, operation, NO_SSL, container);
+    const row = tables.l7_rpc_api.row(...link.labels, operation, ssl, container);
     const { clientErrors, serverErrors, responses } = writeTally(row, tally, elapsed);
     row.set("client_err_count", tally.clientErrors)
       .set("server_err_count", tally.serverErrors)
