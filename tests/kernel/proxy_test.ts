@@ -6,7 +6,6 @@ import { listens, startServer } from "../probes/run_server.ts";
 import {
   add,
   Backends,
-  childrenOf,
   compare,
   type Compared,
   type Load,
@@ -18,6 +17,7 @@ import {
   startLogReceiver,
   startNginx,
   watch,
+  workersOf,
 } from "./proxy_rig.ts";
 
 /** With this in the environment: all cases, and 10,000 requests of each, which takes some minutes. */
@@ -222,7 +222,7 @@ for (const one of isWhole ? CASES : CASES.slice(0, 2)) {
       const ports = { http: freePort(), stream: freePort() };
       await Deno.writeTextFile(`${folder}/front.conf`, nginxFront(folder, ports, backends, one));
       await using server = await startNginx(folder, "front", ports.http);
-      await using rig = await watch(await childrenOf(server.pid));
+      await using rig = await watch(await workersOf(server, one.workers));
       const sent = await runClients(ports.http, load(one));
       const truth = nginxLog(await lines(`${folder}/http.log`, sent));
       await rig.tick(1);
@@ -237,7 +237,7 @@ for (const one of isWhole ? CASES : CASES.slice(0, 2)) {
       const ports = { http: freePort(), stream: freePort() };
       await Deno.writeTextFile(`${folder}/front.conf`, nginxFront(folder, ports, backends, one));
       await using server = await startNginx(folder, "front", ports.http);
-      await using rig = await watch(await childrenOf(server.pid));
+      await using rig = await watch(await workersOf(server, one.workers));
       const wanted = { ...load({ ...one, requests: 1 }), requests: Math.min(one.requests, 2) };
       await runClients(ports.stream, wanted);
       const truth = nginxLog(await lines(`${folder}/stream.log`, wanted.clients));
