@@ -53,6 +53,8 @@ KERNELS_NEEDS='
 command qemu-system-x86_64 qemu-system-x86 qemu-system-x86
 command busybox busybox-static busybox
 command cpio cpio cpio
+command ipvsadm ipvsadm ipvsadm
+command xz xz-utils xz
 '
 PACKAGE_NEEDS='
 command dpkg-deb dpkg dpkg
