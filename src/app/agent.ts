@@ -148,9 +148,10 @@ export class Agent {
       this.#server = this.#serve();
     }
     this.#manager.run();
-    this.#outputs.start();
+    const ready = this.#outputs.start();
     this.#events.start();
-    await Promise.all([this.#startStage("external"), this.#startKernel()]);
+    const external = ready.then(() => this.#startStage("external"));
+    await Promise.all([external, this.#startKernel()]);
     this.#startWatching();
     await this.#ownMetrics?.(); // loads its package now, so that the first scrape need not
     this.#gaveBackAt = now() + GIVE_BACK_AFTER_MS;
