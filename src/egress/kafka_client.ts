@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** The only file that knows kafkajs. It is imported when Kafka is configured, and not before. */
+import { messageOf } from "../core/errors.ts";
 import { Buffer } from "node:buffer";
 import { promisify } from "node:util";
 import { zstdCompress, zstdDecompress } from "node:zlib";
@@ -175,7 +176,7 @@ function typeOf(error: unknown): string {
 /** What an error of kafkajs means; it wraps the telling one in others. */
 function failureOf(error: unknown): KafkaFailure {
   const inDoubt = error instanceof InDoubt;
-  let reason = error instanceof Error ? error.message : String(error);
+  let reason = messageOf(error);
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     const type = typeOf(cause);
     if (cause.message !== "") reason = cause.message;

@@ -3,6 +3,7 @@
  * Takes lines out of outboxes and sends them to Kafka, each kind to its topic, as long as there are any. Whatever goes
  * wrong is said once and tried again with growing pauses; what is wrong with one topic does not stop the others.
  */
+import { messageOf } from "../core/errors.ts";
 import type { Outbox, TakenLines } from "./outbox.ts";
 
 export interface KafkaOptions {
@@ -179,7 +180,7 @@ export class KafkaSender {
       this.#tell(`spool of ${topic}`, true, `The spool of topic "${topic}" can be read again`);
     } catch (error) {
       this.#pauses.get(stream)!.longer();
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = messageOf(error);
       this.#tell(`spool of ${topic}`, false, `Cannot read the spool of "${topic}": ${reason}`);
     }
   }
@@ -249,7 +250,7 @@ export class KafkaSender {
 
   #reasonOf(error: unknown): string {
     if (this.#client !== undefined) return this.#client.failureOf(error).reason;
-    return error instanceof Error ? error.message : String(error);
+    return messageOf(error);
   }
 
   async #disconnect(): Promise<void> {

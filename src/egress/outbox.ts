@@ -4,6 +4,7 @@
  * always in order. A durable outbox has written all to the spool when `push` returns, so that the end of the process
  * loses nothing.
  */
+import { messageOf } from "../core/errors.ts";
 import type { LineSink, SinkStats } from "./line_sink.ts";
 import type { Spool } from "./spool.ts";
 
@@ -204,7 +205,7 @@ export class Outbox implements LineSink {
       try {
         fits = await this.#spool!.append(this.kind, bytes, lines, repeated);
       } catch (error) {
-        this.#tell(false, error instanceof Error ? error.message : String(error));
+        this.#tell(false, messageOf(error));
         return;
       }
       this.#tell(true, "");
