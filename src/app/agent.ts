@@ -122,9 +122,10 @@ export class Agent {
       });
     }
     this.#manager.run();
-    this.#outputs.start();
+    const ready = this.#outputs.start();
     this.#events.start();
-    await Promise.all([this.#startStage("external"), this.#startKernel()]);
+    const external = ready.then(() => this.#startStage("external"));
+    await Promise.all([external, this.#startKernel()]);
     this.#startWatching();
     await this.#serving?.warmUp().catch((error) => this.#log("error", `Own metrics: ${error}`));
     this.#memory.started();
