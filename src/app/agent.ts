@@ -82,16 +82,16 @@ export class Agent {
 
   /** Throws ConfigError for what only the probes can tell to be wrong. Starts nothing. */
   constructor(config: Config, { quiet = false } = {}) {
-    const { global, imdb, ingress, logs } = config;
+    const { global, imdb, ingress } = config;
     this.#config = config;
-    this.#sink = quiet || global.log_file_name === ""
-      ? stderrSink()
-      : fileSink(`${logs.debug_dir}/${global.log_file_name}`, global.log_max_size * 1e6);
+    const { sink, problem } = quiet ? { sink: stderrSink() } : openSink(config);
+    this.#sink = sink;
     this.#log = createLog({
       level: quiet ? "warn" : global.log_level,
       sink: this.#sink,
       clock: Date.now,
     });
+    if (problem !== undefined) this.#log("error", problem);
     this.#store = new Store({
       maxTables: imdb.max_tables_num,
       maxRows: imdb.max_records_num,
@@ -353,6 +353,18 @@ export class Agent {
     });
     this.#log("info", `Serves metrics on ${web.bind_addr} port ${server.port}`);
     return server;
+  }
+}
+
+/** A disk that is full or cannot be written is no reason not to observe: then the log goes to standard error. */
+function openSink({ global, logs }: Config): { sink: LogSink; problem?: string } {
+  if (global.log_file_name === "") return { sink: stderrSink() };
+  const path = `${logs.debug_dir}/${global.log_file_name}`;
+  try {
+    return { sink: fileSink(path, global.log_max_size * 1e6) };
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    return { sink: stderrSink(), problem: `Cannot open the log "${path}": ${reason}` };
   }
 }
 
