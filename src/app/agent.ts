@@ -2,7 +2,7 @@
 /** The running agent: native probes and the server first, so that a scrape is answered at once; then all else. */
 import type { BuildInfo, ProbeStatus } from "../core/agent_stats.ts";
 import { ContainerLookup } from "../core/container_lookup.ts";
-import { ConfigError, Unsupported } from "../core/errors.ts";
+import { ConfigError, messageOf, Unsupported } from "../core/errors.ts";
 import { ProcessTable } from "../core/process_table.ts";
 import { Store } from "../core/store.ts";
 import { agentMetrics } from "../egress/agent_metrics.ts";
@@ -145,6 +145,7 @@ export class Agent {
       log: this.#log,
       now,
       onRecord: (_probe, kind, line) => this.#events.record(kind, line),
+      containerOf: (pid) => containers.idOf(pid),
     });
     this.#configured = this.#probesOf(config);
     for (const { startable } of this.#configured) this.#manager.add(startable);
@@ -372,7 +373,7 @@ function readTls(cert: string, key: string) {
   try {
     return { cert: Deno.readTextFileSync(cert), key: Deno.readTextFileSync(key) };
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     throw new Unsupported(`Cannot read the web server's certificate or key: ${reason}`);
   }
 }

@@ -11,6 +11,7 @@ import { ServiceNotice } from "../sys/service_notice.ts";
 import { Agent } from "./agent.ts";
 import { doctor } from "./doctor.ts";
 import { buildVersion } from "./embedded.ts";
+import { KNOWN_PROBES } from "./known_probes.ts";
 import { describeTables } from "./meta.ts";
 import { Reloads } from "./reload.ts";
 import { UsageError } from "./usage_error.ts";
@@ -115,7 +116,7 @@ function dispatch(args: readonly string[]): Promise<number> {
 }
 
 function load({ config }: Options) {
-  return loadConfig(config, Deno.env.toObject());
+  return loadConfig(config, KNOWN_PROBES, Deno.env.toObject());
 }
 
 /** Runs until SIGINT or SIGTERM. */

@@ -23,6 +23,7 @@ import { pageSize, ProcTasks } from "../sys/proc_tasks.ts";
 import { embeddedObject } from "./embedded.ts";
 import type { ExternalStarter } from "./external_starter.ts";
 import type { EventSources } from "./event_sources.ts";
+import { SYSTEM_LOG } from "./known_probes.ts";
 import { isLeftOut } from "./left_out.ts";
 
 export interface StartContext {
@@ -57,14 +58,14 @@ export function builtInProbes(
   config: Pick<Config, "probes">,
 ): Configured[] {
   const configured = new Map(config.probes.map((entry) => [entry.name, entry]));
-  const names = [...all.map(({ name }) => name), SYSTEM_LOG_PROBE];
+  const names = [...all.map(({ name }) => name), SYSTEM_LOG.name];
   for (const entry of configured.values()) {
     if (names.includes(entry.name) || isLeftOut(entry.name)) continue;
     throw new ConfigError(`there is no probe "${entry.name}"`, entry.place, names.join(", "));
   }
   return [
     ...all.map((probe) => builtInProbe(probe, configured.get(probe.name), context)),
-    systemLogProbe(configured.get(SYSTEM_LOG_PROBE), context),
+    systemLogProbe(configured.get(SYSTEM_LOG.name), context),
   ];
 }
 
@@ -91,22 +92,24 @@ function builtInProbe(
   };
 }
 
-/** The original's name. It has no table: all it finds are events. */
-const SYSTEM_LOG_PROBE = "event";
 const SYSTEM_LOGS = ["/var/log/messages", "/var/log/syslog"];
 
 function systemLogProbe(entry: ProbeConfig | undefined, context: StartContext): Configured {
   const { config: { global: { root } }, events } = context;
   const start = () =>
     Promise.resolve().then(() => {
-      const { settings: given, place } = entryNow(SYSTEM_LOG_PROBE, context) ?? {};
-      const settings = probeSettings(given ?? {}, place ?? { file: "settings" });
-      const path = settings.text("path", "");
+      const { settings: given, place } = entryNow(SYSTEM_LOG.name, context) ?? {};
+      const settings = probeSettings(
+        SYSTEM_LOG.settings,
+        given ?? {},
+        place ?? { file: "settings" },
+      );
+      const path = settings.text("path");
       const paths = path === "" ? SYSTEM_LOGS.map((file) => root + file) : [path];
       return watchSystemLog({ paths, report: (event) => events.report(event) });
     });
   return {
-    startable: { name: SYSTEM_LOG_PROBE, kind: "native", start },
+    startable: { name: SYSTEM_LOG.name, kind: "native", start },
     on: entry?.switch === "on",
     stage: "files",
   };
@@ -127,8 +130,8 @@ function startBuiltIn(
   context: StartContext,
 ): RunningProbe | Promise<RunningProbe> {
   const { config, store, containers, log, libbpf } = context;
-  const given = { ...settingsOfParam(entry?.param ?? "", probe.options), ...entry?.settings };
-  const settings = probeSettings(given, entry?.place ?? { file: "settings" });
+  const given = { ...entry?.settings, ...settingsOfParam(entry?.param ?? "", probe.options) };
+  const settings = probeSettings(probe.settings, given, entry?.place ?? { file: "settings" });
   const tablesOff = new Set(
     Object.entries(probe.tables).filter(([name, spec]) => {
       const byDefault = "on" in spec && !spec.on ? "off" : "on";

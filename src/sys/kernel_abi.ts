@@ -52,4 +52,7 @@ export const ABI = {
   "offsetof(struct statfs, f_frsize)": 72,
   "CLONE_NEWNET": 0x4000_0000,
   "O_RDONLY | O_CLOEXEC": 0x8_0000,
+  "O_NONBLOCK": 0x800,
+  "F_SETFL": 4,
+  "F_DUPFD_CLOEXEC": 1030,
 } as const;
