@@ -28,6 +28,7 @@ command ss iproute2 iproute
 command iostat sysstat sysstat
 command free procps procps-ng
 command strace strace strace
+command faketime faketime libfaketime
 command java openjdk-17-jre-headless java-17-openjdk-headless
 command mvn maven maven
 command kcat kcat kcat

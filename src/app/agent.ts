@@ -66,12 +66,14 @@ export class Agent {
   constructor(config: Config, { quiet = false } = {}) {
     const { global, ingress } = config;
     this.#config = config;
-    this.#sink = quiet ? stderrSink() : sinkOf(config);
+    const { sink, problem } = quiet ? { sink: stderrSink() } : openSink(config);
+    this.#sink = sink;
     this.#log = createLog({
       level: quiet ? "warn" : global.log_level,
       sink: this.#sink,
       clock: Date.now,
     });
+    if (problem !== undefined) this.#log("error", problem);
     this.#store = storeOf(config);
     this.#outputs = openOutputs(config, this.#store, this.#log);
     this.#events = new EventSources({
@@ -301,9 +303,15 @@ export class Agent {
   }
 }
 
-function sinkOf({ global, logs }: Config): LogSink {
-  if (global.log_file_name === "") return stderrSink();
-  return fileSink(`${logs.debug_dir}/${global.log_file_name}`, global.log_max_size * 1e6);
+/** A disk that is full or cannot be written is no reason not to observe: then the log goes to standard error. */
+function openSink({ global, logs }: Config): { sink: LogSink; problem?: string } {
+  if (global.log_file_name === "") return { sink: stderrSink() };
+  const path = `${logs.debug_dir}/${global.log_file_name}`;
+  try {
+    return { sink: fileSink(path, global.log_max_size * 1e6) };
+  } catch (error) {
+    return { sink: stderrSink(), problem: `Cannot open the log "${path}": ${messageOf(error)}` };
+  }
 }
 
 function storeOf({ global, imdb }: Config): Store {
