@@ -390,7 +390,7 @@ export const io = {
         },
       },
       value: {
-        size: 1032,
+        size: 1048,
         fields: {
           req_max: { offset: 0, size: 8, kind: "unsigned" },
           req_last: { offset: 8, size: 8, kind: "unsigned" },
@@ -424,8 +424,10 @@ export const io = {
           buffers_dirtied: { offset: 968, size: 8, kind: "unsigned" },
           loaded: { offset: 976, size: 8, kind: "unsigned" },
           dirtied: { offset: 984, size: 8, kind: "unsigned" },
-          period: { offset: 992, size: 8, kind: "unsigned" },
-          name: { offset: 1000, size: 32, kind: "bytes" },
+          scsi_timeouts: { offset: 992, size: 8, kind: "unsigned" },
+          scsi_errors: { offset: 1000, size: 8, kind: "unsigned" },
+          period: { offset: 1008, size: 8, kind: "unsigned" },
+          name: { offset: 1016, size: 32, kind: "bytes" },
         },
       },
     },
@@ -687,6 +689,8 @@ export const io = {
     io_reading: "iter/task",
     io_reclaim_begin: "tp_btf/mm_vmscan_direct_reclaim_begin",
     io_reclaim_end: "tp_btf/mm_vmscan_direct_reclaim_end",
+    io_scsi_error: "tp_btf/scsi_dispatch_cmd_error",
+    io_scsi_timeout: "tp_btf/scsi_dispatch_cmd_timeout",
   },
 } as const satisfies ObjectLayout;
 
