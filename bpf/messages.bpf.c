@@ -4,7 +4,7 @@
  * A received piece is seen when it is copied to its reader, a sent one when it is given to the kernel. Sequence numbers
  * tell what has been seen before (a peek, a send that is tried again). The agent decides by the first pieces of a
  * connection whether it is of interest; from then on one that is not costs one look-up a piece.
- * Memory: ring 4 MB; 56 B and the kernel's overhead for each TCP socket with traffic; 24 B x 16384 + 9 B x 8192.
+ * Memory: ring 4 MB; 104 B and the kernel's overhead for each TCP socket with traffic; 24 B x 16384 + 9 B x 8192.
  */
 #include "probe.h"
 #include "observe.h"
@@ -38,8 +38,8 @@ struct connection_event {
 	u32 tgid;
 	u16 family;
 	u8 kind;
-	u8 unused;
-	u32 fd; /* ~0: not found */
+	u8 is_new; /* nothing was said on it before */
+	u32 fd;	   /* ~0: not found */
 	u16 local_port;
 	u16 remote_port;
 	u8 local_ip[16];
@@ -53,27 +53,36 @@ RING(message_ring, 4194304);
 
 STATE(observed_ports, u16, u8, 1024);
 
-/* What the agent says of a connection: 1 of interest, 2 not. It is taken over into the socket's memory. */
+/* What the agent says of a connection. It is taken over into the socket's memory. */
 RECENT(verdicts, u64, u8, 16384);
+
+/* Grows whenever a verdict is given, so that those who are of interest need to look only then. */
+VALUE(verdict_changes, u64);
 
 enum verdict {
 	VERDICT_NONE = 0,
 	VERDICT_WANTED = 1,
 	VERDICT_UNWANTED = 2,
-	VERDICT_OBSERVED = 3, /* its process is of interest; the agent has not said anything yet */
+	VERDICT_OBSERVED = 3,  /* its process is of interest; the agent has not said anything yet */
+	VERDICT_FORGOTTEN = 4, /* the agent does not know of it any more */
 };
+
+enum { MAX_ARRIVALS = 4 };
 
 struct message_memory {
 	u64 connection;
-	u64 arrived; /* ns: of the first data that was not read yet; 0: there is none */
-	u32 rx_next; /* behind what was seen */
+	u64 changes;		      /* of verdicts that were seen */
+	u64 arrived[MAX_ARRIVALS];    /* ns: when data came that was not read yet ... */
+	u32 arrived_to[MAX_ARRIVALS]; /* ... and where it ends */
+	u32 rx_next;		      /* behind what was seen */
 	u32 tx_next;
 	u8 verdict;
 	u8 told; /* the agent knows of it */
+	u8 lost; /* it should, but the ring was full */
 	u8 rx_known;
 	u8 tx_known;
+	u8 arrival_count; /* of what was not read yet */
 	u16 serial;
-	u16 unused;
 };
 
 SOCKET_STORAGE(message_memories, struct message_memory);
@@ -180,21 +189,27 @@ static __always_inline void look(struct message_memory *memory, struct sock *sk)
 /* Whether pieces of this connection go to the agent. */
 static __always_inline bool is_wanted(struct message_memory *memory, struct sock *sk)
 {
+	u64 *changes = only_value(&verdict_changes);
 	u8 *said;
 
-	if (memory->verdict == VERDICT_UNWANTED)
-		return false;
-	if (memory->verdict == VERDICT_WANTED)
-		return true;
 	if (memory->verdict == VERDICT_NONE)
 		look(memory, sk);
-	if (memory->verdict != VERDICT_OBSERVED)
+	if (memory->verdict == VERDICT_UNWANTED || !changes)
 		return false;
+	if (memory->verdict == VERDICT_WANTED && memory->changes == *changes)
+		return true;
+	memory->changes = *changes;
 	said = bpf_map_lookup_elem(&verdicts, &memory->connection);
 	if (!said)
 		return true;
-	memory->verdict = *said == VERDICT_WANTED ? VERDICT_WANTED : VERDICT_UNWANTED;
-	return memory->verdict == VERDICT_WANTED;
+	memory->verdict = *said;
+	if (*said == VERDICT_FORGOTTEN) {
+		memory->verdict = VERDICT_OBSERVED;
+		memory->told = 0;
+		memory->serial = 0;
+		bpf_map_delete_elem(&verdicts, &memory->connection);
+	}
+	return memory->verdict != VERDICT_UNWANTED;
 }
 
 struct fd_search {
@@ -246,6 +261,17 @@ static __noinline void fill_peers(struct connection_event *event, struct sock *s
 	}
 }
 
+/* Whether neither side's process has said anything before: a SYN counts as one byte that was acknowledged. */
+static __always_inline bool is_new(struct sock *sk)
+{
+	struct tcp_sock *tp = (void *)sk;
+	u32 waiting = BPF_CORE_READ(tp, rcv_nxt) - BPF_CORE_READ(tp, copied_seq);
+	u32 unsent = BPF_CORE_READ(tp, write_seq) - BPF_CORE_READ(tp, snd_una);
+
+	return BPF_CORE_READ(tp, bytes_received) <= waiting &&
+	       BPF_CORE_READ(tp, bytes_acked) + unsent <= 1;
+}
+
 /* False: the agent does not know of the connection, so that its pieces would be of no use. */
 static __always_inline bool tell(struct message_memory *memory, struct sock *sk)
 {
@@ -257,9 +283,11 @@ static __always_inline bool tell(struct message_memory *memory, struct sock *sk)
 	event.connection = memory->connection;
 	event.kind = CONNECTION_OPENED;
 	event.tgid = bpf_get_current_pid_tgid() >> 32;
+	event.is_new = !memory->lost && is_new(sk);
 	event.fd = find_fd(sk);
 	fill_peers(&event, sk);
 	memory->told = send_event(&message_ring, &event, sizeof(event));
+	memory->lost = !memory->told;
 	return memory->told;
 }
 
@@ -278,17 +306,29 @@ static __always_inline void send_message(struct scratch *scratch, struct message
 		   __builtin_offsetof(struct message_event, bytes) + known);
 }
 
-/* When the data that is read now came: the socket's own note, or for its first data the last packet's time. */
-static __always_inline u64 arrival(struct message_memory *memory, struct tcp_sock *tp, u32 left)
+/* Forgets when data came that was read since. */
+static __always_inline void forget_arrivals(struct message_memory *memory, u32 read_up_to)
+{
+	for (u32 i = 0; i < MAX_ARRIVALS; i++) {
+		if (!memory->arrival_count || (s32)(memory->arrived_to[0] - read_up_to) > 0)
+			return;
+		memory->arrival_count--;
+		for (u32 j = 1; j < MAX_ARRIVALS; j++) {
+			memory->arrived[j - 1] = memory->arrived[j];
+			memory->arrived_to[j - 1] = memory->arrived_to[j];
+		}
+	}
+}
+
+/* When the data from `start` came: as was noted, or for a connection's first data the last packet's time. */
+static __always_inline u64 arrival(struct message_memory *memory, struct tcp_sock *tp, u32 start)
 {
 	struct tcp_sock___messages *more = (void *)tp;
-	u64 arrived = memory->arrived;
 
-	if (!arrived)
-		arrived = BPF_CORE_READ(more, tcp_mstamp) * 1000;
-	if (left == 0)
-		memory->arrived = 0;
-	return arrived;
+	forget_arrivals(memory, start);
+	if (memory->arrival_count)
+		return memory->arrived[0];
+	return BPF_CORE_READ(more, tcp_mstamp) * 1000;
 }
 
 SEC("tp_btf/skb_copy_datagram_iovec")
@@ -311,12 +351,14 @@ int BPF_PROG(messages_received, struct sk_buff *skb, int len)
 	seen = memory->rx_known && (s32)(memory->rx_next - start) > 0 ? memory->rx_next - start : 0;
 	if (seen >= len)
 		return 0;
+	if (memory->rx_known && (s32)(start - memory->rx_next) > 0)
+		memory->serial++; /* it was read in a way that is not seen */
 	memory->rx_known = 1;
 	memory->rx_next = start + len;
 	offset = start + seen - BPF_CORE_READ((struct tcp_skb_cb *)skb->cb, seq);
 	known = len - seen;
 	to->event.length = known;
-	to->event.time = arrival(memory, tp, BPF_CORE_READ(tp, rcv_nxt) - start - len);
+	to->event.time = arrival(memory, tp, start + seen);
 	to->event.kind = MESSAGE_RECEIVED;
 	known = known < first_bytes ? known : first_bytes;
 	if (known >= MAX_BYTES)
@@ -399,6 +441,8 @@ int BPF_PROG(messages_sent, struct sock *sk, struct msghdr *msg)
 		return 0;
 	again = memory->tx_known && (s32)(memory->tx_next - start) > 0;
 	known = again ? 0 : copy_iter(&msg->msg_iter);
+	if (memory->tx_known && (s32)(start - memory->tx_next) > 0)
+		memory->serial++;
 	to->event.length = again ? end - memory->tx_next : end - start;
 	memory->tx_known = 1;
 	memory->tx_next = end;
@@ -415,8 +459,22 @@ int BPF_PROG(messages_arrived, struct sock *sk)
 {
 	struct message_memory *memory = bpf_sk_storage_get(&message_memories, sk, NULL, 0);
 
-	if (memory && memory->verdict != VERDICT_UNWANTED && !memory->arrived)
-		memory->arrived = bpf_ktime_get_ns();
+	struct tcp_sock *tp = (void *)sk;
+	u32 end, last;
+
+	if (!memory || memory->verdict == VERDICT_UNWANTED)
+		return 0;
+	forget_arrivals(memory, BPF_CORE_READ(tp, copied_seq));
+	end = BPF_CORE_READ(tp, rcv_nxt);
+	last = (memory->arrival_count - 1) & (MAX_ARRIVALS - 1);
+	if (memory->arrival_count && memory->arrived_to[last] == end)
+		return 0;
+	/* Where there is no room, what comes now counts as if it had come with what came last. */
+	if (memory->arrival_count < MAX_ARRIVALS) {
+		last = memory->arrival_count++ & (MAX_ARRIVALS - 1);
+		memory->arrived[last] = bpf_ktime_get_ns();
+	}
+	memory->arrived_to[last] = end;
 	return 0;
 }
 

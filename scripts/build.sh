@@ -160,7 +160,7 @@ build() {
 	step lib "$BUILD/lib/libz.so.1" "$(library_path libbpf.so.1)" "$(library_path libelf.so.1)" \
 		"$(library_path libz.so.1)" -- copy_libraries
 	"$DENO" run --no-lock --allow-read --allow-write=src/gen --allow-run=bpftool scripts/gen.ts >&2
-	"$DENO" run --frozen --allow-read --allow-write=docs,packaging scripts/docs.ts >&2
+	"$DENO" run --frozen --allow-read --allow-write=docs,packaging,conf scripts/docs.ts >&2
 	write_version
 	if [ -n "$WITHOUT" ]; then
 		root=$BUILD/tailored stage=$BUILD/tailored

@@ -65,6 +65,7 @@ export function replay(
     const around = new Uint8Array(bytes.length + 9).fill(10);
     around.set(bytes, start);
     const end = start + Math.min(bytes.length, known(i));
+    if (side === "request") pairing.turn();
     conversation[side]({ bytes: around, start, end, length, time: i * 1000 });
   });
   told.ended = pairing.ended;

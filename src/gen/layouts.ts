@@ -363,6 +363,22 @@ export const endpoint = {
 export const io = {
   object: "io.bpf.o",
   maps: {
+    cgroup_verdicts: {
+      type: "hash",
+      maxEntries: 4096,
+      key: {
+        size: 8,
+        fields: {
+          value: { offset: 0, size: 8, kind: "unsigned" },
+        },
+      },
+      value: {
+        size: 1,
+        fields: {
+          value: { offset: 0, size: 1, kind: "unsigned" },
+        },
+      },
+    },
     disks: {
       type: "hash",
       maxEntries: 512,
@@ -462,6 +478,22 @@ export const io = {
         },
       },
     },
+    observed_containers: {
+      type: "hash",
+      maxEntries: 256,
+      key: {
+        size: 12,
+        fields: {
+          digits: { offset: 0, size: 12, kind: "bytes" },
+        },
+      },
+      value: {
+        size: 1,
+        fields: {
+          value: { offset: 0, size: 1, kind: "unsigned" },
+        },
+      },
+    },
     observed_names: {
       type: "hash",
       maxEntries: 256,
@@ -488,7 +520,7 @@ export const io = {
         },
       },
       value: {
-        size: 88,
+        size: 96,
         fields: {
           small_reads: { offset: 0, size: 8, kind: "unsigned" },
           small_writes: { offset: 8, size: 8, kind: "unsigned" },
@@ -500,6 +532,7 @@ export const io = {
           period: { offset: 56, size: 8, kind: "unsigned" },
           reading: { offset: 64, size: 8, kind: "unsigned" },
           comm: { offset: 72, size: 16, kind: "bytes" },
+          shown: { offset: 88, size: 8, kind: "unsigned" },
         },
       },
     },
@@ -513,7 +546,7 @@ export const io = {
         },
       },
       value: {
-        size: 88,
+        size: 96,
         fields: {
           accessed: { offset: 0, size: 8, kind: "unsigned" },
           buffers_dirtied: { offset: 8, size: 8, kind: "unsigned" },
@@ -525,6 +558,7 @@ export const io = {
           period: { offset: 56, size: 8, kind: "unsigned" },
           reading: { offset: 64, size: 8, kind: "unsigned" },
           comm: { offset: 72, size: 16, kind: "bytes" },
+          shown: { offset: 88, size: 8, kind: "unsigned" },
         },
       },
     },
@@ -614,7 +648,7 @@ export const io = {
         },
       },
       value: {
-        size: 64,
+        size: 72,
         fields: {
           read_bytes: { offset: 0, size: 8, kind: "unsigned" },
           write_bytes: { offset: 8, size: 8, kind: "unsigned" },
@@ -623,20 +657,22 @@ export const io = {
           reading: { offset: 32, size: 8, kind: "unsigned" },
           tgid: { offset: 40, size: 4, kind: "unsigned" },
           comm: { offset: 44, size: 16, kind: "bytes" },
+          shown: { offset: 64, size: 8, kind: "unsigned" },
         },
       },
     },
   },
   records: {},
   constants: {
-    count_on: { offset: 2, size: 1, kind: "unsigned" },
-    disk_on: { offset: 1, size: 1, kind: "unsigned" },
+    containers_listed: { offset: 1, size: 1, kind: "unsigned" },
+    count_on: { offset: 3, size: 1, kind: "unsigned" },
+    disk_on: { offset: 2, size: 1, kind: "unsigned" },
     observe_all: { offset: 0, size: 1, kind: "unsigned" },
-    page_disk_on: { offset: 6, size: 1, kind: "unsigned" },
-    page_process_on: { offset: 7, size: 1, kind: "unsigned" },
-    process_on: { offset: 4, size: 1, kind: "unsigned" },
-    sli_on: { offset: 3, size: 1, kind: "unsigned" },
-    thread_on: { offset: 5, size: 1, kind: "unsigned" },
+    page_disk_on: { offset: 7, size: 1, kind: "unsigned" },
+    page_process_on: { offset: 8, size: 1, kind: "unsigned" },
+    process_on: { offset: 5, size: 1, kind: "unsigned" },
+    sli_on: { offset: 4, size: 1, kind: "unsigned" },
+    thread_on: { offset: 6, size: 1, kind: "unsigned" },
   },
   programs: {
     io_bio_complete: "tp_btf/block_bio_complete",
@@ -705,6 +741,22 @@ export const kill = {
 export const messages = {
   object: "messages.bpf.o",
   maps: {
+    cgroup_verdicts: {
+      type: "hash",
+      maxEntries: 4096,
+      key: {
+        size: 8,
+        fields: {
+          value: { offset: 0, size: 8, kind: "unsigned" },
+        },
+      },
+      value: {
+        size: 1,
+        fields: {
+          value: { offset: 0, size: 1, kind: "unsigned" },
+        },
+      },
+    },
     losses: {
       type: "percpu_array",
       maxEntries: 1,
@@ -732,18 +784,21 @@ export const messages = {
         },
       },
       value: {
-        size: 32,
+        size: 80,
         fields: {
           connection: { offset: 0, size: 8, kind: "unsigned" },
-          arrived: { offset: 8, size: 8, kind: "unsigned" },
-          rx_next: { offset: 16, size: 4, kind: "unsigned" },
-          tx_next: { offset: 20, size: 4, kind: "unsigned" },
-          verdict: { offset: 24, size: 1, kind: "unsigned" },
-          told: { offset: 25, size: 1, kind: "unsigned" },
-          rx_known: { offset: 26, size: 1, kind: "unsigned" },
-          tx_known: { offset: 27, size: 1, kind: "unsigned" },
-          serial: { offset: 28, size: 2, kind: "unsigned" },
-          unused: { offset: 30, size: 2, kind: "unsigned" },
+          changes: { offset: 8, size: 8, kind: "unsigned" },
+          arrived: { offset: 16, size: 32, kind: "array", element: 8 },
+          arrived_to: { offset: 48, size: 16, kind: "array", element: 4 },
+          rx_next: { offset: 64, size: 4, kind: "unsigned" },
+          tx_next: { offset: 68, size: 4, kind: "unsigned" },
+          verdict: { offset: 72, size: 1, kind: "unsigned" },
+          told: { offset: 73, size: 1, kind: "unsigned" },
+          lost: { offset: 74, size: 1, kind: "unsigned" },
+          rx_known: { offset: 75, size: 1, kind: "unsigned" },
+          tx_known: { offset: 76, size: 1, kind: "unsigned" },
+          arrival_count: { offset: 77, size: 1, kind: "unsigned" },
+          serial: { offset: 78, size: 2, kind: "unsigned" },
         },
       },
     },
@@ -766,6 +821,22 @@ export const messages = {
         size: 4,
         fields: {
           value: { offset: 0, size: 4, kind: "unsigned" },
+        },
+      },
+      value: {
+        size: 1,
+        fields: {
+          value: { offset: 0, size: 1, kind: "unsigned" },
+        },
+      },
+    },
+    observed_containers: {
+      type: "hash",
+      maxEntries: 256,
+      key: {
+        size: 12,
+        fields: {
+          digits: { offset: 0, size: 12, kind: "bytes" },
         },
       },
       value: {
@@ -846,6 +917,22 @@ export const messages = {
         },
       },
     },
+    verdict_changes: {
+      type: "array",
+      maxEntries: 1,
+      key: {
+        size: 4,
+        fields: {
+          value: { offset: 0, size: 4, kind: "unsigned" },
+        },
+      },
+      value: {
+        size: 8,
+        fields: {
+          value: { offset: 0, size: 8, kind: "unsigned" },
+        },
+      },
+    },
     verdicts: {
       type: "hash",
       maxEntries: 16384,
@@ -872,7 +959,7 @@ export const messages = {
         tgid: { offset: 16, size: 4, kind: "unsigned" },
         family: { offset: 20, size: 2, kind: "unsigned" },
         kind: { offset: 22, size: 1, kind: "unsigned" },
-        unused: { offset: 23, size: 1, kind: "unsigned" },
+        is_new: { offset: 23, size: 1, kind: "unsigned" },
         fd: { offset: 24, size: 4, kind: "unsigned" },
         local_port: { offset: 28, size: 2, kind: "unsigned" },
         remote_port: { offset: 30, size: 2, kind: "unsigned" },
@@ -895,6 +982,7 @@ export const messages = {
   },
   constants: {
     by_port: { offset: 8, size: 1, kind: "unsigned" },
+    containers_listed: { offset: 1, size: 1, kind: "unsigned" },
     first_bytes: { offset: 4, size: 4, kind: "unsigned" },
     observe_all: { offset: 0, size: 1, kind: "unsigned" },
   },
@@ -1068,6 +1156,22 @@ export const task = {
         },
       },
     },
+    cgroup_verdicts: {
+      type: "hash",
+      maxEntries: 4096,
+      key: {
+        size: 8,
+        fields: {
+          value: { offset: 0, size: 8, kind: "unsigned" },
+        },
+      },
+      value: {
+        size: 1,
+        fields: {
+          value: { offset: 0, size: 1, kind: "unsigned" },
+        },
+      },
+    },
     living: {
       type: "hash",
       maxEntries: 32768,
@@ -1108,6 +1212,22 @@ export const task = {
         size: 4,
         fields: {
           value: { offset: 0, size: 4, kind: "unsigned" },
+        },
+      },
+      value: {
+        size: 1,
+        fields: {
+          value: { offset: 0, size: 1, kind: "unsigned" },
+        },
+      },
+    },
+    observed_containers: {
+      type: "hash",
+      maxEntries: 256,
+      key: {
+        size: 12,
+        fields: {
+          digits: { offset: 0, size: 12, kind: "bytes" },
         },
       },
       value: {
@@ -1202,7 +1322,7 @@ export const task = {
         },
       },
       value: {
-        size: 152,
+        size: 160,
         fields: {
           mount_ns: { offset: 0, size: 8, kind: "unsigned" },
           umount_ns: { offset: 8, size: 8, kind: "unsigned" },
@@ -1222,6 +1342,7 @@ export const task = {
           failed: { offset: 120, size: 8, kind: "unsigned" },
           reading: { offset: 128, size: 8, kind: "unsigned" },
           comm: { offset: 136, size: 16, kind: "bytes" },
+          shown: { offset: 152, size: 8, kind: "unsigned" },
         },
       },
     },
@@ -1311,7 +1432,7 @@ export const task = {
         },
       },
       value: {
-        size: 104,
+        size: 112,
         fields: {
           offcpu_ns: { offset: 0, size: 8, kind: "unsigned" },
           iowait_ns: { offset: 8, size: 8, kind: "unsigned" },
@@ -1325,6 +1446,7 @@ export const task = {
           execs: { offset: 72, size: 8, kind: "unsigned" },
           reading: { offset: 80, size: 8, kind: "unsigned" },
           comm: { offset: 88, size: 16, kind: "bytes" },
+          shown: { offset: 104, size: 8, kind: "unsigned" },
         },
       },
     },
@@ -1358,7 +1480,7 @@ export const task = {
         },
       },
       value: {
-        size: 488,
+        size: 616,
         fields: {
           wait_ns: { offset: 0, size: 8, kind: "unsigned" },
           sleep_ns: { offset: 8, size: 8, kind: "unsigned" },
@@ -1366,14 +1488,18 @@ export const task = {
           block_ns: { offset: 24, size: 8, kind: "unsigned" },
           reclaim_ns: { offset: 32, size: 8, kind: "unsigned" },
           compact_ns: { offset: 40, size: 8, kind: "unsigned" },
-          wait_slots: { offset: 48, size: 56, kind: "array", element: 8 },
-          sleep_slots: { offset: 104, size: 56, kind: "array", element: 8 },
-          iowait_slots: { offset: 160, size: 56, kind: "array", element: 8 },
-          block_slots: { offset: 216, size: 56, kind: "array", element: 8 },
-          reclaim_slots: { offset: 272, size: 56, kind: "array", element: 8 },
-          compact_slots: { offset: 328, size: 56, kind: "array", element: 8 },
-          reading: { offset: 384, size: 8, kind: "unsigned" },
-          name: { offset: 392, size: 96, kind: "bytes" },
+          longsys_ns: { offset: 48, size: 8, kind: "unsigned" },
+          swapin_ns: { offset: 56, size: 8, kind: "unsigned" },
+          wait_slots: { offset: 64, size: 56, kind: "array", element: 8 },
+          sleep_slots: { offset: 120, size: 56, kind: "array", element: 8 },
+          iowait_slots: { offset: 176, size: 56, kind: "array", element: 8 },
+          block_slots: { offset: 232, size: 56, kind: "array", element: 8 },
+          reclaim_slots: { offset: 288, size: 56, kind: "array", element: 8 },
+          compact_slots: { offset: 344, size: 56, kind: "array", element: 8 },
+          longsys_slots: { offset: 400, size: 56, kind: "array", element: 8 },
+          swapin_slots: { offset: 456, size: 56, kind: "array", element: 8 },
+          reading: { offset: 512, size: 8, kind: "unsigned" },
+          name: { offset: 520, size: 96, kind: "bytes" },
         },
       },
     },
@@ -1387,7 +1513,7 @@ export const task = {
         },
       },
       value: {
-        size: 488,
+        size: 616,
         fields: {
           wait_ns: { offset: 0, size: 8, kind: "unsigned" },
           sleep_ns: { offset: 8, size: 8, kind: "unsigned" },
@@ -1395,14 +1521,18 @@ export const task = {
           block_ns: { offset: 24, size: 8, kind: "unsigned" },
           reclaim_ns: { offset: 32, size: 8, kind: "unsigned" },
           compact_ns: { offset: 40, size: 8, kind: "unsigned" },
-          wait_slots: { offset: 48, size: 56, kind: "array", element: 8 },
-          sleep_slots: { offset: 104, size: 56, kind: "array", element: 8 },
-          iowait_slots: { offset: 160, size: 56, kind: "array", element: 8 },
-          block_slots: { offset: 216, size: 56, kind: "array", element: 8 },
-          reclaim_slots: { offset: 272, size: 56, kind: "array", element: 8 },
-          compact_slots: { offset: 328, size: 56, kind: "array", element: 8 },
-          reading: { offset: 384, size: 8, kind: "unsigned" },
-          name: { offset: 392, size: 96, kind: "bytes" },
+          longsys_ns: { offset: 48, size: 8, kind: "unsigned" },
+          swapin_ns: { offset: 56, size: 8, kind: "unsigned" },
+          wait_slots: { offset: 64, size: 56, kind: "array", element: 8 },
+          sleep_slots: { offset: 120, size: 56, kind: "array", element: 8 },
+          iowait_slots: { offset: 176, size: 56, kind: "array", element: 8 },
+          block_slots: { offset: 232, size: 56, kind: "array", element: 8 },
+          reclaim_slots: { offset: 288, size: 56, kind: "array", element: 8 },
+          compact_slots: { offset: 344, size: 56, kind: "array", element: 8 },
+          longsys_slots: { offset: 400, size: 56, kind: "array", element: 8 },
+          swapin_slots: { offset: 456, size: 56, kind: "array", element: 8 },
+          reading: { offset: 512, size: 8, kind: "unsigned" },
+          name: { offset: 520, size: 96, kind: "bytes" },
         },
       },
     },
@@ -1416,7 +1546,7 @@ export const task = {
         },
       },
       value: {
-        size: 72,
+        size: 80,
         fields: {
           off_cpu_ns: { offset: 0, size: 8, kind: "unsigned" },
           migrations: { offset: 8, size: 8, kind: "unsigned" },
@@ -1425,6 +1555,7 @@ export const task = {
           tgid: { offset: 32, size: 4, kind: "unsigned" },
           comm: { offset: 36, size: 16, kind: "bytes" },
           preemptor: { offset: 52, size: 16, kind: "bytes" },
+          shown: { offset: 72, size: 8, kind: "unsigned" },
         },
       },
     },
@@ -1438,7 +1569,7 @@ export const task = {
         },
       },
       value: {
-        size: 248,
+        size: 280,
         fields: {
           now: { offset: 0, size: 80, kind: "array", element: 8 },
           counted: { offset: 80, size: 80, kind: "array", element: 8 },
@@ -1456,6 +1587,10 @@ export const task = {
           failed: { offset: 224, size: 8, kind: "unsigned" },
           failed_counted: { offset: 232, size: 8, kind: "unsigned" },
           stalled_since: { offset: 240, size: 8, kind: "unsigned" },
+          swapping_since: { offset: 248, size: 8, kind: "unsigned" },
+          on_since: { offset: 256, size: 8, kind: "unsigned" },
+          utime: { offset: 264, size: 8, kind: "unsigned" },
+          stime: { offset: 272, size: 8, kind: "unsigned" },
         },
       },
     },
@@ -1465,15 +1600,16 @@ export const task = {
     call_failures_on: { offset: 12, size: 1, kind: "unsigned" },
     call_times_on: { offset: 13, size: 1, kind: "unsigned" },
     calls_on: { offset: 8, size: 4, kind: "unsigned" },
+    containers_listed: { offset: 1, size: 1, kind: "unsigned" },
     fs_on: { offset: 16, size: 4, kind: "unsigned" },
     ioctl_on: { offset: 14, size: 1, kind: "unsigned" },
-    latency_on: { offset: 5, size: 1, kind: "unsigned" },
+    latency_on: { offset: 6, size: 1, kind: "unsigned" },
     observe_all: { offset: 0, size: 1, kind: "unsigned" },
-    preemption_on: { offset: 4, size: 1, kind: "unsigned" },
-    proc_latency_on: { offset: 6, size: 1, kind: "unsigned" },
-    sched_on: { offset: 2, size: 1, kind: "unsigned" },
-    sli_on: { offset: 1, size: 1, kind: "unsigned" },
-    thread_cpu_on: { offset: 3, size: 1, kind: "unsigned" },
+    preemption_on: { offset: 5, size: 1, kind: "unsigned" },
+    proc_latency_on: { offset: 7, size: 1, kind: "unsigned" },
+    sched_on: { offset: 3, size: 1, kind: "unsigned" },
+    sli_on: { offset: 2, size: 1, kind: "unsigned" },
+    thread_cpu_on: { offset: 4, size: 1, kind: "unsigned" },
   },
   programs: {
     task_compact_begin: "tp_btf/mm_compaction_begin",
@@ -1484,6 +1620,8 @@ export const task = {
     task_reading: "iter/task",
     task_reclaim_begin: "tp_btf/mm_vmscan_memcg_reclaim_begin",
     task_reclaim_end: "tp_btf/mm_vmscan_memcg_reclaim_end",
+    task_swapin_begin: "fentry/do_swap_page",
+    task_swapin_end: "fexit/do_swap_page",
     task_switch: "tp_btf/sched_switch",
     task_sys_enter: "tp_btf/sys_enter",
     task_sys_exit: "tp_btf/sys_exit",

@@ -3,7 +3,7 @@
 import { Connections, type Peers } from "../core/messages/connections.ts";
 import type { Chunk } from "../core/messages/protocol.ts";
 import { Traffic } from "../core/messages/traffic.ts";
-import { observedAll, observedEntries } from "../core/observe.ts";
+import { observedConstants, observedEntries, observeKeys } from "../core/observe.ts";
 import { ipText, KeyView } from "../core/labels.ts";
 import {
   type MapEntry,
@@ -14,18 +14,26 @@ import {
   type Settings,
   type Writers,
 } from "../core/probe.ts";
+import { wholeNumbers } from "../core/setting_format.ts";
+import { listKey, numberKey } from "../core/setting_key.ts";
 import { messages } from "../gen/layouts.ts";
 import { protocols } from "../gen/protocols.ts";
 import { writeLink, writeSample } from "./messages/rows.ts";
 import { TABLES } from "./messages/tables.ts";
 
-const NAMES = "redis-server,postgres,mariadbd,mysqld,nginx,haproxy";
+const SERVERS = "redis-server,postgres,mariadbd,mysqld,nginx,haproxy";
 const MESSAGE = messages.records.message_event.fields;
 const CONNECTION_BYTES = messages.records.connection_event.size;
 /** enum message_kind of the kernel side. */
 const KINDS = { received: 0, sent: 1, opened: 2, closed: 3 } as const;
 const NO_FD = 0xffffffff;
-const VERDICTS = { wanted: Uint8Array.of(1), unwanted: Uint8Array.of(2) } as const;
+/** enum verdict of the kernel side. */
+const VERDICTS = {
+  wanted: Uint8Array.of(1),
+  unwanted: Uint8Array.of(2),
+  forgotten: Uint8Array.of(4),
+} as const;
+const FIRST_ENTRY = new Uint8Array(4);
 const WORD = 2 ** 32;
 
 function portEntries(settings: Settings): MapEntry[] {
@@ -37,22 +45,27 @@ function portEntries(settings: Settings): MapEntry[] {
 }
 
 function portsOf(settings: Settings): number[] {
-  return settings.list("ports", /^[1-9]\d{0,4}$/, "ports").map(Number)
-    .filter((port) => port < 65536);
+  return settings.list("ports").map(Number);
 }
 
 function open(host: RecordHost): RecordReading {
-  const maxConnections = host.settings.number("connections", 16384, 16, 1_000_000);
+  const maxConnections = host.settings.number("connections");
   const traffic = new Traffic(maxConnections);
   const idBytes = new Uint8Array(8);
   const idView = new DataView(idBytes.buffer);
+  const changeBytes = new Uint8Array(8);
+  const changeView = new DataView(changeBytes.buffer);
+  let changes = 0n;
   const connections = new Connections({
     protocols,
     traffic,
     maxConnections,
-    decide(id, wanted) {
+    decide(id, verdict) {
       idView.setBigUint64(0, BigInt(id), true);
-      host.update("verdicts", idBytes, wanted ? VERDICTS.wanted : VERDICTS.unwanted);
+      host.update("verdicts", idBytes, VERDICTS[verdict]);
+      if (verdict === "wanted") return; // its pieces come anyway
+      changeView.setBigUint64(0, ++changes, true);
+      host.update("verdict_changes", FIRST_ENTRY, changeBytes);
     },
   });
   return {
@@ -62,7 +75,9 @@ function open(host: RecordHost): RecordReading {
       for (const link of traffic.links.values()) {
         writeLink(own, link, host.containerOf(link.tgid), elapsed);
       }
-      for (const connection of connections.answered()) writeSample(own, connection);
+      for (const connection of connections.answered()) {
+        writeSample(own, connection, host.containerOf(connection.peers.tgid));
+      }
       connections.age();
       traffic.age();
     },
@@ -121,6 +136,7 @@ function peersAt(id: number, bytes: Uint8Array): Peers {
     localPort: event.number("local_port"),
     remoteIp: ipText(family, event.bytes("remote_ip")),
     remotePort: event.number("remote_port"),
+    isNew: event.number("is_new") !== 0,
   };
 }
 
@@ -131,13 +147,21 @@ export default recordProbe({
   partOf: ["ksliprobe", "redissli", "opengauss_sli"],
   on: false,
   layout: messages,
+  settings: {
+    ...observeKeys(SERVERS),
+    ports: listKey(wholeNumbers(65535, "ports"), 'Only connections with one of these; "" is any.'),
+    first_bytes: numberKey(128, [32, 255], "Bytes of each piece that are read.", { unit: "bytes" }),
+    connections: numberKey(16384, [16, 1_000_000], "Connections that are followed at a time.", {
+      unit: "connections",
+    }),
+  },
   ring: "message_ring",
   tables: { ...TABLES, redissli: { ...TABLES.redissli, on: false } },
   constants: (settings) => ({
-    first_bytes: settings.number("first_bytes", 128, 32, 255),
+    first_bytes: settings.number("first_bytes"),
     by_port: portsOf(settings).length > 0 ? 1 : 0,
-    observe_all: observedAll(settings) ? 1 : 0,
+    ...observedConstants(settings),
   }),
-  entries: (settings) => [...observedEntries(settings, NAMES), ...portEntries(settings)],
+  entries: (settings) => [...observedEntries(settings), ...portEntries(settings)],
   open,
 });

@@ -11,6 +11,7 @@ import {
   ofField,
   raises,
 } from "../core/probe.ts";
+import { flagKey } from "../core/setting_key.ts";
 import { tcp } from "../gen/layouts.ts";
 
 const drops = (says: string): EventRule => ({ above: "drops_thr", says });
@@ -377,10 +378,14 @@ export default bpfProbe({
   name: "tcp",
   help: "TCP connections of this host by process and peer, from iter/tcp and inet_sock_set_state.",
   capabilities: NAMESPACE_CAPABILITIES,
+  partOf: ["tcpprobe"],
   layout: tcp,
+  settings: {
+    report_cport: flagKey("Whether the client's port is a label: a row for each connection."),
+  },
   // The original's -c and report_cport.
   constants: (settings, tables) => ({
-    keep_client_port: Number(settings.flag("report_cport", false)),
+    keep_client_port: Number(settings.flag("report_cport")),
     want_link: Number(Object.keys(LINK_TABLES).some((name) => tables.has(name))),
     want_metric: Number(tables.has("tcp_metric")),
     want_service: Number(tables.has("tcp_service")),

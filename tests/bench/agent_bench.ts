@@ -5,7 +5,7 @@
  * Run as root: deno run -A tests/bench/agent_bench.ts [start] [cpu] [rest] [--minutes N] [--binary FILE]
  */
 import { parseArgs } from "node:util";
-import { DEFAULT_PROBES } from "../../src/manager/schema.ts";
+import { probes } from "../../src/gen/all.ts";
 
 const STARTS = 15;
 const SCRAPES = 30;
@@ -38,7 +38,7 @@ const SAME_COLLECTORS = [
 ];
 /** Native probes that are of no process and no container. */
 const ELSEWHERE: readonly string[] = ["system_proc"];
-const NATIVE = DEFAULT_PROBES.filter((name) => name.startsWith("system_"))
+const NATIVE = probes.map(({ name }) => name).filter((name) => name.startsWith("system_"))
   .filter((name) => !ELSEWHERE.includes(name));
 const EBPF_ROW = "gala_gopher_tcp_link_rx_bytes{";
 /** By then the programs are compiled as they will be: hours at the pace of a real scraper. */

@@ -120,6 +120,70 @@ Deno.test("messages counts the time that a Redis command waits for another one",
     assert.ok(latencyOf(rig, "DEBUG").sum >= 0.4e9);
   }));
 
+Deno.test("messages pairs no answer wrongly when the ring was full, counts what was lost, and goes on", () =>
+  withFolder(async (folder) => {
+    const port = freePort();
+    await using server = await startRedis(folder, port);
+    const cli = ["-p", String(port)];
+    await output("redis-cli", ...cli, "SET", "text", "x");
+    await using rig = await ProbeRig.start(messages, observing(server.pid));
+    // Every second answer is an error: one that is paired with the wrong command would show.
+    const both = "GET text\nLPUSH text x\n";
+    await Deno.writeTextFile(`${folder}/first`, both.repeat(30_000));
+    await Deno.writeTextFile(`${folder}/second`, both.repeat(211));
+    await output("mkfifo", `${folder}/gate`);
+    const talk = `{ cat first gate second; } | redis-cli ${cli.join(" ")} >/dev/null`;
+    const talking = output("sh", "-c", `cd ${folder}; ${talk}`);
+    const waits = `until redis-cli ${cli.join(" ")} INFO commandstats |
+      grep -q lpush:calls=30000,; do sleep 0.05; done`;
+    new Deno.Command("sh", { args: ["-c", waits] }).outputSync(); // nobody reads the ring meanwhile
+    const count = (metric: string, api: string) => rig.sum("l7_rpc_api", metric, `api="${api}"`);
+    await rig.tick(1);
+    const { ring_drop } = rig.running.losses!();
+    assert.ok(ring_drop! > 0);
+    const before = count("resp_count", "GET");
+    assert.ok(before > 1000 && before < 30_000);
+    await Deno.writeTextFile(`${folder}/gate`, "PING\n");
+    await talking;
+    await rig.tick(2);
+    // The first turn after a gap is nobody's for certain.
+    assert.ok(count("resp_count", "GET") >= before + 211);
+    assert.equal(count("err_count", "GET"), 0);
+    assert.equal(count("err_count", "LPUSH"), count("resp_count", "LPUSH"));
+    assert.equal(rig.running.losses!().ring_drop, ring_drop);
+    assert.ok(rig.running.losses!().unpaired_messages! > 0);
+  }));
+
+Deno.test("messages pairs a client that does not wait for its answers, and one that was there before", () =>
+  withFolder(async (folder) => {
+    const port = freePort();
+    await using server = await startRedis(folder, port);
+    const connection = await Deno.connect({ port });
+    const encoder = new TextEncoder();
+    const get = encoder.encode("*2\r\n$3\r\nGET\r\n$1\r\na\r\n");
+    const nothing = 5;
+    const read = async (answers: number) => {
+      const bytes = new Uint8Array(4096);
+      for (let left = answers * nothing; left > 0;) left -= await connection.read(bytes) ?? left;
+    };
+    await connection.write(get);
+    await read(1);
+    await using rig = await ProbeRig.start(messages, observing(server.pid));
+    await connection.write(get); // the answer to another one may be under way, for all that is known
+    await read(1);
+    const each = 211;
+    for (let i = 0; i < each; i++) {
+      for (let part = 0; part < 3; part++) await connection.write(get);
+      await read(3);
+    }
+    connection.close();
+    await rig.tick(1);
+    const label = 'api="GET"';
+    assert.equal(rig.sum("l7_rpc_api", "req_count", label), 3 * each + 1);
+    assert.equal(rig.sum("l7_rpc_api", "resp_count", label), 3 * each);
+    assert.equal(rig.running.losses!().unpaired_messages, 2);
+  }));
+
 Deno.test("messages leaves alone what is not observed", () =>
   withFolder(async (folder) => {
     const port = freePort();

@@ -17,6 +17,8 @@ export interface Peers {
   readonly localPort: number;
   readonly remoteIp: string;
   readonly remotePort: number;
+  /** Nothing was said before; otherwise it is seen from somewhere in its middle. */
+  readonly isNew: boolean;
 }
 
 /** The last message of a connection, and the slowest since the last reading. */
@@ -43,11 +45,13 @@ export class Connection implements MessageSink {
   active = true;
   idleReadings = 0;
   link: Link | undefined;
-  unpairedCount = 0;
   nextSerial = 1;
+  readonly #losses: { unpaired_messages: number };
 
-  constructor(readonly peers: Peers) {
+  constructor(readonly peers: Peers, losses: { unpaired_messages: number }) {
+    this.#losses = losses;
     this.pairing = new Pairing(this);
+    if (!peers.isNew) this.pairing.joined();
   }
 
   asked(operation: string): void {
@@ -64,15 +68,14 @@ export class Connection implements MessageSink {
   }
 
   unpaired(count: number): void {
-    this.unpairedCount += count;
+    this.#losses.unpaired_messages += count;
   }
 
   /** Pieces were lost: whoever waits may have been answered, and others may have asked. */
-  missed(): void {
-    if (this.protocol === undefined) return;
+  missed(time: number): void {
+    if (this.protocol === undefined) return this.pairing.joined();
     this.conversation = this.protocol.converse(this.pairing);
-    this.pairing.missedResponses();
-    this.pairing.missedRequests();
+    this.pairing.missedAny(time);
   }
 
   count(sent: boolean, length: number): void {
@@ -100,21 +103,26 @@ export interface ConnectionsOptions {
   readonly protocols: readonly Protocol[];
   readonly traffic: Traffic;
   readonly maxConnections: number;
-  /** Tells the kernel whether more is wanted of a connection. */
-  readonly decide: (id: number, wanted: boolean) => void;
+  readonly decide: (id: number, verdict: Verdict) => void;
 }
+
+/** What the kernel is told of a connection: a forgotten one is announced again when somebody speaks. */
+export type Verdict = "wanted" | "unwanted" | "forgotten";
 
 /** Readings after which a connection without pieces is forgotten: its end may have been lost. 5 minutes by default. */
 const MAX_IDLE_READINGS = 60;
 /** Connections that ended since the last reading and are still to be shown. */
 const MAX_GONE = 1024;
 const SERIALS = 2 ** 16;
+/** Unknown connections that the kernel is told of between two readings. */
+const MAX_UNKNOWN = 1024;
 
 export class Connections {
   /** Connections that there was no room for; pieces of connections that are not known; messages without partner. */
   readonly losses = { connections_full: 0, unknown_pieces: 0, unpaired_messages: 0 };
   readonly #known = new Map<number, Connection>();
   #gone: Connection[] = [];
+  readonly #unknown = new Set<number>();
   readonly #options: ConnectionsOptions;
 
   constructor(options: ConnectionsOptions) {
@@ -138,10 +146,12 @@ export class Connections {
   opened(peers: Peers): void {
     if (this.#known.size >= this.#options.maxConnections) {
       this.losses.connections_full++;
-      this.#options.decide(peers.id, false);
+      this.#options.decide(peers.id, "unwanted");
       return;
     }
-    this.#known.set(peers.id, new Connection(peers));
+    const before = this.#known.get(peers.id);
+    if (before !== undefined) this.#forget(before);
+    this.#known.set(peers.id, new Connection(peers, this.losses));
   }
 
   closed(id: number): void {
@@ -153,35 +163,44 @@ export class Connections {
   piece(id: number, sent: boolean, serial: number, chunk: Chunk): void {
     const connection = this.#known.get(id);
     if (connection === undefined) {
-      this.losses.unknown_pieces++;
+      this.#refuse(id);
       return;
     }
-    if (serial !== connection.nextSerial) connection.missed();
+    if (serial !== connection.nextSerial) connection.missed(chunk.time);
     connection.nextSerial = (serial + 1) % SERIALS;
     if (connection.conversation === undefined && !this.#meet(connection, sent, chunk)) return;
     connection.count(sent, chunk.length);
     const { conversation, isServer, pairing } = connection;
     if (sent === isServer) conversation!.response(chunk);
-    else conversation!.request(chunk);
-    if (!pairing.ended) return;
-    this.#options.decide(id, false);
-    this.#forget(connection);
+    else {
+      pairing.turn();
+      conversation!.request(chunk);
+    }
+    if (pairing.ended) this.#giveUp(connection);
+  }
+
+  /** What was forgotten, or what the kernel did not hear of in time. */
+  #refuse(id: number): void {
+    this.losses.unknown_pieces++;
+    if (this.#unknown.has(id) || this.#unknown.size >= MAX_UNKNOWN) return;
+    this.#unknown.add(id);
+    this.#options.decide(id, "forgotten");
   }
 
   /** Forgets what has been silent for long; called once a reading. */
   age(): void {
+    this.#unknown.clear();
     for (const connection of this.#known.values()) {
       connection.idleReadings = connection.active ? 0 : connection.idleReadings + 1;
       connection.active = false;
       if (connection.idleReadings < MAX_IDLE_READINGS) continue;
-      this.#options.decide(connection.peers.id, false);
+      this.#options.decide(connection.peers.id, "forgotten");
       this.#forget(connection);
     }
   }
 
   /** Finds out what it speaks; false: not yet, or none of ours. */
   #meet(connection: Connection, sent: boolean, chunk: Chunk): boolean {
-    const { id } = connection.peers;
     for (const protocol of this.#options.protocols) {
       const side = protocol.guess(chunk);
       if (side === undefined) continue;
@@ -190,13 +209,19 @@ export class Connections {
       connection.link = this.#linkOf(connection, protocol.name);
       if (connection.link !== undefined) connection.link.connections++;
       connection.conversation = protocol.converse(connection.pairing);
-      this.#options.decide(id, true);
+      this.#options.decide(connection.peers.id, "wanted");
       return true;
     }
-    if (++connection.guesses < MAX_GUESSES) return false;
-    this.#options.decide(id, false);
-    this.#forget(connection);
+    if (++connection.guesses >= MAX_GUESSES) this.#giveUp(connection);
     return false;
+  }
+
+  #giveUp(connection: Connection): void {
+    const { id } = connection.peers;
+    // What it said meanwhile is still to come, and no reason to ask for more.
+    if (this.#unknown.size < MAX_UNKNOWN) this.#unknown.add(id);
+    this.#options.decide(id, "unwanted");
+    this.#forget(connection);
   }
 
   #linkOf({ peers, isServer }: Connection, protocol: string): Link | undefined {
@@ -212,7 +237,7 @@ export class Connections {
   }
 
   #forget(connection: Connection): void {
-    this.losses.unpaired_messages += connection.unpairedCount;
+    this.losses.unpaired_messages += connection.pairing.waiting;
     if (connection.link !== undefined) connection.link.connections--;
     this.#known.delete(connection.peers.id);
     const isTold = Number.isNaN(connection.slowest.latency);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 import assert from "node:assert/strict";
-import { Connections } from "./connections.ts";
+import { Connections, type Verdict } from "./connections.ts";
 import http from "./protocols/http.ts";
 import redis from "./protocols/redis.ts";
 import { Traffic } from "./traffic.ts";
@@ -9,13 +9,13 @@ const encoder = new TextEncoder();
 const GET = "*2\r\n$3\r\nGET\r\n$1\r\na\r\n";
 
 function setUp(maxConnections = 4) {
-  const decided: [number, boolean][] = [];
+  const decided: [number, Verdict][] = [];
   const traffic = new Traffic(maxConnections);
   const connections = new Connections({
     protocols: [http, redis],
     traffic,
     maxConnections,
-    decide: (id, wanted) => decided.push([id, wanted]),
+    decide: (id, verdict) => decided.push([id, verdict]),
   });
   let time = 0;
   const serials = new Map<number, number>();
@@ -26,8 +26,9 @@ function setUp(maxConnections = 4) {
     const chunk = { bytes, start: 0, end: bytes.length, length: bytes.length, time: time += 10 };
     connections.piece(id, sent, serial % 2 ** 16, chunk);
   };
-  const open = (id: number) =>
+  const open = (id: number, isNew = true) =>
     connections.opened({
+      isNew,
       id,
       tgid: 7,
       fd: 9,
@@ -47,7 +48,7 @@ Deno.test("Connections find protocol and role by the first request, for both sid
   open(2);
   piece(2, true, GET);
   piece(2, false, "-ERR x\r\n");
-  assert.deepEqual(decided, [[1, true], [2, true]]);
+  assert.deepEqual(decided, [[1, "wanted"], [2, "wanted"]]);
   const [server, client] = [...traffic.links.values()];
   const labels = ["7", "10.0.0.2", "10.0.0.1", "6379", "tcp_server", "server", "redis"];
   assert.deepEqual(server!.labels, labels);
@@ -68,7 +69,7 @@ Deno.test("Connections want no more of what speaks none of the protocols, or end
   for (let i = 0; i < 6; i++) piece(1, false, "\x16\x03\x01 something else");
   open(2);
   piece(2, false, "*1\r\n$7\r\nMONITOR\r\n");
-  assert.deepEqual(decided, [[1, false], [2, true], [2, false]]);
+  assert.deepEqual(decided, [[1, "unwanted"], [2, "wanted"], [2, "unwanted"]]);
   assert.equal(connections.size, 0);
 });
 
@@ -93,7 +94,7 @@ Deno.test("Connections are bounded, and so are links and operations", () => {
   const { connections, traffic, decided, piece, open } = setUp(2);
   for (let id = 1; id <= 3; id++) open(id);
   assert.equal(connections.losses.connections_full, 1);
-  assert.deepEqual(decided, [[3, false]]);
+  assert.deepEqual(decided, [[3, "unwanted"]]);
   piece(3, false, GET);
   assert.equal(connections.losses.unknown_pieces, 1);
   piece(1, false, GET);
@@ -124,4 +125,31 @@ Deno.test("Connections and links that stay silent are forgotten", () => {
     traffic.age();
   }
   assert.deepEqual([connections.size, traffic.links.size], [0, 0]);
+});
+
+Deno.test("Connections are announced again when they were forgotten, and then pair with care", () => {
+  const { connections, traffic, decided, piece, open } = setUp();
+  open(1);
+  for (let i = 0; i < 61; i++) connections.age();
+  assert.deepEqual(decided, [[1, "forgotten"]]);
+  piece(1, false, GET);
+  piece(1, false, GET);
+  assert.deepEqual(decided.slice(1), [[1, "forgotten"]]);
+  open(1, false);
+  piece(1, false, GET, -2);
+  piece(1, true, "$-1\r\n");
+  piece(1, false, GET);
+  piece(1, true, "$-1\r\n");
+  const { all } = [...traffic.links.values()][0]!;
+  assert.deepEqual([all.requests, all.responses], [2, 1]);
+  assert.equal(connections.losses.unpaired_messages, 2);
+});
+
+Deno.test("Connections that ended to be of interest are not asked for again by what was under way", () => {
+  const { connections, decided, piece, open } = setUp();
+  open(2);
+  piece(2, false, "*1\r\n$7\r\nMONITOR\r\n");
+  piece(2, true, "+OK\r\n");
+  assert.deepEqual(decided, [[2, "wanted"], [2, "unwanted"]]);
+  assert.equal(connections.losses.unknown_pieces, 1);
 });

@@ -133,7 +133,9 @@ class HttpConversation implements Conversation {
   request(chunk: Chunk): void {
     const lane = this.#requests;
     if (Number.isNaN(lane.rest)) {
-      if (!this.#turned || methodAt(chunk.bytes, chunk.start, chunk.end) === undefined) return;
+      if (methodAt(chunk.bytes, chunk.start, chunk.end) === undefined) return;
+      // It may be the next request, or what a body begins with.
+      if (!this.#turned) return this.#pairing.missedRequests();
       lane.rest = 0;
     }
     this.#take(lane, chunk, this.#beginRequest, () => this.#pairing.missedRequests());
@@ -146,7 +148,12 @@ class HttpConversation implements Conversation {
       if (statusAt(chunk.bytes, chunk.start, chunk.end) === 0) return;
       lane.rest = 0;
     }
-    this.#take(lane, chunk, this.#beginResponse, () => this.#pairing.missedResponses());
+    this.#take(
+      lane,
+      chunk,
+      this.#beginResponse,
+      () => this.#pairing.missedResponses(chunk.time),
+    );
   }
 
   /** Walks from message to message; `begin` gives the bytes of one, NaN where that is not known, 0 for none. */

@@ -65,3 +65,17 @@ Deno.test("http ends with a connection that becomes another one", () => {
   const { ended } = replay(http, [upgrade, said("response", "HTTP/1.1 101 Switching\r\n\r\n")]);
   assert.equal(ended, true);
 });
+
+Deno.test("http pairs no answer with the request behind one whose head it does not know to its end", () => {
+  const long = said("request", `GET /a HTTP/1.1\r\nx: ${"y".repeat(300)}\r\n\r\n`);
+  const { answered, unpaired } = replay(http, [
+    long,
+    said("request", "PUT /b HTTP/1.1\r\n\r\n"), // or the first one's body
+    said("response", "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"),
+    said("request", "GET /c HTTP/1.1\r\n\r\n"),
+    said("response", "HTTP/1.1 201 Created\r\ncontent-length: 0\r\n\r\n"), // to PUT
+    said("response", "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n"),
+  ]);
+  assert.deepEqual(answered.map(([method, , , code]) => [method, code]), [["GET", "200"]]);
+  assert.ok(unpaired > 0);
+});

@@ -65,7 +65,7 @@ class MysqlConversation implements Conversation {
     // Behind the first packet of an answer only the next command tells where a packet begins.
     if (this.#answered) return;
     if (this.#responses.take(chunk)) return;
-    if (!this.#answered) this.#pairing.missedResponses();
+    if (!this.#answered) this.#pairing.missedResponses(chunk.time);
     this.#answered = true;
   }
 
@@ -86,6 +86,11 @@ class MysqlConversation implements Conversation {
     if (command === COM_BINLOG_DUMP || command === COM_QUIT) this.#pairing.ended = true;
     const operation = COMMANDS[command];
     if (operation === undefined) return;
+    // Only the next command tells where an answer ends: of two that come at once none can be told from the other.
+    if (this.#pairing.waiting > 0) {
+      this.#pairing.missedResponses(time);
+      this.#pairing.missedRequests();
+    }
     this.#pairing.asked(operation, time);
     this.#answered = false;
     this.#responses.forget();

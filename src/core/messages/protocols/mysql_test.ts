@@ -28,3 +28,13 @@ Deno.test("mysql waits for no answer to a command that has none", () => {
   const { asked } = replay(mysql, [{ side: "request", bytes: close, length: close.length }]);
   assert.deepEqual(asked, []);
 });
+
+Deno.test("mysql pairs none of two commands that come before an answer", () => {
+  const bytes = Uint8Array.of(2, 0, 0, 0, 3, 65);
+  const query = { side: "request", bytes, length: bytes.length } as const;
+  const ok = Uint8Array.of(7, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0);
+  const answer = { side: "response", bytes: ok, length: ok.length } as const;
+  const { answered, unpaired } = replay(mysql, [query, query, answer, answer, query, answer]);
+  assert.ok(answered.length <= 1);
+  assert.ok(unpaired >= 2);
+});

@@ -90,7 +90,7 @@ class PgsqlConversation implements Conversation {
     this.#deaf = true;
     // With one request under way there is no doubt whose answer this is.
     if (this.#pairing.waiting === 1 && this.#answer !== "") this.#answered(chunk.time);
-    else this.#pairing.missedResponses();
+    else this.#pairing.missedResponses(chunk.time);
     this.#answer = "";
     this.#fault = "";
   }

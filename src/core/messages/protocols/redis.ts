@@ -4,6 +4,7 @@ import { findByte } from "../find_byte.ts";
 import { BAD, type FrameReader, Frames, MORE, REST } from "../frames.ts";
 import type { Pairing } from "../pairing.ts";
 import type { Chunk, Conversation, Protocol } from "../protocol.ts";
+import { NameIndex } from "../name_index.ts";
 import { OTHER_COMMAND, redisCommand } from "../redis_commands.ts";
 
 const CR = 13;
@@ -18,8 +19,14 @@ const MAX_ELEMENTS = 1 << 20;
 const MAX_BYTES = 2 ** 32;
 /** The longest name of a command is shorter. */
 const MAX_NAME = 32;
-/** From then on the connection is one of a replica or a monitor, where nobody answers. */
-const ENDING: ReadonlySet<string> = new Set(["PSYNC", "SYNC", "MONITOR"]);
+/** From then on what the server says is no answer, or there are more answers than requests. */
+const ENDING: ReadonlySet<string> = new Set(
+  ["PSYNC", "SYNC", "MONITOR", "SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE", "UNSUBSCRIBE"]
+    .concat(["PUNSUBSCRIBE", "SUNSUBSCRIBE"]),
+);
+/** CLIENT REPLY takes answers away. */
+const CLIENT = "CLIENT";
+const REPLY = new NameIndex(["REPLY"]);
 
 /** The number of a header's line, and the bytes of the line. */
 const header = { number: 0, bytes: 0 };
@@ -62,6 +69,8 @@ class RedisConversation implements Conversation {
   /** Parts of the present request, and elements of the present response, that have yet to come. */
   #parts = 0;
   #named = false;
+  /** The command, if its next part is of interest. */
+  #command = "";
   #elements = 0;
   /** Responses that cannot be read have begun; they end when somebody asks again. */
   #deaf = false;
@@ -84,7 +93,7 @@ class RedisConversation implements Conversation {
     if (this.#responses.take(chunk)) return;
     this.#elements = 0;
     this.#deaf = true;
-    this.#pairing.missedResponses();
+    this.#pairing.missedResponses(chunk.time);
   }
 
   readonly #readRequest: FrameReader = (bytes, at, end, time) => {
@@ -94,10 +103,12 @@ class RedisConversation implements Conversation {
     if (line <= 0) return line;
     const { number } = header;
     if (number < 0) return BAD;
-    if (!this.#named) {
-      const known = Math.min(number, MAX_NAME);
+    const known = Math.min(number, MAX_NAME);
+    if (!this.#named || this.#command !== "") {
       if (at + line + known > end) return MORE;
-      this.#ask(redisCommand(bytes, at + line, number > MAX_NAME ? 0 : number), time);
+      const length = number > MAX_NAME ? 0 : number;
+      if (!this.#named) this.#ask(redisCommand(bytes, at + line, length), time);
+      else this.#readOption(bytes, at + line, length);
     }
     this.#parts--;
     return line + number + 2;
@@ -110,6 +121,7 @@ class RedisConversation implements Conversation {
     if (header.number > MAX_ELEMENTS) return BAD;
     this.#parts = Math.max(0, header.number);
     this.#named = false;
+    this.#command = "";
     return line;
   }
 
@@ -126,8 +138,14 @@ class RedisConversation implements Conversation {
     return line;
   }
 
+  #readOption(bytes: Uint8Array, at: number, length: number): void {
+    this.#command = "";
+    if (REPLY.find(bytes, at, length) !== undefined) this.#pairing.ended = true;
+  }
+
   #ask(command: string, time: number): void {
     this.#named = true;
+    if (command === CLIENT) this.#command = command;
     if (ENDING.has(command)) this.#pairing.ended = true;
     this.#pairing.asked(command, time);
   }

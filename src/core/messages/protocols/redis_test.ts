@@ -90,3 +90,9 @@ Deno.test("redis reads commands that people type", () => {
   ]);
   assert.deepEqual(answered.map(([operation]) => operation), ["PING", "GET"]);
 });
+
+Deno.test("redis pairs no further where a client has answers taken away, or added", () => {
+  assert.equal(replay(redis, [asks("CLIENT", "REPLY", "OFF")]).ended, true);
+  assert.equal(replay(redis, [asks("CLIENT", "SETNAME", "REPLY")]).ended, false);
+  assert.equal(replay(redis, [asks("SUBSCRIBE", "a", "b")]).ended, true);
+});
