@@ -6,8 +6,8 @@
  * socket's own memory of what was counted, so nothing is counted twice and a short connection is not missed. Resets,
  * drops and errors are counted in the socket's memory when they happen.
  *
- * Memory, allocated as rows come, for each of imdb.max_records_num rows: tcp_link 450 B or tcp_metric 1.6 KB,
- * tcp_service 550 B, tcp_resets 60 B; 170 B of storage for each socket; listen_ports 64 KiB, net_drops 16 KiB a CPU.
+ * Memory, allocated as rows come, for each of imdb.max_records_num rows: tcp_link 480 B or tcp_metric 1.6 KB,
+ * tcp_service 380 B, tcp_resets 60 B; 470 B of storage for each socket; listen_ports 64 KiB, net_drops 16 KiB a CPU.
  */
 #include "namespaces.h"
 #include "tcp_delay.h"

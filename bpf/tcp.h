@@ -152,7 +152,7 @@ struct tcp_service_key {
 	u8 server_ip[16];
 };
 
-#define TIME_SLOTS 24
+#define TIME_SLOTS 13
 
 struct tcp_service_val {
 	u64 opened;

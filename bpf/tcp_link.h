@@ -448,6 +448,15 @@ static __noinline u64 measure(struct tcp_link_val *val, struct tcp_metric_val *m
 	return fell;
 }
 
+static __always_inline void observe_time(u64 *slots, u64 *sum, u64 value)
+{
+	u32 slot = log4_slot(value, TIME_SLOTS);
+
+	if (slot < TIME_SLOTS)
+		__sync_fetch_and_add(&slots[slot], 1);
+	__sync_fetch_and_add(sum, value);
+}
+
 static __noinline void add_service(struct sock_common *skc, struct sock_memory *memory,
 				   const struct gain *gain, bool living)
 {
@@ -464,13 +473,8 @@ static __noinline void add_service(struct sock_common *skc, struct sock_memory *
 	add(&val->resets_received, gain->events[EVENT_RESET_RECEIVED]);
 	if (gain->opened) {
 		__sync_fetch_and_add(&val->opened, 1);
-		if (memory->setup_us) {
-			__sync_fetch_and_add(
-				&val->setup_slots[log2_slot(memory->setup_us, TIME_SLOTS) %
-						  TIME_SLOTS],
-				1);
-			__sync_fetch_and_add(&val->setup_us, memory->setup_us);
-		}
+		if (memory->setup_us)
+			observe_time(val->setup_slots, &val->setup_us, memory->setup_us);
 	}
 	if (first)
 		val->open = living;
@@ -498,8 +502,7 @@ static __noinline void add_end(struct sock_common *skc, const struct sock_memory
 	if (!memory->since)
 		return;
 	life = (bpf_ktime_get_ns() - memory->since) / 1000000;
-	__sync_fetch_and_add(&val->life_slots[log2_slot(life, TIME_SLOTS) % TIME_SLOTS], 1);
-	__sync_fetch_and_add(&val->life_ms, life);
+	observe_time(val->life_slots, &val->life_ms, life);
 }
 
 /* Puts the new total in its place and gives what it has gained. Two CPUs may do so at once: all gains together are right. */
