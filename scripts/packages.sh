@@ -38,6 +38,7 @@ command make make make
 command redis-server redis-server redis
 command nginx nginx-light nginx
 command haproxy haproxy haproxy
+file /usr/lib/nginx/modules/ngx_stream_module.so libnginx-mod-stream nginx-mod-stream
 command named bind9 bind
 command dnsmasq dnsmasq-base dnsmasq
 command mariadbd mariadb-server-core mariadb-server
@@ -85,6 +86,7 @@ is_there() {
 	header) [ -e "/usr/include/$2" ] ;;
 	# Debian keeps the server's programs out of PATH, so that several versions can stand side by side.
 	postgres) command -v initdb >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null ;;
+	file) [ -e "$2" ] ;;
 	library) library_path "$2" >/dev/null ;;
 	esac
 }

@@ -788,7 +788,7 @@ export const messages = {
         },
       },
       value: {
-        size: 80,
+        size: 88,
         fields: {
           connection: { offset: 0, size: 8, kind: "unsigned" },
           changes: { offset: 8, size: 8, kind: "unsigned" },
@@ -803,6 +803,9 @@ export const messages = {
           tx_known: { offset: 76, size: 1, kind: "unsigned" },
           arrival_count: { offset: 77, size: 1, kind: "unsigned" },
           serial: { offset: 78, size: 2, kind: "unsigned" },
+          connects: { offset: 80, size: 1, kind: "unsigned" },
+          left: { offset: 81, size: 1, kind: "unsigned" },
+          established: { offset: 82, size: 1, kind: "unsigned" },
         },
       },
     },
@@ -892,7 +895,7 @@ export const messages = {
         },
       },
       value: {
-        size: 792,
+        size: 800,
         fields: {
           "event.time": { offset: 0, size: 8, kind: "unsigned" },
           "event.connection": { offset: 8, size: 8, kind: "unsigned" },
@@ -900,8 +903,9 @@ export const messages = {
           "event.serial": { offset: 20, size: 2, kind: "unsigned" },
           "event.kind": { offset: 22, size: 1, kind: "unsigned" },
           "event.known": { offset: 23, size: 1, kind: "unsigned" },
-          "event.bytes": { offset: 24, size: 256, kind: "bytes" },
-          slack: { offset: 280, size: 512, kind: "bytes" },
+          "event.thread": { offset: 24, size: 4, kind: "unsigned" },
+          "event.bytes": { offset: 28, size: 256, kind: "bytes" },
+          slack: { offset: 288, size: 512, kind: "bytes" },
         },
       },
     },
@@ -956,7 +960,7 @@ export const messages = {
   },
   records: {
     connection_event: {
-      size: 64,
+      size: 88,
       fields: {
         time: { offset: 0, size: 8, kind: "unsigned" },
         connection: { offset: 8, size: 8, kind: "unsigned" },
@@ -969,10 +973,13 @@ export const messages = {
         remote_port: { offset: 30, size: 2, kind: "unsigned" },
         local_ip: { offset: 32, size: 16, kind: "bytes" },
         remote_ip: { offset: 48, size: 16, kind: "bytes" },
+        thread: { offset: 64, size: 4, kind: "unsigned" },
+        comm: { offset: 68, size: 16, kind: "bytes" },
+        established: { offset: 84, size: 1, kind: "unsigned" },
       },
     },
     message_event: {
-      size: 280,
+      size: 288,
       fields: {
         time: { offset: 0, size: 8, kind: "unsigned" },
         connection: { offset: 8, size: 8, kind: "unsigned" },
@@ -980,7 +987,8 @@ export const messages = {
         serial: { offset: 20, size: 2, kind: "unsigned" },
         kind: { offset: 22, size: 1, kind: "unsigned" },
         known: { offset: 23, size: 1, kind: "unsigned" },
-        bytes: { offset: 24, size: 256, kind: "bytes" },
+        thread: { offset: 24, size: 4, kind: "unsigned" },
+        bytes: { offset: 28, size: 256, kind: "bytes" },
       },
     },
   },
@@ -988,6 +996,7 @@ export const messages = {
     by_port: { offset: 8, size: 1, kind: "unsigned" },
     containers_listed: { offset: 1, size: 1, kind: "unsigned" },
     first_bytes: { offset: 4, size: 4, kind: "unsigned" },
+    links: { offset: 9, size: 1, kind: "unsigned" },
     observe_all: { offset: 0, size: 1, kind: "unsigned" },
   },
   programs: {
@@ -995,6 +1004,7 @@ export const messages = {
     messages_closed: "tp_btf/tcp_destroy_sock",
     messages_received: "tp_btf/skb_copy_datagram_iovec",
     messages_sent: "tp_btf/tcp_sendmsg_locked",
+    messages_state: "tp_btf/inet_sock_set_state",
   },
 } as const satisfies ObjectLayout;
 
