@@ -28,6 +28,7 @@ command ss iproute2 iproute
 command iostat sysstat sysstat
 command free procps procps-ng
 command strace strace strace
+command faketime faketime libfaketime
 command java openjdk-17-jre-headless java-17-openjdk-headless
 command mvn maven maven
 command kcat kcat kcat
@@ -54,6 +55,8 @@ KERNELS_NEEDS='
 command qemu-system-x86_64 qemu-system-x86 qemu-system-x86
 command busybox busybox-static busybox
 command cpio cpio cpio
+command ipvsadm ipvsadm ipvsadm
+command xz xz-utils xz
 '
 PACKAGE_NEEDS='
 command dpkg-deb dpkg dpkg
