@@ -73,6 +73,7 @@ function open(host: RecordHost): RecordReading {
     traffic,
     forwarding,
     maxConnections,
+    links: host.settings.flag("links"),
     tls: host.settings.flag("tls"),
     decide(id, verdict) {
       idView.setBigUint64(0, BigInt(id), true);

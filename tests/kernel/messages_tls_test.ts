@@ -6,7 +6,14 @@ import { freePort, withFolder } from "../e2e/run_agent.ts";
 import { giveToNobody } from "../probes/run_server.ts";
 import { asUser, startPostgres, to } from "./postgres.ts";
 import { ProbeRig } from "./probe_rig.ts";
-import { nginxHead, nginxHttp, runClients, startNginx, workersOf } from "./proxy_rig.ts";
+import {
+  makeCertificate,
+  nginxHead,
+  nginxHttp,
+  runClients,
+  startNginx,
+  workersOf,
+} from "./proxy_rig.ts";
 
 const TABLES = Object.keys(messages.tables);
 
@@ -18,21 +25,6 @@ function everyLabel(rig: ProbeRig): string {
     }
   }
   return texts.join("\n");
-}
-
-async function makeCertificate(folder: string): Promise<void> {
-  const { success, stderr } = await new Deno.Command("openssl", {
-    args: ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-      .concat([
-        "-keyout",
-        `${folder}/key.pem`,
-        "-out",
-        `${folder}/cert.pem`,
-        "-subj",
-        "/CN=a.test",
-      ]),
-  }).output();
-  assert.ok(success, new TextDecoder().decode(stderr));
 }
 
 const nginxTls = (folder: string, ports: { front: number; back: number }) =>

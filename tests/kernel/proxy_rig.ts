@@ -94,6 +94,22 @@ export function startNginx(folder: string, name: string, port: number): Promise<
   return startServer({ command: "nginx", args, ready: () => listens(port) });
 }
 
+/** cert.pem and key.pem. */
+export async function makeCertificate(folder: string): Promise<void> {
+  const { success, stderr } = await new Deno.Command("openssl", {
+    args: ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+      .concat([
+        "-keyout",
+        `${folder}/key.pem`,
+        "-out",
+        `${folder}/cert.pem`,
+        "-subj",
+        "/CN=a.test",
+      ]),
+  }).output();
+  assert.ok(success, new TextDecoder().decode(stderr));
+}
+
 /** HAProxy drops lines for a file when its threads have some at the same time; those for a syslog it does not. */
 const RECEIVER = `
 import socket, sys

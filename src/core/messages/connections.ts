@@ -131,6 +131,8 @@ export interface ConnectionsOptions {
   readonly protocols: readonly Protocol[];
   readonly traffic: Traffic;
   readonly forwarding: Forwarding;
+  /** Whether proxies are followed. */
+  readonly links: boolean;
   readonly maxConnections: number;
   /** Whether what is said under TLS is seen. */
   readonly tls: boolean;
@@ -294,7 +296,8 @@ export class Connections {
       return undefined;
     }
     const connection = new Connection(peers, forwarding, this.losses);
-    if (PROXIES.has(peers.comm) || this.#connecting.has(peers.tgid)) {
+    const isProxy = PROXIES.has(peers.comm) || this.#connecting.has(peers.tgid);
+    if (this.#options.links && isProxy) {
       connection.hop = new Hop(peers, peers.isNew);
     }
     this.#known.set(peers.id, connection);

@@ -18,6 +18,7 @@ function setUp(maxConnections = 4) {
     traffic,
     forwarding: new Forwarding(new LinkCounts(maxConnections, false)),
     maxConnections,
+    links: false,
     tls: false,
     decide: (id, verdict) => decided.push([id, verdict]),
   });

@@ -95,7 +95,8 @@ export class Forwarding {
     const outgoing = hop.outgoing!;
     outgoing.mark = mark;
     outgoing.sent = true;
-    if (outgoing.batch === undefined && outgoing.incoming === undefined) this.#stray(hop);
+    const isStray = outgoing.batch === undefined && outgoing.incoming === undefined;
+    if (isStray && isProxy(hop)) this.#stray(hop);
   }
 
   /** An answer was read from a server or written to a client. */
@@ -134,7 +135,8 @@ export class Forwarding {
     for (const incoming of hop.incoming.splice(0)) this.#settle(incoming, false);
     this.#countStrays(hop);
     const isSilent = hop.received === undefined && hop.sent === undefined;
-    if (hop.isUpstream && !hop.isHttp && !hop.isForwarded && !isSilent) this.unpaired++;
+    const isWhole = hop.isUpstream && !hop.isHttp && !isSilent;
+    if (isWhole && !hop.isForwarded && isProxy(hop)) this.unpaired++;
   }
 
   /** Pieces of the connection were lost, or could not be understood: nothing of it is certain. */
@@ -308,6 +310,11 @@ export class Forwarding {
       isL7,
     });
   }
+}
+
+/** Others may ask servers for themselves. */
+function isProxy({ peers }: Hop): boolean {
+  return ORDERS[peers.comm] !== undefined;
 }
 
 function isUnderway({ sent, answered, left }: Outgoing): boolean {
