@@ -62,7 +62,7 @@ export class Connection implements MessageSink {
   isOpening = false;
   /** Of a proxy. */
   hop: Hop | undefined;
-  /** That the present piece is of. */
+  /** That its last piece is of. */
   thread = 0;
   readonly #losses: { unpaired_messages: number };
   readonly #forwarding: Forwarding;
@@ -86,7 +86,7 @@ export class Connection implements MessageSink {
   }
 
   answered(operation: string, latency: number, fault: Fault, code: string): void {
-    if (this.hop !== undefined) this.#forwarding.answered(this.hop, this.thread);
+    if (this.hop !== undefined) this.#forwarding.answered(this.hop, this.thread, code);
     this.link?.all.answered(latency, fault);
     (this.link?.operation(operation) ?? NOWHERE).answered(latency, fault);
     note(this.last, operation, code, latency);
@@ -95,14 +95,14 @@ export class Connection implements MessageSink {
 
   unpaired(count: number): void {
     this.#losses.unpaired_messages += count;
-    if (this.hop !== undefined) this.#forwarding.missed(this.hop);
+    if (this.hop !== undefined) this.#forwarding.missed(this.hop, this.thread);
   }
 
   /** Pieces were lost: whoever waits may have been answered, and others may have asked. */
   missed(time: number): void {
     if (this.protocol === undefined) return this.pairing.joined();
     this.conversation = this.protocol.converse(this.pairing);
-    if (this.hop !== undefined) this.#forwarding.missed(this.hop);
+    if (this.hop !== undefined) this.#forwarding.missed(this.hop, this.thread);
     this.pairing.missedAny(time);
   }
 
@@ -348,7 +348,9 @@ export class Connections {
 
   #forget(connection: Connection): void {
     this.losses.unpaired_messages += connection.pairing.waiting;
-    if (connection.hop !== undefined) this.#options.forwarding.closed(connection.hop);
+    if (connection.hop !== undefined) {
+      this.#options.forwarding.closed(connection.hop, connection.thread);
+    }
     if (connection.link !== undefined) connection.link.connections--;
     this.#known.delete(connection.peers.id);
     const isTold = Number.isNaN(connection.slowest.latency);
