@@ -72,6 +72,7 @@ Deno.test("loadConfig reads the settings of version 1, probes in the place of it
       ["tcp", "on", "-l warn -P 7"],
       ["task", "on", "-w /opt/gala-gopher/task_whitelist.conf -P 3174"],
       ["endpoint", "on", "-l warn"],
+      ["container_ns", "off", ""],
       ["io", "on", "-l warn"],
       ["messages", "on", ""],
       ["oom", "off", ""],
