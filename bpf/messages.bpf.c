@@ -14,12 +14,16 @@ enum { MAX_BYTES = 256 };
 
 const volatile u32 first_bytes = 128; /* set before load; less than MAX_BYTES */
 const volatile bool by_port = false;  /* whether only connections of listed ports are of interest */
+const volatile bool links = false; /* whether it is told who connects and who leaves, for proxies */
 
 enum message_kind {
 	MESSAGE_RECEIVED = 0,
 	MESSAGE_SENT = 1,
 	CONNECTION_OPENED = 2,
 	CONNECTION_CLOSED = 3,
+	CONNECTION_CONNECTS =
+		4,	     /* its process opens it; where to is known, from where not always */
+	CONNECTION_LEFT = 5, /* its process, which opened it, has closed it */
 };
 
 struct message_event {
@@ -29,6 +33,7 @@ struct message_event {
 	u16 serial; /* of the connection's pieces: a gap tells of what found no room */
 	u8 kind;
 	u8 known; /* bytes that follow */
+	u32 thread;
 	u8 bytes[MAX_BYTES];
 };
 
@@ -44,6 +49,9 @@ struct connection_event {
 	u16 remote_port;
 	u8 local_ip[16];
 	u8 remote_ip[16];
+	u32 thread; /* 0: of no process, as when a connection ends by itself */
+	char comm[TASK_COMM_LEN];
+	u8 established; /* of one that ends: it had come about */
 };
 
 RECORD(message_event);
@@ -83,6 +91,9 @@ struct message_memory {
 	u8 tx_known;
 	u8 arrival_count; /* of what was not read yet */
 	u16 serial;
+	u8 connects; /* its process opens it, and the agent knows */
+	u8 left;     /* and has closed it */
+	u8 established;
 };
 
 SOCKET_STORAGE(message_memories, struct message_memory);
@@ -272,22 +283,32 @@ static __always_inline bool is_new(struct sock *sk)
 	       BPF_CORE_READ(tp, bytes_acked) + unsent <= 1;
 }
 
+static __noinline bool introduce(struct message_memory *memory, struct sock *sk, u8 kind)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct connection_event event = {};
+
+	if (!memory)
+		return false;
+	event.time = bpf_ktime_get_ns();
+	event.connection = memory->connection;
+	event.kind = kind;
+	event.is_new = kind == CONNECTION_CONNECTS || (!memory->lost && is_new(sk));
+	event.tgid = BPF_CORE_READ(task, tgid);
+	event.thread = BPF_CORE_READ(task, pid);
+	event.fd = kind == CONNECTION_OPENED ? find_fd(sk) : ~0U;
+	bpf_core_read_str(event.comm, sizeof(event.comm), &task->group_leader->comm);
+	fill_peers(&event, sk);
+	return send_event(&message_ring, &event, sizeof(event));
+}
+
 /* False: the agent does not know of the connection, so that its pieces would be of no use. */
 static __always_inline bool tell(struct message_memory *memory, struct sock *sk)
 {
-	struct connection_event event = {};
-
-	if (memory->told)
-		return true;
-	event.time = bpf_ktime_get_ns();
-	event.connection = memory->connection;
-	event.kind = CONNECTION_OPENED;
-	event.tgid = bpf_get_current_pid_tgid() >> 32;
-	event.is_new = !memory->lost && is_new(sk);
-	event.fd = find_fd(sk);
-	fill_peers(&event, sk);
-	memory->told = send_event(&message_ring, &event, sizeof(event));
-	memory->lost = !memory->told;
+	if (!memory->told) {
+		memory->told = introduce(memory, sk, CONNECTION_OPENED);
+		memory->lost = !memory->told;
+	}
 	return memory->told;
 }
 
@@ -297,6 +318,7 @@ static __always_inline void send_message(struct scratch *scratch, struct message
 
 	scratch->event.connection = memory->connection;
 	scratch->event.serial = ++memory->serial;
+	scratch->event.thread = bpf_get_current_pid_tgid();
 
 	if (known > MAX_BYTES)
 		return;
@@ -478,17 +500,60 @@ int BPF_PROG(messages_arrived, struct sock *sk)
 	return 0;
 }
 
+static __noinline void end_connection(struct message_memory *memory, u8 kind, u32 thread)
+{
+	struct connection_event event = {};
+
+	if (!memory)
+		return;
+	event.time = bpf_ktime_get_ns();
+	event.connection = memory->connection;
+	event.kind = kind;
+	event.established = memory->established;
+	event.thread = thread;
+	send_event(&message_ring, &event, sizeof(event));
+}
+
+/* A process opens a connection, or closes one that it opened: both happen in the process itself. */
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(messages_state, struct sock *sk, int oldstate, int newstate)
+{
+	struct message_memory *memory;
+
+	if (!links || sk->sk_protocol != IPPROTO_TCP)
+		return 0;
+	if (newstate == TCP_SYN_SENT) {
+		memory = bpf_sk_storage_get(&message_memories, sk, NULL,
+					    BPF_LOCAL_STORAGE_GET_F_CREATE);
+		if (memory && is_wanted(memory, sk) && !memory->connects)
+			memory->connects = introduce(memory, sk, CONNECTION_CONNECTS);
+		return 0;
+	}
+	memory = bpf_sk_storage_get(&message_memories, sk, NULL, 0);
+	if (!memory || !memory->connects || memory->verdict == VERDICT_UNWANTED)
+		return 0;
+	if (newstate == TCP_ESTABLISHED)
+		memory->established = 1;
+	if (newstate == TCP_FIN_WAIT1 || newstate == TCP_LAST_ACK) {
+		memory->left = 1;
+		end_connection(memory, CONNECTION_LEFT, bpf_get_current_pid_tgid());
+	}
+	return 0;
+}
+
 SEC("tp_btf/tcp_destroy_sock")
 int BPF_PROG(messages_closed, struct sock *sk)
 {
 	struct message_memory *memory = bpf_sk_storage_get(&message_memories, sk, NULL, 0);
-	struct connection_event event = {};
+	u32 thread = 0;
 
-	if (!memory || !memory->told || memory->verdict == VERDICT_UNWANTED)
+	if (!memory || memory->verdict == VERDICT_UNWANTED)
 		return 0;
-	event.time = bpf_ktime_get_ns();
-	event.connection = memory->connection;
-	event.kind = CONNECTION_CLOSED;
-	send_event(&message_ring, &event, sizeof(event));
+	if (!memory->told && !memory->connects)
+		return 0;
+	/* One that was refused or reset has no state to leave: it is destroyed when its process closes it. */
+	if (memory->connects && !memory->left)
+		thread = bpf_get_current_pid_tgid();
+	end_connection(memory, CONNECTION_CLOSED, thread);
 	return 0;
 }

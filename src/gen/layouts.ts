@@ -420,7 +420,7 @@ export const io = {
         },
       },
       value: {
-        size: 1032,
+        size: 1048,
         fields: {
           req_max: { offset: 0, size: 8, kind: "unsigned" },
           req_last: { offset: 8, size: 8, kind: "unsigned" },
@@ -454,8 +454,10 @@ export const io = {
           buffers_dirtied: { offset: 968, size: 8, kind: "unsigned" },
           loaded: { offset: 976, size: 8, kind: "unsigned" },
           dirtied: { offset: 984, size: 8, kind: "unsigned" },
-          period: { offset: 992, size: 8, kind: "unsigned" },
-          name: { offset: 1000, size: 32, kind: "bytes" },
+          scsi_timeouts: { offset: 992, size: 8, kind: "unsigned" },
+          scsi_errors: { offset: 1000, size: 8, kind: "unsigned" },
+          period: { offset: 1008, size: 8, kind: "unsigned" },
+          name: { offset: 1016, size: 32, kind: "bytes" },
         },
       },
     },
@@ -717,6 +719,8 @@ export const io = {
     io_reading: "iter/task",
     io_reclaim_begin: "tp_btf/mm_vmscan_direct_reclaim_begin",
     io_reclaim_end: "tp_btf/mm_vmscan_direct_reclaim_end",
+    io_scsi_error: "tp_btf/scsi_dispatch_cmd_error",
+    io_scsi_timeout: "tp_btf/scsi_dispatch_cmd_timeout",
   },
 } as const satisfies ObjectLayout;
 
@@ -814,7 +818,7 @@ export const messages = {
         },
       },
       value: {
-        size: 80,
+        size: 88,
         fields: {
           connection: { offset: 0, size: 8, kind: "unsigned" },
           changes: { offset: 8, size: 8, kind: "unsigned" },
@@ -829,6 +833,9 @@ export const messages = {
           tx_known: { offset: 76, size: 1, kind: "unsigned" },
           arrival_count: { offset: 77, size: 1, kind: "unsigned" },
           serial: { offset: 78, size: 2, kind: "unsigned" },
+          connects: { offset: 80, size: 1, kind: "unsigned" },
+          left: { offset: 81, size: 1, kind: "unsigned" },
+          established: { offset: 82, size: 1, kind: "unsigned" },
         },
       },
     },
@@ -918,7 +925,7 @@ export const messages = {
         },
       },
       value: {
-        size: 792,
+        size: 800,
         fields: {
           "event.time": { offset: 0, size: 8, kind: "unsigned" },
           "event.connection": { offset: 8, size: 8, kind: "unsigned" },
@@ -926,8 +933,9 @@ export const messages = {
           "event.serial": { offset: 20, size: 2, kind: "unsigned" },
           "event.kind": { offset: 22, size: 1, kind: "unsigned" },
           "event.known": { offset: 23, size: 1, kind: "unsigned" },
-          "event.bytes": { offset: 24, size: 256, kind: "bytes" },
-          slack: { offset: 280, size: 512, kind: "bytes" },
+          "event.thread": { offset: 24, size: 4, kind: "unsigned" },
+          "event.bytes": { offset: 28, size: 256, kind: "bytes" },
+          slack: { offset: 288, size: 512, kind: "bytes" },
         },
       },
     },
@@ -982,7 +990,7 @@ export const messages = {
   },
   records: {
     connection_event: {
-      size: 64,
+      size: 88,
       fields: {
         time: { offset: 0, size: 8, kind: "unsigned" },
         connection: { offset: 8, size: 8, kind: "unsigned" },
@@ -995,10 +1003,13 @@ export const messages = {
         remote_port: { offset: 30, size: 2, kind: "unsigned" },
         local_ip: { offset: 32, size: 16, kind: "bytes" },
         remote_ip: { offset: 48, size: 16, kind: "bytes" },
+        thread: { offset: 64, size: 4, kind: "unsigned" },
+        comm: { offset: 68, size: 16, kind: "bytes" },
+        established: { offset: 84, size: 1, kind: "unsigned" },
       },
     },
     message_event: {
-      size: 280,
+      size: 288,
       fields: {
         time: { offset: 0, size: 8, kind: "unsigned" },
         connection: { offset: 8, size: 8, kind: "unsigned" },
@@ -1006,7 +1017,8 @@ export const messages = {
         serial: { offset: 20, size: 2, kind: "unsigned" },
         kind: { offset: 22, size: 1, kind: "unsigned" },
         known: { offset: 23, size: 1, kind: "unsigned" },
-        bytes: { offset: 24, size: 256, kind: "bytes" },
+        thread: { offset: 24, size: 4, kind: "unsigned" },
+        bytes: { offset: 28, size: 256, kind: "bytes" },
       },
     },
   },
@@ -1014,6 +1026,7 @@ export const messages = {
     by_port: { offset: 8, size: 1, kind: "unsigned" },
     containers_listed: { offset: 1, size: 1, kind: "unsigned" },
     first_bytes: { offset: 4, size: 4, kind: "unsigned" },
+    links: { offset: 9, size: 1, kind: "unsigned" },
     observe_all: { offset: 0, size: 1, kind: "unsigned" },
   },
   programs: {
@@ -1021,6 +1034,7 @@ export const messages = {
     messages_closed: "tp_btf/tcp_destroy_sock",
     messages_received: "tp_btf/skb_copy_datagram_iovec",
     messages_sent: "tp_btf/tcp_sendmsg_locked",
+    messages_state: "tp_btf/inet_sock_set_state",
   },
 } as const satisfies ObjectLayout;
 

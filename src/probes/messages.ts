@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** What applications say to each other: requests, answers, errors and latency. Kernel side: bpf/messages.bpf.c. */
 import { Connections, type Peers } from "../core/messages/connections.ts";
+import { Forwarding } from "../core/messages/forwarding.ts";
+import { LinkCounts } from "../core/messages/link_counts.ts";
 import type { Chunk } from "../core/messages/protocol.ts";
 import { Traffic } from "../core/messages/traffic.ts";
 import { observedConstants, observedEntries, observeKeys } from "../core/observe.ts";
@@ -15,17 +17,18 @@ import {
   type Writers,
 } from "../core/probe.ts";
 import { wholeNumbers } from "../core/setting_format.ts";
-import { listKey, numberKey } from "../core/setting_key.ts";
+import { booleanKey, flagKey, listKey, numberKey } from "../core/setting_key.ts";
 import { messages } from "../gen/layouts.ts";
 import { protocols } from "../gen/protocols.ts";
-import { writeLink, writeSample } from "./messages/rows.ts";
+import { writeForwards, writeLink, writeSample } from "./messages/rows.ts";
 import { TABLES } from "./messages/tables.ts";
 
 const SERVERS = "redis-server,postgres,mariadbd,mysqld,nginx,haproxy";
 const MESSAGE = messages.records.message_event.fields;
+const CONNECTION = new KeyView(messages.records.connection_event);
 const CONNECTION_BYTES = messages.records.connection_event.size;
 /** enum message_kind of the kernel side. */
-const KINDS = { received: 0, sent: 1, opened: 2, closed: 3 } as const;
+const KINDS = { received: 0, sent: 1, opened: 2, closed: 3, connects: 4, left: 5 } as const;
 const NO_FD = 0xffffffff;
 /** enum verdict of the kernel side. */
 const VERDICTS = {
@@ -51,6 +54,8 @@ function portsOf(settings: Settings): number[] {
 function open(host: RecordHost): RecordReading {
   const maxConnections = host.settings.number("connections");
   const traffic = new Traffic(maxConnections);
+  const forwards = new LinkCounts(maxConnections, host.settings.flag("report_cport"));
+  const forwarding = new Forwarding(forwards);
   const idBytes = new Uint8Array(8);
   const idView = new DataView(idBytes.buffer);
   const changeBytes = new Uint8Array(8);
@@ -59,6 +64,7 @@ function open(host: RecordHost): RecordReading {
   const connections = new Connections({
     protocols,
     traffic,
+    forwarding,
     maxConnections,
     decide(id, verdict) {
       idView.setBigUint64(0, BigInt(id), true);
@@ -78,10 +84,17 @@ function open(host: RecordHost): RecordReading {
       for (const connection of connections.answered()) {
         writeSample(own, connection, host.containerOf(connection.peers.tgid));
       }
+      writeForwards(own, forwards.all());
       connections.age();
       traffic.age();
+      forwarding.age();
+      forwards.age();
     },
-    losses: () => ({ ...connections.losses, tables_full: traffic.refused }),
+    losses: () => ({
+      ...connections.losses,
+      unpaired_forwards: forwarding.unpaired,
+      tables_full: traffic.refused + forwards.refused,
+    }),
     facts: () => ({ connections: connections.size }),
   };
 }
@@ -110,8 +123,7 @@ function taker(connections: Connections): (records: RecordPortion) => void {
       const id = words[idWord]! + words[idWord + 1]! * WORD;
       const kind = bytes[at + MESSAGE.kind.offset]!;
       if (kind > KINDS.sent) {
-        if (kind === KINDS.closed) connections.closed(id);
-        else connections.opened(peersAt(id, bytes.subarray(at, at + CONNECTION_BYTES)));
+        takeChange(connections, id, kind, bytes.subarray(at, at + CONNECTION_BYTES));
         continue;
       }
       const timeWord = (at + MESSAGE.time.offset) >> 2;
@@ -119,18 +131,31 @@ function taker(connections: Connections): (records: RecordPortion) => void {
       chunk.end = chunk.start + bytes[at + MESSAGE.known.offset]!;
       chunk.length = words[(at + MESSAGE.length.offset) >> 2]!;
       chunk.time = words[timeWord]! + words[timeWord + 1]! * WORD;
-      connections.piece(id, kind === KINDS.sent, halves[(at + MESSAGE.serial.offset) >> 1]!, chunk);
+      const serial = halves[(at + MESSAGE.serial.offset) >> 1]!;
+      const thread = words[(at + MESSAGE.thread.offset) >> 2]!;
+      connections.piece(id, kind === KINDS.sent, serial, chunk, thread);
     }
   };
 }
 
+function takeChange(connections: Connections, id: number, kind: number, bytes: Uint8Array): void {
+  const event = CONNECTION.at(bytes, 0);
+  const thread = event.number("thread");
+  const established = event.number("established") === 1;
+  if (kind === KINDS.closed) connections.closed(id, thread, established);
+  else if (kind === KINDS.left) connections.left(id, thread, established);
+  else if (kind === KINDS.connects) connections.connecting(peersAt(id, bytes), thread);
+  else connections.opened(peersAt(id, bytes));
+}
+
 function peersAt(id: number, bytes: Uint8Array): Peers {
-  const event = new KeyView(messages.records.connection_event).at(bytes, 0);
+  const event = CONNECTION.at(bytes, 0);
   const family = event.number("family");
   const fd = event.number("fd");
   return {
     id,
     tgid: event.number("tgid"),
+    comm: commAt(event.bytes("comm")),
     fd: fd === NO_FD ? NaN : fd,
     localIp: ipText(family, event.bytes("local_ip")),
     localPort: event.number("local_port"),
@@ -140,11 +165,16 @@ function peersAt(id: number, bytes: Uint8Array): Peers {
   };
 }
 
+function commAt(bytes: Uint8Array): string {
+  const end = bytes.indexOf(0);
+  return new TextDecoder().decode(end < 0 ? bytes : bytes.subarray(0, end));
+}
+
 export default recordProbe({
   name: "messages",
   help:
     "Requests and answers of Redis, HTTP/1, PostgreSQL and MySQL on TCP, from the first bytes of each.",
-  partOf: ["ksliprobe", "redissli", "opengauss_sli"],
+  partOf: ["ksliprobe", "redissli", "opengauss_sli", "nginx_probe", "trace_haproxy"],
   on: false,
   layout: messages,
   settings: {
@@ -154,11 +184,16 @@ export default recordProbe({
     connections: numberKey(16384, [16, 1_000_000], "Connections that are followed at a time.", {
       unit: "connections",
     }),
+    links: booleanKey(true, "Whether it is told where proxies send what they receive.", {
+      bits: true,
+    }),
+    report_cport: flagKey("Whether nginx_link has the client's port: a row for each connection."),
   },
   ring: "message_ring",
   tables: { ...TABLES, redissli: { ...TABLES.redissli, on: false } },
   constants: (settings) => ({
     first_bytes: settings.number("first_bytes"),
+    links: settings.flag("links") ? 1 : 0,
     by_port: portsOf(settings).length > 0 ? 1 : 0,
     ...observedConstants(settings),
   }),

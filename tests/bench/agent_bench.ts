@@ -2,10 +2,12 @@
 /**
  * The compiled executable beside Debian's prometheus-node-exporter, in the same run: time to the first scrape, cost
  * and memory at rest, CPU time of a tick and a scrape.
- * Run as root: deno run -A tests/bench/agent_bench.ts [start] [cpu] [rest] [--minutes N] [--binary FILE]
+ * Run as root: deno run -A tests/bench/agent_bench.ts [start] [cpu] [rest] [--minutes N] [--rows N] [--binary FILE]
  */
 import { parseArgs } from "node:util";
 import { probes } from "../../src/gen/all.ts";
+import { freePort } from "../e2e/run_agent.ts";
+import { median, type Memory, memoryOf, pause, scrape, series } from "./measure.ts";
 
 const STARTS = 15;
 const SCRAPES = 30;
@@ -49,13 +51,14 @@ const { values: options, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     minutes: { type: "string", default: "2" },
+    rows: { type: "string", default: "1024" },
     binary: { type: "string", default: `${ROOT}gala-gopher` },
   },
 });
 const minutes = Number(options.minutes);
 if (!(minutes >= 0.5) || positionals.some((part) => !PARTS.includes(part))) {
   console.error(
-    "usage: agent_bench.ts [start] [cpu] [rest] [--minutes 0.5 or more] [--binary FILE]",
+    "usage: agent_bench.ts [start] [cpu] [rest] [--minutes 0.5 or more] [--rows N] [--binary FILE]",
   );
   Deno.exit(2);
 }
@@ -64,19 +67,6 @@ const libc = Deno.dlopen("libc.so.6", {
   clock_gettime: { parameters: ["i32", "buffer"], result: "i32" },
 });
 const folder = await Deno.makeTempDir({ prefix: "agent_bench." });
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
-}
-
-function median(numbers: readonly number[]): number {
-  return numbers.toSorted((a, b) => a - b)[numbers.length >> 1]!;
-}
-
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
-}
 
 /** CPU time of all threads of a process, ended ones too, to the nanosecond: its own clock, as clock_getcpuclockid. */
 function cpuMs(pid: number): number {
@@ -105,44 +95,6 @@ function childrenCpuMs(pid: number): number {
   return sum;
 }
 
-interface Memory {
-  readonly rss: number;
-  readonly anon: number;
-  readonly fds: number;
-  readonly maps: number;
-}
-
-function memoryOf(pid: number): Memory {
-  const status = Deno.readTextFileSync(`/proc/${pid}/status`);
-  const megabytes = (field: string) =>
-    Number(new RegExp(`^${field}:\\s+(\\d+)`, "m").exec(status)?.[1]) / 1024;
-  return {
-    rss: megabytes("VmRSS"),
-    anon: megabytes("RssAnon"),
-    fds: [...Deno.readDirSync(`/proc/${pid}/fd`)].length,
-    maps: Deno.readTextFileSync(`/proc/${pid}/maps`).split("\n").length - 1,
-  };
-}
-
-/** One page, on a connection that is kept as Prometheus keeps it; undefined while nobody listens. */
-async function scrape(port: number, zipped: boolean): Promise<string | undefined> {
-  const headers = { "accept-encoding": zipped ? "gzip" : "identity" };
-  let response: Response;
-  try {
-    response = await fetch(`http://127.0.0.1:${port}/metrics`, { headers });
-  } catch (error) {
-    if (error instanceof TypeError) return undefined;
-    throw error;
-  }
-  const page = await response.text();
-  if (response.status !== 200) throw new Error(`${port}: ${response.status} ${page}`);
-  return page;
-}
-
-function series(page: string): number {
-  return page.split("\n").filter((line) => line !== "" && line[0] !== "#").length;
-}
-
 interface Subject {
   readonly name: string;
   readonly port: number;
@@ -163,6 +115,7 @@ async function agent(name: string, interval: number, nativeOnly = false): Promis
   await Deno.writeTextFile(
     conf,
     `web_server:\n  port: ${port}\ningress:\n  interval: ${interval}\n` +
+      `imdb: { max_records_num: ${options.rows} }\n` +
       `event: { out_channel: "" }\nmeta: { out_channel: "" }\n` +
       (nativeOnly ? `probes:\n${list}extend_probes: []\n` : external),
   );
