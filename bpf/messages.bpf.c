@@ -20,6 +20,15 @@ enum message_kind {
 	MESSAGE_SENT = 1,
 	CONNECTION_OPENED = 2,
 	CONNECTION_CLOSED = 3,
+	DATAGRAM_RECEIVED = 8,
+	DATAGRAM_SENT = 9,
+};
+
+enum transport {
+	TRANSPORT_TCP = 0,
+	TRANSPORT_UDP = 1,
+	TRANSPORT_UNIX = 2,
+	TRANSPORT_NONE = 3,
 };
 
 struct message_event {
@@ -44,6 +53,9 @@ struct connection_event {
 	u16 remote_port;
 	u8 local_ip[16];
 	u8 remote_ip[16];
+	char comm[TASK_COMM_LEN];
+	u8 transport;
+	u8 padding[7];
 };
 
 RECORD(message_event);
@@ -67,7 +79,7 @@ enum verdict {
 	VERDICT_FORGOTTEN = 4, /* the agent does not know of it any more */
 };
 
-enum { MAX_ARRIVALS = 4 };
+enum { MAX_ARRIVALS = 4, LAST_ARRIVAL = MAX_ARRIVALS - 1 };
 
 struct message_memory {
 	u64 connection;
@@ -77,8 +89,9 @@ struct message_memory {
 	u32 rx_next;		      /* behind what was seen */
 	u32 tx_next;
 	u8 verdict;
-	u8 told; /* the agent knows of it */
-	u8 lost; /* it should, but the ring was full */
+	u8 told;   /* the agent knows of it */
+	u8 lost;   /* it should, but the ring was full */
+	u8 is_new; /* of a Unix socket: nothing was said before */
 	u8 rx_known;
 	u8 tx_known;
 	u8 arrival_count; /* of what was not read yet */
@@ -104,6 +117,7 @@ enum { CPU_BITS = 12, IPPROTO_TCP = 6, MAX_FDS = 1024, MAX_SEGMENTS = 8 };
 
 struct tcp_skb_cb {
 	u32 seq;
+	u32 end_seq;
 };
 
 struct tcp_sock___messages {
@@ -152,7 +166,8 @@ struct bpf_dynptr {
 	u64 opaque[2];
 } __attribute__((aligned(8)));
 
-extern int bpf_dynptr_from_skb(struct sk_buff *skb, u64 flags, struct bpf_dynptr *ptr) __ksym;
+extern int bpf_dynptr_from_skb(struct sk_buff *skb, u64 flags,
+			       struct bpf_dynptr *ptr) __ksym __weak;
 
 static __always_inline bool is_listed_port(struct sock *sk)
 {
@@ -250,6 +265,8 @@ static __noinline void fill_peers(struct connection_event *event, struct sock *s
 	struct sock_common *skc = &sk->__sk_common;
 
 	event->family = BPF_CORE_READ(skc, skc_family);
+	if (event->family == AF_UNIX)
+		return;
 	event->local_port = BPF_CORE_READ(skc, skc_num);
 	event->remote_port = bpf_ntohs(BPF_CORE_READ(skc, skc_dport));
 	if (event->family == AF_INET) {
@@ -262,33 +279,43 @@ static __noinline void fill_peers(struct connection_event *event, struct sock *s
 }
 
 /* Whether neither side's process has said anything before: a SYN counts as one byte that was acknowledged. */
-static __always_inline bool is_new(struct sock *sk)
+static __always_inline bool is_new(struct sock *sk, u32 being_read)
 {
 	struct tcp_sock *tp = (void *)sk;
 	u32 waiting = BPF_CORE_READ(tp, rcv_nxt) - BPF_CORE_READ(tp, copied_seq);
 	u32 unsent = BPF_CORE_READ(tp, write_seq) - BPF_CORE_READ(tp, snd_una);
 
-	return BPF_CORE_READ(tp, bytes_received) <= waiting &&
+	return BPF_CORE_READ(tp, bytes_received) <= waiting + being_read &&
 	       BPF_CORE_READ(tp, bytes_acked) + unsent <= 1;
 }
 
 /* False: the agent does not know of the connection, so that its pieces would be of no use. */
-static __always_inline bool tell(struct message_memory *memory, struct sock *sk)
+static __noinline bool tell_of(struct message_memory *memory, struct sock *sk, u8 transport, u32 fd,
+			       u32 being_read)
 {
 	struct connection_event event = {};
 
-	if (memory->told)
-		return true;
 	event.time = bpf_ktime_get_ns();
 	event.connection = memory->connection;
 	event.kind = CONNECTION_OPENED;
 	event.tgid = bpf_get_current_pid_tgid() >> 32;
-	event.is_new = !memory->lost && is_new(sk);
-	event.fd = find_fd(sk);
+	event.is_new = !memory->lost &&
+		       (transport == TRANSPORT_TCP ? is_new(sk, being_read) : memory->is_new);
+	memory->is_new = 0;
+	event.fd = fd == ~0U ? find_fd(sk) : fd;
+	event.transport = transport;
+	bpf_core_read_str(event.comm, sizeof(event.comm),
+			  &bpf_get_current_task_btf()->group_leader->comm);
 	fill_peers(&event, sk);
 	memory->told = send_event(&message_ring, &event, sizeof(event));
 	memory->lost = !memory->told;
 	return memory->told;
+}
+
+static __always_inline bool tell(struct message_memory *memory, struct sock *sk, u8 transport,
+				 u32 fd, u32 being_read)
+{
+	return memory->told || tell_of(memory, sk, transport, fd, being_read);
 }
 
 static __always_inline void send_message(struct scratch *scratch, struct message_memory *memory)
@@ -344,7 +371,7 @@ int BPF_PROG(messages_received, struct sk_buff *skb, int len)
 	if (!to || !sk || len <= 0 || sk->sk_protocol != IPPROTO_TCP)
 		return 0;
 	memory = bpf_sk_storage_get(&message_memories, sk, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (!memory || !is_wanted(memory, sk) || !tell(memory, sk))
+	if (!memory || !is_wanted(memory, sk) || !tell(memory, sk, TRANSPORT_TCP, ~0U, 0))
 		return 0;
 	tp = (void *)sk;
 	start = BPF_CORE_READ(tp, copied_seq);
@@ -431,7 +458,7 @@ int BPF_PROG(messages_sent, struct sock *sk, struct msghdr *msg)
 	bool again;
 
 	memory = bpf_sk_storage_get(&message_memories, sk, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (!to || !memory || !is_wanted(memory, sk) || !tell(memory, sk))
+	if (!to || !memory || !is_wanted(memory, sk) || !tell(memory, sk, TRANSPORT_TCP, ~0U, 0))
 		return 0;
 	tp = (void *)sk;
 	start = BPF_CORE_READ(tp, write_seq);
@@ -453,42 +480,58 @@ int BPF_PROG(messages_sent, struct sock *sk, struct msghdr *msg)
 	return 0;
 }
 
-/* When data came: what waits in the socket's queue waits for its process. */
+/* Data up to `end` has come: what waits in the socket's queue waits for its process. */
+static __always_inline void note_arrival(struct message_memory *memory, struct tcp_sock *tp,
+					 u32 end)
+{
+	u32 last;
+
+	forget_arrivals(memory, BPF_CORE_READ(tp, copied_seq));
+	last = memory->arrival_count - 1;
+	barrier_var(last);
+	if (memory->arrival_count && (s32)(end - memory->arrived_to[last & LAST_ARRIVAL]) <= 0)
+		return;
+	/* Where there is no room, what comes now counts as if it had come with what came last. */
+	if (memory->arrival_count < MAX_ARRIVALS) {
+		last++;
+		memory->arrival_count++;
+		memory->arrived[last & LAST_ARRIVAL] = bpf_ktime_get_ns();
+	}
+	barrier_var(last);
+	memory->arrived_to[last & LAST_ARRIVAL] = end;
+}
+
 SEC("tp_btf/sk_data_ready")
 int BPF_PROG(messages_arrived, struct sock *sk)
 {
 	struct message_memory *memory = bpf_sk_storage_get(&message_memories, sk, NULL, 0);
-
 	struct tcp_sock *tp = (void *)sk;
-	u32 end, last;
 
-	if (!memory || memory->verdict == VERDICT_UNWANTED)
-		return 0;
-	forget_arrivals(memory, BPF_CORE_READ(tp, copied_seq));
-	end = BPF_CORE_READ(tp, rcv_nxt);
-	last = (memory->arrival_count - 1) & (MAX_ARRIVALS - 1);
-	if (memory->arrival_count && memory->arrived_to[last] == end)
-		return 0;
-	/* Where there is no room, what comes now counts as if it had come with what came last. */
-	if (memory->arrival_count < MAX_ARRIVALS) {
-		last = memory->arrival_count++ & (MAX_ARRIVALS - 1);
-		memory->arrived[last] = bpf_ktime_get_ns();
-	}
-	memory->arrived_to[last] = end;
+	if (memory && memory->verdict != VERDICT_UNWANTED)
+		note_arrival(memory, tp, BPF_CORE_READ(tp, rcv_nxt));
 	return 0;
 }
+
+#include "message_calls.h"
 
 SEC("tp_btf/tcp_destroy_sock")
 int BPF_PROG(messages_closed, struct sock *sk)
 {
-	struct message_memory *memory = bpf_sk_storage_get(&message_memories, sk, NULL, 0);
+	struct message_memory *memory;
 	struct connection_event event = {};
+	u64 key = (u64)sk;
 
-	if (!memory || !memory->told || memory->verdict == VERDICT_UNWANTED)
+	memory = calls_tcp ? bpf_map_lookup_elem(&call_memories, &key)
+			   : bpf_sk_storage_get(&message_memories, sk, NULL, 0);
+	if (!memory)
 		return 0;
-	event.time = bpf_ktime_get_ns();
-	event.connection = memory->connection;
-	event.kind = CONNECTION_CLOSED;
-	send_event(&message_ring, &event, sizeof(event));
+	if (memory->told && memory->verdict != VERDICT_UNWANTED) {
+		event.time = bpf_ktime_get_ns();
+		event.connection = memory->connection;
+		event.kind = CONNECTION_CLOSED;
+		send_event(&message_ring, &event, sizeof(event));
+	}
+	if (calls_tcp) /* another socket may come to stand there */
+		bpf_map_delete_elem(&call_memories, &key);
 	return 0;
 }

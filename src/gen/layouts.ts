@@ -705,6 +705,53 @@ export const kill = {
 export const messages = {
   object: "messages.bpf.o",
   maps: {
+    call_memories: {
+      type: "hash",
+      maxEntries: 16384,
+      key: {
+        size: 8,
+        fields: {
+          value: { offset: 0, size: 8, kind: "unsigned" },
+        },
+      },
+      value: {
+        size: 88,
+        fields: {
+          connection: { offset: 0, size: 8, kind: "unsigned" },
+          changes: { offset: 8, size: 8, kind: "unsigned" },
+          arrived: { offset: 16, size: 32, kind: "array", element: 8 },
+          arrived_to: { offset: 48, size: 16, kind: "array", element: 4 },
+          rx_next: { offset: 64, size: 4, kind: "unsigned" },
+          tx_next: { offset: 68, size: 4, kind: "unsigned" },
+          verdict: { offset: 72, size: 1, kind: "unsigned" },
+          told: { offset: 73, size: 1, kind: "unsigned" },
+          lost: { offset: 74, size: 1, kind: "unsigned" },
+          is_new: { offset: 75, size: 1, kind: "unsigned" },
+          rx_known: { offset: 76, size: 1, kind: "unsigned" },
+          tx_known: { offset: 77, size: 1, kind: "unsigned" },
+          arrival_count: { offset: 78, size: 1, kind: "unsigned" },
+          serial: { offset: 80, size: 2, kind: "unsigned" },
+        },
+      },
+    },
+    call_watches: {
+      type: "other",
+      maxEntries: 0,
+      key: {
+        size: 4,
+        fields: {
+          value: { offset: 0, size: 4, kind: "signed" },
+        },
+      },
+      value: {
+        size: 8,
+        fields: {
+          asked: { offset: 0, size: 1, kind: "unsigned" },
+          observed: { offset: 1, size: 1, kind: "unsigned" },
+          unused: { offset: 2, size: 6, kind: "bytes" },
+        },
+      },
+    },
     losses: {
       type: "percpu_array",
       maxEntries: 1,
@@ -732,7 +779,7 @@ export const messages = {
         },
       },
       value: {
-        size: 80,
+        size: 88,
         fields: {
           connection: { offset: 0, size: 8, kind: "unsigned" },
           changes: { offset: 8, size: 8, kind: "unsigned" },
@@ -743,10 +790,11 @@ export const messages = {
           verdict: { offset: 72, size: 1, kind: "unsigned" },
           told: { offset: 73, size: 1, kind: "unsigned" },
           lost: { offset: 74, size: 1, kind: "unsigned" },
-          rx_known: { offset: 75, size: 1, kind: "unsigned" },
-          tx_known: { offset: 76, size: 1, kind: "unsigned" },
-          arrival_count: { offset: 77, size: 1, kind: "unsigned" },
-          serial: { offset: 78, size: 2, kind: "unsigned" },
+          is_new: { offset: 75, size: 1, kind: "unsigned" },
+          rx_known: { offset: 76, size: 1, kind: "unsigned" },
+          tx_known: { offset: 77, size: 1, kind: "unsigned" },
+          arrival_count: { offset: 78, size: 1, kind: "unsigned" },
+          serial: { offset: 80, size: 2, kind: "unsigned" },
         },
       },
     },
@@ -884,7 +932,7 @@ export const messages = {
   },
   records: {
     connection_event: {
-      size: 64,
+      size: 88,
       fields: {
         time: { offset: 0, size: 8, kind: "unsigned" },
         connection: { offset: 8, size: 8, kind: "unsigned" },
@@ -897,6 +945,20 @@ export const messages = {
         remote_port: { offset: 30, size: 2, kind: "unsigned" },
         local_ip: { offset: 32, size: 16, kind: "bytes" },
         remote_ip: { offset: 48, size: 16, kind: "bytes" },
+        comm: { offset: 64, size: 16, kind: "bytes" },
+        transport: { offset: 80, size: 1, kind: "unsigned" },
+        padding: { offset: 81, size: 7, kind: "bytes" },
+      },
+    },
+    datagram_event: {
+      size: 40,
+      fields: {
+        family: { offset: 0, size: 2, kind: "unsigned" },
+        local_port: { offset: 2, size: 2, kind: "unsigned" },
+        remote_port: { offset: 4, size: 2, kind: "unsigned" },
+        unused: { offset: 6, size: 2, kind: "unsigned" },
+        local_ip: { offset: 8, size: 16, kind: "bytes" },
+        remote_ip: { offset: 24, size: 16, kind: "bytes" },
       },
     },
     message_event: {
@@ -914,10 +976,17 @@ export const messages = {
   },
   constants: {
     by_port: { offset: 8, size: 1, kind: "unsigned" },
+    calls_tcp: { offset: 9, size: 1, kind: "unsigned" },
+    calls_udp: { offset: 10, size: 1, kind: "unsigned" },
+    calls_unix: { offset: 11, size: 1, kind: "unsigned" },
     first_bytes: { offset: 4, size: 4, kind: "unsigned" },
     observe_all: { offset: 0, size: 1, kind: "unsigned" },
   },
   programs: {
+    message_call_begins: "tp_btf/sys_enter",
+    message_call_ends: "tp_btf/sys_exit",
+    message_program_changes: "tp_btf/sched_process_exec",
+    message_segment_comes: "tp_btf/tcp_probe",
     messages_arrived: "tp_btf/sk_data_ready",
     messages_closed: "tp_btf/tcp_destroy_sock",
     messages_received: "tp_btf/skb_copy_datagram_iovec",

@@ -437,7 +437,7 @@ export const PROBE_SETTINGS: Readonly<Record<string, Keys>> = {
   messages: {
     ...OBSERVED,
     observe_names: text(
-      "redis-server,postgres,mariadbd,mysqld,nginx,haproxy",
+      "redis-server,postgres,mariadbd,mysqld,nginx,haproxy,java,dnsmasq,named",
       'Names of the processes whose messages are read, with "," between.',
     ),
     ports: {
@@ -445,6 +445,14 @@ export const PROBE_SETTINGS: Readonly<Record<string, Keys>> = {
       default: "",
       help: 'Only connections with one of these ports, with "," between; "" is any.',
     },
+    sockets: text(
+      "tcp",
+      'Which sockets are read, with "," between: tcp, udp (DNS), unix. The last two take system calls.',
+    ),
+    source: text(
+      "auto",
+      "Where TCP is read: sockets, calls (system calls), or auto: what the kernel can.",
+    ),
     first_bytes: number(128, [32, 255], "Bytes of each piece that are read.", { unit: "bytes" }),
     connections: number(16384, [16, 1_000_000], "Connections that are followed at a time.", {
       unit: "connections",

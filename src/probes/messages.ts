@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** What applications say to each other: requests, answers, errors and latency. Kernel side: bpf/messages.bpf.c. */
-import { Connections, type Peers } from "../core/messages/connections.ts";
+import { Connections, type Peers, type Verdict } from "../core/messages/connections.ts";
+import { Datagrams, type Ends } from "../core/messages/datagrams.ts";
 import type { Chunk } from "../core/messages/protocol.ts";
 import { Traffic } from "../core/messages/traffic.ts";
 import { observedAll, observedEntries } from "../core/observe.ts";
-import { ipText, KeyView } from "../core/labels.ts";
+import { ipText, KeyView, textUpToNul } from "../core/labels.ts";
 import {
   type MapEntry,
   type RecordHost,
   type RecordPortion,
   recordProbe,
   type RecordReading,
+  type RecordWay,
   type Settings,
   type Writers,
 } from "../core/probe.ts";
@@ -19,11 +21,21 @@ import { protocols } from "../gen/protocols.ts";
 import { writeLink, writeSample } from "./messages/rows.ts";
 import { TABLES } from "./messages/tables.ts";
 
-const NAMES = "redis-server,postgres,mariadbd,mysqld,nginx,haproxy";
+const NAMES = "redis-server,postgres,mariadbd,mysqld,nginx,haproxy,java,dnsmasq,named";
 const MESSAGE = messages.records.message_event.fields;
+const ENDS = messages.records.datagram_event;
 const CONNECTION_BYTES = messages.records.connection_event.size;
 /** enum message_kind of the kernel side. */
-const KINDS = { received: 0, sent: 1, opened: 2, closed: 3 } as const;
+const KINDS = {
+  received: 0,
+  sent: 1,
+  opened: 2,
+  closed: 3,
+  datagramReceived: 8,
+  datagramSent: 9,
+} as const;
+/** enum transport of the kernel side. */
+const TRANSPORTS = ["tcp", "udp", "unix"] as const;
 const NO_FD = 0xffffffff;
 /** enum verdict of the kernel side. */
 const VERDICTS = {
@@ -47,6 +59,43 @@ function portsOf(settings: Settings): number[] {
     .filter((port) => port < 65536);
 }
 
+const SOCKET_PROGRAMS = ["messages_received", "messages_sent", "messages_arrived"];
+const CALL_PROGRAMS = [
+  "message_program_changes",
+  "message_call_begins",
+  "message_call_ends",
+];
+/** When data came, for the system calls; UDP and Unix sockets have no such note. */
+const SEGMENT_PROGRAM = "message_segment_comes";
+
+/** Which sockets are read, and where: in the sockets' own functions, or in the system calls of their processes. */
+function ways(settings: Settings): readonly [RecordWay, ...RecordWay[]] {
+  const names = settings.list("sockets", /^(tcp|udp|unix)$/, "tcp, udp and unix");
+  const kinds = new Set(names.length === 0 ? ["tcp"] : names);
+  const source = settings.text("source", "auto");
+  if (!["auto", "sockets", "calls"].includes(source)) {
+    throw new RangeError(`Setting "source" is "${source}", must be auto, sockets or calls`);
+  }
+  const others = { calls_udp: kinds.has("udp") ? 1 : 0, calls_unix: kinds.has("unix") ? 1 : 0 };
+  const needsCalls = others.calls_udp + others.calls_unix > 0;
+  const sockets: RecordWay = {
+    name: "sockets",
+    off: needsCalls ? [SEGMENT_PROGRAM] : [SEGMENT_PROGRAM, ...CALL_PROGRAMS],
+    optional: [],
+    constants: { ...others, calls_tcp: 0 },
+    maxEntries: needsCalls ? {} : { call_memories: 1 },
+  };
+  const calls: RecordWay = {
+    name: "calls",
+    off: SOCKET_PROGRAMS,
+    optional: [SEGMENT_PROGRAM],
+    constants: { ...others, calls_tcp: kinds.has("tcp") ? 1 : 0 },
+    maxEntries: {},
+  };
+  if (source === "calls" || !kinds.has("tcp")) return [calls];
+  return source === "sockets" ? [sockets] : [sockets, calls];
+}
+
 function open(host: RecordHost): RecordReading {
   const maxConnections = host.settings.number("connections", 16384, 16, 1_000_000);
   const traffic = new Traffic(maxConnections);
@@ -55,20 +104,17 @@ function open(host: RecordHost): RecordReading {
   const changeBytes = new Uint8Array(8);
   const changeView = new DataView(changeBytes.buffer);
   let changes = 0n;
-  const connections = new Connections({
-    protocols,
-    traffic,
-    maxConnections,
-    decide(id, verdict) {
-      idView.setBigUint64(0, BigInt(id), true);
-      host.update("verdicts", idBytes, VERDICTS[verdict]);
-      if (verdict === "wanted") return; // its pieces come anyway
-      changeView.setBigUint64(0, ++changes, true);
-      host.update("verdict_changes", FIRST_ENTRY, changeBytes);
-    },
-  });
+  const decide = (id: number, verdict: Verdict) => {
+    idView.setBigUint64(0, BigInt(id), true);
+    host.update("verdicts", idBytes, VERDICTS[verdict]);
+    if (verdict === "wanted") return; // its pieces come anyway
+    changeView.setBigUint64(0, ++changes, true);
+    host.update("verdict_changes", FIRST_ENTRY, changeBytes);
+  };
+  const connections = new Connections({ protocols, traffic, maxConnections, decide });
+  const datagrams = new Datagrams({ protocols, traffic, maxFlows: maxConnections, decide });
   return {
-    take: taker(connections),
+    take: taker(connections, datagrams),
     read(tables, elapsed) {
       const own = tables as Writers<typeof TABLES>;
       for (const link of traffic.links.values()) {
@@ -76,10 +122,16 @@ function open(host: RecordHost): RecordReading {
       }
       for (const connection of connections.answered()) writeSample(own, connection);
       connections.age();
+      datagrams.age();
       traffic.age();
     },
-    losses: () => ({ ...connections.losses, tables_full: traffic.refused }),
-    facts: () => ({ connections: connections.size }),
+    losses: () => ({
+      ...connections.losses,
+      ...datagrams.losses,
+      unpaired_messages: connections.losses.unpaired_messages + datagrams.losses.unpaired_messages,
+      tables_full: traffic.refused,
+    }),
+    facts: () => ({ connections: connections.size, datagram_sockets: datagrams.size }),
   };
 }
 
@@ -87,7 +139,10 @@ function open(host: RecordHost): RecordReading {
  * Reads the records of the ring, each with as little work as can be: they are many. Fields are where the kernel side's
  * own type information says.
  */
-function taker(connections: Connections): (records: RecordPortion) => void {
+function taker(
+  connections: Connections,
+  datagrams: Datagrams,
+): (records: RecordPortion) => void {
   const chunk: { -readonly [Name in keyof Chunk]: Chunk[Name] } = {
     bytes: new Uint8Array(),
     start: 0,
@@ -106,9 +161,13 @@ function taker(connections: Connections): (records: RecordPortion) => void {
       const idWord = (at + MESSAGE.connection.offset) >> 2;
       const id = words[idWord]! + words[idWord + 1]! * WORD;
       const kind = bytes[at + MESSAGE.kind.offset]!;
-      if (kind > KINDS.sent) {
-        if (kind === KINDS.closed) connections.closed(id);
-        else connections.opened(peersAt(id, bytes.subarray(at, at + CONNECTION_BYTES)));
+      if (kind === KINDS.closed) {
+        connections.closed(id);
+        continue;
+      }
+      if (kind === KINDS.opened) {
+        const peers = peersAt(id, bytes.subarray(at, at + CONNECTION_BYTES));
+        (peers.transport === "udp" ? datagrams : connections).opened(peers);
         continue;
       }
       const timeWord = (at + MESSAGE.time.offset) >> 2;
@@ -116,8 +175,27 @@ function taker(connections: Connections): (records: RecordPortion) => void {
       chunk.end = chunk.start + bytes[at + MESSAGE.known.offset]!;
       chunk.length = words[(at + MESSAGE.length.offset) >> 2]!;
       chunk.time = words[timeWord]! + words[timeWord + 1]! * WORD;
+      if (kind >= KINDS.datagramReceived) {
+        const known = chunk.end - chunk.start + 7 & ~7;
+        const ends = endsAt(bytes.subarray(chunk.start + known, chunk.start + known + ENDS.size));
+        datagrams.piece(id, kind === KINDS.datagramSent, chunk, ends);
+        continue;
+      }
       connections.piece(id, kind === KINDS.sent, halves[(at + MESSAGE.serial.offset) >> 1]!, chunk);
     }
+  };
+}
+
+/** Where a datagram comes from and goes to. */
+function endsAt(bytes: Uint8Array): Ends {
+  const event = new KeyView(ENDS).at(bytes, 0);
+  const family = event.number("family");
+  return {
+    key: String.fromCharCode(...bytes.subarray(ENDS.fields.local_ip.offset)),
+    localPort: event.number("local_port"),
+    remotePort: event.number("remote_port"),
+    localIp: () => ipText(family, event.bytes("local_ip")),
+    remoteIp: () => ipText(family, event.bytes("remote_ip")),
   };
 }
 
@@ -125,13 +203,17 @@ function peersAt(id: number, bytes: Uint8Array): Peers {
   const event = new KeyView(messages.records.connection_event).at(bytes, 0);
   const family = event.number("family");
   const fd = event.number("fd");
+  const transport = TRANSPORTS[event.number("transport")] ?? "tcp";
+  const isUnix = transport === "unix";
   return {
     id,
     tgid: event.number("tgid"),
+    comm: textUpToNul(event.bytes("comm")),
+    transport,
     fd: fd === NO_FD ? NaN : fd,
-    localIp: ipText(family, event.bytes("local_ip")),
+    localIp: isUnix ? "" : ipText(family, event.bytes("local_ip")),
     localPort: event.number("local_port"),
-    remoteIp: ipText(family, event.bytes("remote_ip")),
+    remoteIp: isUnix ? "" : ipText(family, event.bytes("remote_ip")),
     remotePort: event.number("remote_port"),
     isNew: event.number("is_new") !== 0,
   };
@@ -141,16 +223,17 @@ export default recordProbe({
   name: "messages",
   help:
     "Requests and answers of Redis, HTTP/1, PostgreSQL and MySQL on TCP, from the first bytes of each.",
-  partOf: ["ksliprobe", "redissli", "opengauss_sli"],
+  partOf: ["ksliprobe", "redissli", "opengauss_sli", "dnsmasq"],
   on: false,
   layout: messages,
   ring: "message_ring",
-  tables: { ...TABLES, redissli: { ...TABLES.redissli, on: false } },
+  tables: TABLES,
   constants: (settings) => ({
     first_bytes: settings.number("first_bytes", 128, 32, 255),
     by_port: portsOf(settings).length > 0 ? 1 : 0,
     observe_all: observedAll(settings) ? 1 : 0,
   }),
+  ways,
   entries: (settings) => [...observedEntries(settings, NAMES), ...portEntries(settings)],
   open,
 });

@@ -5,12 +5,14 @@
  */
 import { type Fault, type MessageSink, Pairing } from "./pairing.ts";
 import type { Chunk, Conversation, Protocol } from "./protocol.ts";
-import type { Link, Tally, Traffic } from "./traffic.ts";
+import type { Link, Traffic, Transport } from "./traffic.ts";
 
 /** What is known of a connection from the start. */
 export interface Peers {
   readonly id: number;
   readonly tgid: number;
+  readonly comm: string;
+  readonly transport: Transport;
   /** NaN: not found. */
   readonly fd: number;
   readonly localIp: string;
@@ -30,8 +32,6 @@ export interface Sample {
 
 /** A connection that speaks none of the protocols for so many pieces is none of ours. */
 const MAX_GUESSES = 6;
-/** Names of operations that a link has no room for. */
-const NOWHERE: Pick<Tally, "requests" | "answered"> = { requests: 0, answered: () => {} };
 
 export class Connection implements MessageSink {
   protocol: Protocol | undefined;
@@ -55,14 +55,11 @@ export class Connection implements MessageSink {
   }
 
   asked(operation: string): void {
-    if (this.link === undefined) return;
-    this.link.all.requests++;
-    (this.link.operation(operation) ?? NOWHERE).requests++;
+    this.link?.asked(operation);
   }
 
   answered(operation: string, latency: number, fault: Fault, code: string): void {
-    this.link?.all.answered(latency, fault);
-    (this.link?.operation(operation) ?? NOWHERE).answered(latency, fault);
+    this.link?.answered(operation, latency, fault, code);
     note(this.last, operation, code, latency);
     if (!(latency <= this.slowest.latency)) note(this.slowest, operation, code, latency);
   }
@@ -80,16 +77,7 @@ export class Connection implements MessageSink {
 
   count(sent: boolean, length: number): void {
     this.active = true;
-    const { link } = this;
-    if (link === undefined) return;
-    link.active = true;
-    if (sent) {
-      link.bytesSent += length;
-      link.piecesSent++;
-    } else {
-      link.bytesReceived += length;
-      link.piecesReceived++;
-    }
+    this.link?.count(sent, length);
   }
 }
 
@@ -206,7 +194,7 @@ export class Connections {
       if (side === undefined) continue;
       connection.isServer = (side === "request") !== sent;
       connection.protocol = protocol;
-      connection.link = this.#linkOf(connection, protocol.name);
+      connection.link = this.#linkOf(connection, protocol);
       if (connection.link !== undefined) connection.link.connections++;
       connection.conversation = protocol.converse(connection.pairing);
       this.#options.decide(connection.peers.id, "wanted");
@@ -224,15 +212,18 @@ export class Connections {
     this.#forget(connection);
   }
 
-  #linkOf({ peers, isServer }: Connection, protocol: string): Link | undefined {
-    const { tgid, localIp, localPort, remoteIp, remotePort } = peers;
+  #linkOf({ peers, isServer }: Connection, protocol: Protocol): Link | undefined {
+    const { tgid, comm, transport, localIp, localPort, remoteIp, remotePort } = peers;
     return this.#options.traffic.link({
       tgid,
+      comm,
+      transport,
+      hasCodes: protocol.hasCodes,
       clientIp: isServer ? remoteIp : localIp,
       serverIp: isServer ? localIp : remoteIp,
       serverPort: isServer ? localPort : remotePort,
       role: isServer ? "server" : "client",
-      protocol,
+      protocol: protocol.name,
     });
   }
 

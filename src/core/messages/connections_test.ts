@@ -31,6 +31,8 @@ function setUp(maxConnections = 4) {
       isNew,
       id,
       tgid: 7,
+      comm: "server",
+      transport: "tcp",
       fd: 9,
       localIp: "10.0.0.1",
       localPort: 6379,
