@@ -31,6 +31,12 @@ static __always_inline void keep_rows(struct task_struct *task)
 		thread_val->reading = reading;
 	if (page_val)
 		page_val->reading = reading;
+	if (task->pid != task->tgid) /* what follows is asked once a process */
+		return;
+	if (io_val)
+		io_val->shown = shown_as(task, is_observed(task));
+	if (page_val)
+		page_val->shown = shown_as(task, is_observed(task));
 }
 
 /* The agent's reading: rows of what lives are kept, and the period ends. */

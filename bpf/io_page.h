@@ -20,9 +20,10 @@ struct proc_page_val {
 	u64 period;
 	u64 reading;
 	char comm[TASK_COMM_LEN];
+	u64 shown; /* as the enum in observe.h */
 };
 
-/* 92 B x 8192. */
+/* 100 B x 8192. */
 RECENT(proc_page, struct page_key, struct proc_page_val, 8192);
 
 /* Since when a thread reclaims memory. */
@@ -44,6 +45,8 @@ static __always_inline struct proc_page_val *proc_page_row(void)
 
 	if (!val)
 		return NULL;
+	if (!val->comm[0])
+		val->shown = shown_as(task, is_observed(task));
 	bpf_core_read_str(val->comm, sizeof(val->comm), &task->group_leader->comm);
 	val->reading = reading;
 	return val;

@@ -22,9 +22,10 @@ struct proc_io_val {
 	u64 period;
 	u64 reading;
 	char comm[TASK_COMM_LEN];
+	u64 shown; /* as the enum in observe.h */
 };
 
-/* The one that was idle longest goes when it is full. 92 B x 8192. */
+/* The one that was idle longest goes when it is full. 100 B x 8192. */
 RECENT(proc_io, struct proc_io_key, struct proc_io_val, 8192);
 
 struct thread_io_key {
@@ -39,9 +40,10 @@ struct thread_io_val {
 	u64 reading;
 	u32 tgid;
 	char comm[TASK_COMM_LEN];
+	u64 shown; /* as the enum in observe.h */
 };
 
-/* 68 B x 8192. */
+/* 76 B x 8192. */
 RECENT(thread_io, struct thread_io_key, struct thread_io_val, 8192);
 
 struct queued_bio {
@@ -86,13 +88,14 @@ static __always_inline struct thread_io_val *thread_io_row(u32 pid)
 	return val;
 }
 
-static __always_inline void name_thread(struct task_struct *task)
+static __always_inline void name_thread(struct task_struct *task, u8 observed)
 {
 	struct thread_io_val *val = thread_io_row(task->pid);
 
 	if (!val)
 		return;
 	val->tgid = task->tgid;
+	val->shown = shown_as(task, observed);
 	bpf_core_read_str(val->comm, sizeof(val->comm), &task->comm);
 }
 
@@ -126,11 +129,13 @@ static __always_inline void queue_bio(struct bio *bio)
 	if (!val)
 		return;
 	count_bio(val, &state);
+	if (!val->comm[0])
+		val->shown = shown_as(task, is_observed(task));
 	bpf_core_read_str(val->comm, sizeof(val->comm), &task->group_leader->comm);
 	state.cgroup = sli_on ? queueing_cgroup(task) : 0;
-	state.observed = thread_on && is_observed(task);
+	state.observed = thread_on ? is_observed(task) : 0;
 	if (state.observed)
-		name_thread(task);
+		name_thread(task, state.observed);
 	bpf_map_update_elem(&queued, &key, &state, BPF_ANY);
 }
 
@@ -205,14 +210,16 @@ int BPF_PROG(io_hang, struct task_struct *task)
 {
 	struct proc_io_val *val = proc_io_row(task->tgid);
 	struct thread_io_val *thread;
+	u8 observed;
 
 	if (val) {
 		__sync_fetch_and_add(&val->hangs, 1);
 		bpf_core_read_str(val->comm, sizeof(val->comm), &task->group_leader->comm);
 	}
-	if (!thread_on || !is_observed(task))
+	observed = thread_on ? is_observed(task) : 0;
+	if (!observed)
 		return 0;
-	name_thread(task);
+	name_thread(task, observed);
 	thread = thread_io_row(task->pid);
 	if (thread)
 		__sync_fetch_and_add(&thread->hangs, 1);

@@ -140,6 +140,7 @@ struct signal_struct {
 
 struct fdtable {
 	unsigned int max_fds;
+	struct file **fd;
 	unsigned long *open_fds;
 };
 
@@ -414,6 +415,12 @@ struct bpf_iter__udp {
 	struct udp_sock *udp_sk;
 	u32 uid;
 	int bucket;
+};
+
+struct bpf_iter__bpf_sk_storage_map {
+	struct bpf_iter_meta *meta;
+	struct sock *sk;
+	void *value;
 };
 
 #pragma clang attribute pop

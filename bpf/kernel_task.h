@@ -16,6 +16,12 @@ enum { TASK_COMM_LEN = 16 };
 struct kernfs_node {
 	const char *name;
 	u64 id;
+	struct kernfs_node *__parent;
+};
+
+/* kernfs_node.parent became __parent in 6.15 (commit 633488947ef6). */
+struct kernfs_node___before_6_15 {
+	struct kernfs_node *parent;
 };
 
 struct cgroup {
@@ -114,6 +120,15 @@ static __always_inline void read_cgroup_name(char *to, u32 size, struct kernfs_n
 	const char *name = BPF_CORE_READ(node, name);
 
 	bpf_probe_read_kernel_str(to, size, name);
+}
+
+static __always_inline struct kernfs_node *parent_node(struct kernfs_node *node)
+{
+	struct kernfs_node___before_6_15 *old = (void *)node;
+
+	if (bpf_core_field_exists(old->parent))
+		return BPF_CORE_READ(old, parent);
+	return BPF_CORE_READ(node, __parent);
 }
 
 enum { ROOT_CGROUP_ID = 1 };

@@ -4,7 +4,7 @@
  * Each hook has one program, whatever tables are on. What a thread does is added up in its own storage by itself; the
  * agent's iterator carries it into rows of processes, and so does the thread's end.
  *
- * Memory: 280 B of storage for each thread, 3 KiB more for those whose system calls are observed; tables: at their
+ * Memory: 312 B of storage for each thread, 3 KiB more for those whose system calls are observed; tables: at their
  * definitions, allocated as rows come.
  */
 #include "probe.h"

@@ -43,9 +43,10 @@ struct proc_calls_val {
 	u64 failed;
 	u64 reading;
 	char comm[TASK_COMM_LEN];
+	u64 shown; /* as the enum in observe.h */
 };
 
-/* 156 B x 8192. */
+/* 164 B x 8192. */
 SPARSE_TABLE(proc_calls, u32, struct proc_calls_val, 8192);
 
 struct call_key {
@@ -226,10 +227,12 @@ static __always_inline void harvest_times(u32 tgid, u32 call, struct call_times 
 	val->reading = reading;
 }
 
-static __always_inline void begin_period(struct proc_calls_val *val, struct task_struct *task)
+static __always_inline void begin_period(struct proc_calls_val *val, struct task_struct *task,
+					 u8 observed)
 {
 	if (val->reading == reading)
 		return;
+	val->shown = shown_as(task, observed);
 	__builtin_memset(val, 0, CALLS * sizeof(u64));
 	bpf_core_read_str(val->comm, TASK_COMM_LEN, &task->group_leader->comm);
 	val->reading = reading;
@@ -248,7 +251,7 @@ static __always_inline void harvest_calls(struct task_struct *task, struct threa
 	val = row(&proc_calls, &tgid, &zero);
 	if (!val)
 		return;
-	begin_period(val, task);
+	begin_period(val, task, thread->observed);
 	add_to(&val->failed, take_new(&thread->failed, &thread->failed_counted));
 	times = bpf_task_storage_get(&call_storage, task, NULL, 0);
 	if (!times)

@@ -30,9 +30,10 @@ struct proc_sched_val {
 	u64 execs;
 	u64 reading;
 	char comm[TASK_COMM_LEN];
+	u64 shown; /* as the enum in observe.h */
 };
 
-/* 112 B x 16384. */
+/* 120 B x 16384. */
 SPARSE_TABLE(proc_sched, struct proc_key, struct proc_sched_val, 16384);
 
 struct thread_key {
@@ -47,9 +48,10 @@ struct thread_cpu_val {
 	u32 tgid;
 	char comm[TASK_COMM_LEN];
 	char preemptor[TASK_COMM_LEN];
+	u64 shown; /* as the enum in observe.h */
 };
 
-/* 64 B x 8192. */
+/* 76 B x 8192. */
 SPARSE_TABLE(thread_cpu, struct thread_key, struct thread_cpu_val, 8192);
 
 struct preemption_key {
@@ -144,6 +146,8 @@ static __always_inline void leaves(struct task_struct *task, struct task_struct 
 
 	if (!thread)
 		return;
+	if (sli_on)
+		note_long_system(task, thread, now);
 	thread->off_since = now;
 	thread->ready_since = preempted ? now : 0;
 	thread->off = why_off(preempted, state, task);
@@ -177,8 +181,10 @@ static __always_inline void enters(struct task_struct *task, u64 now)
 			thread->now[MIGRATIONS]++;
 	}
 	note_latency(task->tgid, thread->observed, wait, off);
-	if (sli_on)
+	if (sli_on) {
 		note_sli_switch(task, thread->off, wait, off);
+		note_on_cpu(task, thread, now);
+	}
 	if (!thread->observed || thread->off != OFF_PREEMPTED || !thread->off_since)
 		return;
 	if (preemption_on)
@@ -237,24 +243,42 @@ static __always_inline void harvest_thread(struct task_struct *task, struct thre
 		__builtin_memcpy(val->preemptor, thread->preemptor_comm, TASK_COMM_LEN);
 	note_max(&val->off_cpu_ns, max, val->reading != reading);
 	val->tgid = task->tgid;
+	val->shown = shown_as(task, thread->observed);
 	bpf_core_read_str(val->comm, TASK_COMM_LEN, &task->comm);
 	val->reading = reading;
 }
 
-/* Into the row of its process. A process that comes and goes between two readings gets a row only if it is observed:
- * thousands of short ones would push out all others.
+static __always_inline struct proc_sched_val *name_row(struct proc_sched_val *val,
+						       struct task_struct *task, u8 observed)
+{
+	bpf_core_read_str(val->comm, TASK_COMM_LEN, &task->group_leader->comm);
+	val->shown = shown_as(task, observed);
+	return val;
+}
+
+/* The row of its process. One that comes and goes between two readings has one only if it is observed: thousands of
+ * short ones would push out all others, and so are one row, that of process 0.
  */
+static __always_inline struct proc_sched_val *sched_row(struct task_struct *task, u8 observed,
+							bool living)
+{
+	static const struct proc_sched_val zero, others = {.comm = "other", .shown = SHOWN_NEVER};
+	struct proc_key key = {.tgid = task->tgid};
+	struct proc_sched_val *val = living || observed ? row(&proc_sched, &key, &zero)
+							: bpf_map_lookup_elem(&proc_sched, &key);
+
+	if (val)
+		return name_row(val, task, observed);
+	key.tgid = 0;
+	return row(&proc_sched, &key, &others);
+}
+
 static __always_inline void harvest_sched(struct task_struct *task, struct thread *thread,
 					  bool living)
 {
-	static const struct proc_sched_val zero;
-	struct proc_key key = {.tgid = task->tgid};
-	struct proc_sched_val *val = NULL;
+	struct proc_sched_val *val = sched_on ? sched_row(task, thread->observed, living) : NULL;
 	u64 gained, migrations = 0, iowait_ns = 0;
 
-	if (sched_on)
-		val = living || thread->observed ? row(&proc_sched, &key, &zero)
-						 : bpf_map_lookup_elem(&proc_sched, &key);
 	if (sched_on && !val)
 		return;
 	for (int i = 0; i < TOTALS; i++) {
@@ -266,10 +290,8 @@ static __always_inline void harvest_sched(struct task_struct *task, struct threa
 		if (val)
 			add_to((u64 *)val + i, gained);
 	}
-	if (val) {
-		bpf_core_read_str(val->comm, TASK_COMM_LEN, &task->group_leader->comm);
+	if (val)
 		val->reading = reading;
-	}
 	if (thread_cpu_on && thread->observed)
 		harvest_thread(task, thread, migrations, iowait_ns);
 }

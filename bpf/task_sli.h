@@ -14,20 +14,24 @@ struct sli_val {
 	u64 block_ns;
 	u64 reclaim_ns;
 	u64 compact_ns;
+	u64 longsys_ns;
+	u64 swapin_ns;
 	u64 wait_slots[SLI_SLOTS];
 	u64 sleep_slots[SLI_SLOTS];
 	u64 iowait_slots[SLI_SLOTS];
 	u64 block_slots[SLI_SLOTS];
 	u64 reclaim_slots[SLI_SLOTS];
 	u64 compact_slots[SLI_SLOTS];
+	u64 longsys_slots[SLI_SLOTS];
+	u64 swapin_slots[SLI_SLOTS];
 	u64 reading;
 	char name[CONTAINER_NAME_LEN];
 };
 
-/* By cgroup, that of the host excluded. 496 B x 2048. */
+/* By cgroup, that of the host excluded. 624 B x 2048. */
 SPARSE_TABLE(sli_containers, struct sli_key, struct sli_val, 2048);
 
-/* 488 B x possible CPUs. */
+/* 616 B x possible CPUs. */
 CPU_VALUE(sli_node, struct sli_val);
 
 static __always_inline struct sli_val *sli_container(struct task_struct *task)
@@ -68,6 +72,31 @@ static __always_inline void note_sli_switch(struct task_struct *task, u8 off, u6
 	val = sli_container(task);
 	if (val)
 		add_sli_switch(val, off, wait, rest);
+}
+
+static __always_inline void note_on_cpu(struct task_struct *task, struct thread *thread, u64 now)
+{
+	thread->on_since = now;
+	thread->utime = task->utime;
+	thread->stime = task->stime;
+}
+
+/* Every tick of its stay on the CPU found the thread in the kernel, and there was one. Kernel threads always are. */
+static __always_inline void note_long_system(struct task_struct *task, struct thread *thread,
+					     u64 now)
+{
+	struct sli_val *val;
+	u64 ns = now - thread->on_since;
+
+	if (!thread->on_since || task->utime != thread->utime || task->stime == thread->stime ||
+	    task->flags & PF_KTHREAD)
+		return;
+	val = only_value(&sli_node);
+	if (val)
+		add_sli(&val->longsys_ns, val->longsys_slots, ns);
+	val = sli_container(task);
+	if (val)
+		add_sli(&val->longsys_ns, val->longsys_slots, ns);
 }
 
 static __always_inline void keep_sli(struct task_struct *task)
@@ -137,5 +166,36 @@ int BPF_PROG(task_compact_end)
 	val = sli_container(bpf_get_current_task_btf());
 	if (val)
 		add_sli(&val->compact_ns, val->compact_slots, ns);
+	return 0;
+}
+
+/* No tracepoint tells when a page is back: only kernels that take fentry programs have these. */
+SEC("fentry/do_swap_page")
+int BPF_PROG(task_swapin_begin)
+{
+	struct thread *thread = thread_of(bpf_get_current_task_btf(), 0);
+
+	if (thread)
+		thread->swapping_since = bpf_ktime_get_ns();
+	return 0;
+}
+
+SEC("fexit/do_swap_page")
+int BPF_PROG(task_swapin_end)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct thread *thread = thread_of(task, 0);
+	struct sli_val *val = only_value(&sli_node);
+	u64 ns;
+
+	if (!thread || !thread->swapping_since)
+		return 0;
+	ns = bpf_ktime_get_ns() - thread->swapping_since;
+	thread->swapping_since = 0;
+	if (val)
+		add_sli(&val->swapin_ns, val->swapin_slots, ns);
+	val = sli_container(task);
+	if (val)
+		add_sli(&val->swapin_ns, val->swapin_slots, ns);
 	return 0;
 }

@@ -40,7 +40,11 @@ struct thread {
 	u64 entered_ns; /* 0: it is not timed */
 	u64 failed;
 	u64 failed_counted;
-	u64 stalled_since; /* it searches for memory */
+	u64 stalled_since;  /* it searches for memory */
+	u64 swapping_since; /* it brings a page back */
+	u64 on_since;	    /* it has its CPU; with its times then, for long stays in the kernel */
+	u64 utime;
+	u64 stime;
 };
 
 TASK_STORAGE(threads, struct thread);

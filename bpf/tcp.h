@@ -7,8 +7,9 @@
 
 enum { ROLE_UNKNOWN = 0, ROLE_SERVER = 1, ROLE_CLIENT = 2 };
 
-/* How sure we are of the owner: a socket that was not accepted yet carries its listener's. */
-enum { OWNER_NONE = 0, OWNER_INHERITED = 1, OWNER_SEEN = 2 };
+/* How sure we are of the owner: a socket that was not accepted yet carries its listener's, and one that nobody has among
+ * his files keeps it. */
+enum { OWNER_NONE = 0, OWNER_INHERITED = 1, OWNER_KEPT = 2, OWNER_SEEN = 3 };
 
 /* What happens rarely, and is counted in the socket's memory until the socket is counted itself. */
 enum {
@@ -68,14 +69,10 @@ struct tcp_gauges {
 	u64 sk_err;
 	u64 sk_err_soft;
 	u64 retrans_ppm;
-	/* From here on the smallest. */
 	u64 snd_cwnd;
 	u64 snd_wnd;
 	u64 rcv_wnd;
 };
-
-#define GAUGES (sizeof(struct tcp_gauges) / sizeof(u64))
-#define FIRST_SMALLEST (__builtin_offsetof(struct tcp_gauges, snd_cwnd) / sizeof(u64))
 
 struct tcp_link_val {
 	u64 rx_bytes;
@@ -96,6 +93,10 @@ struct tcp_link_val {
 	u64 receive_rsts;
 	struct tcp_gauges now;
 	u64 reading; /* number of the reading that found the link alive; grows */
+	u32 looked;  /* the last reading that began with its connections, */
+	u32 changed; /* that found one of them changed, or ended, */
+	u32 full;    /* and that measures all of them, changed or not: then `now` begins anew */
+	u32 merged;
 };
 
 struct tcp_metric_key {
@@ -164,29 +165,32 @@ struct tcp_service_val {
 	u64 reading;
 };
 
-/* What is remembered of a socket: what was counted so far, and who owns it. */
+/* What is remembered of a socket: what was counted so far, and who owns it. A reading that finds nothing changed looks
+ * at the first part only. */
 struct sock_memory {
+	u32 segs_in;
+	u32 segs_out;
+	u32 write_seq;
+	u32 looked;   /* the last reading that counted it */
+	u32 measured; /* the last that took its gauges */
+	u32 tgid;
+	u16 local_port; /* the kernel clears its own before the last state */
+	u8 owner;
+	u8 role;
+	u8 restless; /* its measurements may change without a segment */
+	u8 closed;
+	u8 sought; /* how often nobody was found */
+	u8 unused;
+	u32 opened; /* not yet counted */
+	u64 file;   /* where the owner's files have it; 0: not known */
 	u64 rx_bytes;
 	u64 tx_bytes;
 	u64 since; /* ns: of its SYN, then of being established; 0: not known */
-	u32 segs_in;
-	u32 segs_out;
 	u32 retrans;
 	u32 sk_drops;
 	u32 rwnd_limited;
 	u32 syn_srtt_us;
-	u32 reading; /* the last one that took its gauges */
-	u32 seen;    /* the last reading that found it among the owner's files */
-	u32 tgid;
-	u32 heir; /* another process that has it among its files */
-	u32 heir_seen;
 	u32 setup_us; /* not yet counted */
 	u32 events[EVENTS];
-	u8 owner;
-	u8 role;
-	u16 local_port; /* the kernel clears its own before the last state */
-	u8 opened;	/* not yet counted */
-	u8 unused[7];
 	char comm[COMM_BYTES];
-	char heir_comm[COMM_BYTES];
 };

@@ -163,51 +163,82 @@ static __always_inline u64 delivery_rate(struct tcp_sock *tp)
 	return (u64)tp->rate_delivered * tp->mss_cache * 1000000 / interval;
 }
 
-static __always_inline void take_queues(struct tcp_gauges *now, struct sock *sk)
+/* A measurement of a row: of its connections the largest, or the smallest; the first of a reading stands for itself. */
+static __always_inline void largest(u64 *held, u64 value, bool first)
 {
-	int wmem = sk->sk_wmem_alloc.refs.counter;
-
-	now->sk_err_que_size = sk->sk_error_queue.qlen;
-	now->sk_rcv_que_size = sk->sk_receive_queue.qlen;
-	now->sk_wri_que_size = sk->sk_write_queue.qlen;
-	now->sk_backlog_size = sk->sk_backlog.len;
-	now->sk_omem_size = sk->sk_omem_alloc.counter;
-	now->sk_forward_size = sk->sk_forward_alloc > 0 ? sk->sk_forward_alloc : 0;
-	now->sk_wmem_size = wmem > 0 ? wmem - 1 : 0; /* the first is the socket's own reference */
-	now->sk_err = sk->sk_err;
-	now->sk_err_soft = sk->sk_err_soft;
-	now->pacing_rate = sk->sk_pacing_rate;
-	now->max_pacing_rate = sk->sk_max_pacing_rate;
+	if (first || value > *held)
+		*held = value;
 }
 
-static __noinline void take_gauges(struct tcp_gauges *now, struct tcp_sock *tp)
+static __always_inline void smallest(u64 *held, u64 value, bool first)
+{
+	if (first || value < *held)
+		*held = value;
+}
+
+static __always_inline void take_queues(struct tcp_gauges *held, struct sock *sk, bool first)
+{
+	int wmem = sk->sk_wmem_alloc.refs.counter;
+	int forward = sk->sk_forward_alloc;
+
+	largest(&held->sk_err_que_size, sk->sk_error_queue.qlen, first);
+	largest(&held->sk_rcv_que_size, sk->sk_receive_queue.qlen, first);
+	largest(&held->sk_wri_que_size, sk->sk_write_queue.qlen, first);
+	largest(&held->sk_backlog_size, sk->sk_backlog.len, first);
+	largest(&held->sk_omem_size, sk->sk_omem_alloc.counter, first);
+	largest(&held->sk_forward_size, forward > 0 ? forward : 0, first);
+	/* The first is the socket's own reference. */
+	largest(&held->sk_wmem_size, wmem > 0 ? wmem - 1 : 0, first);
+	largest(&held->sk_err, sk->sk_err, first);
+	largest(&held->sk_err_soft, sk->sk_err_soft, first);
+	largest(&held->pacing_rate, sk->sk_pacing_rate, first);
+	largest(&held->max_pacing_rate, sk->sk_max_pacing_rate, first);
+}
+
+static __always_inline u32 notsent_bytes(struct tcp_sock *tp)
+{
+	s32 notsent = tp->write_seq - tp->snd_nxt;
+
+	return notsent > 0 ? notsent : 0;
+}
+
+static __always_inline u64 ato_us(struct inet_connection_sock *icsk)
+{
+	return jiffies_to_us(BPF_CORE_READ_BITFIELD(icsk, icsk_ack.ato));
+}
+
+static __always_inline void take_times(struct tcp_gauges *held, struct tcp_sock *tp, bool first)
 {
 	struct inet_connection_sock *icsk = &tp->inet_conn;
-	u32 notsent = tp->write_seq - tp->snd_nxt;
-	u32 busy = chrono(tp, 1), window = chrono(tp, 2), buffer = chrono(tp, 3);
+	u32 window = chrono(tp, 2), buffer = chrono(tp, 3);
 
-	now->srtt_us = tp->srtt_us >> 3; /* the kernel keeps 8 times the value */
-	now->rcv_rtt_us = tp->rcv_rtt_est.rtt_us >> 3;
-	now->notsent_bytes = (s32)notsent > 0 ? notsent : 0;
-	now->notack_bytes = tp->snd_nxt - tp->snd_una;
-	now->reordering = tp->reordering;
-	now->rto_us = jiffies_to_us(icsk->icsk_rto);
-	now->ato_us = jiffies_to_us(BPF_CORE_READ_BITFIELD(icsk, icsk_ack.ato));
-	now->snd_ssthresh = tp->snd_ssthresh;
-	now->rcv_ssthresh = tp->rcv_ssthresh;
-	now->advmss = tp->advmss;
-	now->rcv_space = tp->rcvq_space.space;
-	now->delivery_rate = delivery_rate(tp);
-	now->busy_time = busy + window + buffer;
-	now->rwnd_limited = window;
-	now->sndbuf_limited = buffer;
-	now->lost_out = tp->lost_out;
-	now->sacked_out = tp->sacked_out;
-	now->retrans_ppm = tp->segs_out ? (u64)tp->total_retrans * 1000000 / tp->segs_out : 0;
-	now->snd_cwnd = tp->snd_cwnd;
-	now->snd_wnd = tp->snd_wnd;
-	now->rcv_wnd = tp->rcv_wnd;
-	take_queues(now, &icsk->icsk_inet.sk);
+	largest(&held->srtt_us, tp->srtt_us >> 3, first); /* the kernel keeps 8 times the value */
+	largest(&held->rcv_rtt_us, tp->rcv_rtt_est.rtt_us >> 3, first);
+	largest(&held->rto_us, jiffies_to_us(icsk->icsk_rto), first);
+	largest(&held->ato_us, ato_us(icsk), first);
+	largest(&held->busy_time, chrono(tp, 1) + window + buffer, first);
+	largest(&held->rwnd_limited, window, first);
+	largest(&held->sndbuf_limited, buffer, first);
+}
+
+static __always_inline void take_windows(struct tcp_gauges *held, struct tcp_sock *tp, bool first)
+{
+	u64 ppm = tp->segs_out ? (u64)tp->total_retrans * 1000000 / tp->segs_out : 0;
+
+	largest(&held->notsent_bytes, notsent_bytes(tp), first);
+	largest(&held->notack_bytes, tp->snd_nxt - tp->snd_una, first);
+	largest(&held->reordering, tp->reordering, first);
+	largest(&held->snd_ssthresh, tp->snd_ssthresh, first);
+	largest(&held->rcv_ssthresh, tp->rcv_ssthresh, first);
+	largest(&held->advmss, tp->advmss, first);
+	largest(&held->rcv_space, tp->rcvq_space.space, first);
+	largest(&held->delivery_rate, delivery_rate(tp), first);
+	largest(&held->lost_out, tp->lost_out, first);
+	largest(&held->sacked_out, tp->sacked_out, first);
+	largest(&held->retrans_ppm, ppm, first);
+	smallest(&held->snd_cwnd, tp->snd_cwnd, first);
+	smallest(&held->snd_wnd, tp->snd_wnd, first);
+	smallest(&held->rcv_wnd, tp->rcv_wnd, first);
 }
 
 /* What is left of the window that was last told to the peer. */
@@ -218,30 +249,16 @@ static __always_inline u32 receive_window(struct tcp_sock *tp)
 	return window > 0 ? window : 0;
 }
 
-static __always_inline void merge_gauges(struct tcp_link_val *val, const struct tcp_gauges *now)
-{
-	u64 *held = (u64 *)&val->now;
-	const u64 *new = (const u64 *)now;
-	bool first = val->reading != reading;
-
-	for (u32 i = 0; i < GAUGES; i++) {
-		bool beats = i < FIRST_SMALLEST ? new[i] > held[i] : new[i] < held[i];
-
-		if (first || beats)
-			held[i] = new[i];
-	}
-	val->reading = reading;
-}
-
-/* What a socket gained since it was counted last. */
+/* What a socket gained since it was counted last; negative for what another CPU counted ahead of us. */
 struct gain {
-	u64 rx_bytes;
-	u64 tx_bytes;
-	u32 segs_in;
-	u32 segs_out;
-	u32 retrans;
-	u32 sk_drops;
-	u32 rwnd_limited;
+	s64 rx_bytes;
+	s64 tx_bytes;
+	s32 segs_in;
+	s32 segs_out;
+	s32 retrans;
+	s32 sk_drops;
+	s32 rwnd_limited;
+	u32 opened;
 	u32 events[EVENTS];
 };
 
@@ -318,29 +335,29 @@ static __always_inline void observe9(struct buckets9 *buckets, u64 value)
 	__sync_fetch_and_add(&buckets->sum, value);
 }
 
-static __noinline void observe(struct tcp_metric_val *val, const struct tcp_gauges *now,
-			       struct tcp_sock *tp)
+static __noinline void observe(struct tcp_metric_val *val, struct tcp_sock *tp)
 {
-	struct sock *sk = &tp->inet_conn.icsk_inet.sk;
+	struct inet_connection_sock *icsk = &tp->inet_conn;
+	struct sock *sk = &icsk->icsk_inet.sk;
 	u32 available = tp->snd_una + tp->snd_wnd - tp->snd_nxt;
 
-	observe6(&val->srtt, now->srtt_us, TIME_BOUNDS);
-	observe6(&val->rcv_rtt, now->rcv_rtt_us, TIME_BOUNDS);
-	observe6(&val->snd_cwnd, now->snd_cwnd, WINDOW_BOUNDS);
-	observe6(&val->notsent_bytes, now->notsent_bytes, WINDOW_BOUNDS);
-	observe6(&val->notack_bytes, now->notack_bytes, WINDOW_BOUNDS);
-	observe6(&val->reordering, now->reordering, WINDOW_BOUNDS);
-	observe6(&val->snd_wnd, now->snd_wnd, WINDOW_BOUNDS);
-	observe6(&val->rcv_wnd, now->rcv_wnd, WINDOW_BOUNDS);
+	observe6(&val->srtt, tp->srtt_us >> 3, TIME_BOUNDS);
+	observe6(&val->rcv_rtt, tp->rcv_rtt_est.rtt_us >> 3, TIME_BOUNDS);
+	observe6(&val->snd_cwnd, tp->snd_cwnd, WINDOW_BOUNDS);
+	observe6(&val->notsent_bytes, notsent_bytes(tp), WINDOW_BOUNDS);
+	observe6(&val->notack_bytes, tp->snd_nxt - tp->snd_una, WINDOW_BOUNDS);
+	observe6(&val->reordering, tp->reordering, WINDOW_BOUNDS);
+	observe6(&val->snd_wnd, tp->snd_wnd, WINDOW_BOUNDS);
+	observe6(&val->rcv_wnd, tp->rcv_wnd, WINDOW_BOUNDS);
 	observe6(&val->avl_snd_wnd, (s32)available > 0 ? available : 0, WINDOW_BOUNDS);
-	observe6(&val->rto, now->rto_us / 1000, TIMER_BOUNDS);
-	observe6(&val->ato, now->ato_us / 1000, TIMER_BOUNDS);
+	observe6(&val->rto, jiffies_to_us(icsk->icsk_rto) / 1000, TIMER_BOUNDS);
+	observe6(&val->ato, ato_us(icsk) / 1000, TIMER_BOUNDS);
 	observe9(&val->sk_rcvbuf, sk->sk_rcvbuf);
 	observe9(&val->sk_sndbuf, sk->sk_sndbuf);
 }
 
 /* An atomic operation costs more than looking whether it is needed. */
-static __always_inline void add(u64 *to, u64 gained)
+static __always_inline void add(u64 *to, s64 gained)
 {
 	if (gained)
 		__sync_fetch_and_add(to, gained);
@@ -360,20 +377,33 @@ static __always_inline void add_gain(struct tcp_link_val *val, const struct gain
 		add(&events[i], gain->events[i]);
 }
 
-static __noinline void update_gauges(struct tcp_link_val *val, struct tcp_metric_val *metric,
-				     struct tcp_sock *tp, const struct sock_memory *memory)
+static __always_inline void add_ratios(struct tcp_metric_val *metric)
 {
-	struct tcp_gauges now = {};
+	struct tcp_link_val *link = &metric->link;
 
-	take_gauges(&now, tp);
-	now.syn_srtt_us = memory->syn_srtt_us;
-	merge_gauges(val, &now);
+	if (link->rx_bytes)
+		metric->zero_rx_ppm = link->zero_rcv_wnd_count * 1000000 / link->rx_bytes;
+	if (link->tx_bytes)
+		metric->zero_tx_ppm = link->zero_snd_wnd_count * 1000000 / link->tx_bytes;
+}
+
+static __noinline void update_gauges(struct tcp_link_val *val, struct tcp_metric_val *metric,
+				     struct tcp_sock *tp, struct sock_memory *memory)
+{
+	bool first = val->merged != reading;
+
+	memory->measured = reading;
+	val->merged = reading;
+	take_times(&val->now, tp, first);
+	take_windows(&val->now, tp, first);
+	take_queues(&val->now, &tp->inet_conn.icsk_inet.sk, first);
+	largest(&val->now.syn_srtt_us, memory->syn_srtt_us, first);
 	if (!receive_window(tp))
 		__sync_fetch_and_add(&val->zero_rcv_wnd_count, 1);
-	if (!now.snd_wnd)
+	if (!tp->snd_wnd)
 		__sync_fetch_and_add(&val->zero_snd_wnd_count, 1);
 	if (metric)
-		observe(metric, &now, tp);
+		observe(metric, tp);
 }
 
 static __noinline void add_service(struct sock_common *skc, struct sock_memory *memory,
@@ -390,7 +420,7 @@ static __noinline void add_service(struct sock_common *skc, struct sock_memory *
 	add(&val->rwnd_limited, gain->rwnd_limited);
 	add(&val->resets_sent, gain->events[EVENT_RESET_SENT]);
 	add(&val->resets_received, gain->events[EVENT_RESET_RECEIVED]);
-	if (memory->opened) {
+	if (gain->opened) {
 		__sync_fetch_and_add(&val->opened, 1);
 		if (memory->setup_us) {
 			__sync_fetch_and_add(
@@ -430,72 +460,95 @@ static __noinline void add_end(struct sock_common *skc, const struct sock_memory
 	__sync_fetch_and_add(&val->life_ms, life);
 }
 
+/* Puts the new total in its place and gives what it has gained. Two CPUs may do so at once: all gains together are right. */
+#define GAINED(memory, field, total) ((total) - __sync_lock_test_and_set(&(memory)->field, total))
+
 static __always_inline void take_gain(struct gain *gain, struct tcp_sock *tp,
 				      struct sock_memory *memory)
 {
 	struct sock *sk = &tp->inet_conn.icsk_inet.sk;
+	u64 rx_bytes = received(tp);
+	u64 tx_bytes = tp->bytes_sent -
+		       tp->bytes_retrans; /* not bytes_acked, which counts SYN and FIN too */
+	u32 segs_in = tp->segs_in;
+	u32 segs_out = tp->segs_out;
+	u32 retrans = tp->total_retrans;
+	u32 sk_drops = sk->sk_drops.counter;
 	u32 window = chrono(tp, 2);
 
-	/* Not bytes_acked, which counts SYN and FIN too. */
-	gain->rx_bytes = received(tp) - memory->rx_bytes;
-	gain->tx_bytes = tp->bytes_sent - tp->bytes_retrans - memory->tx_bytes;
-	gain->segs_in = tp->segs_in - memory->segs_in; /* these wrap after 2^32 */
-	gain->segs_out = tp->segs_out - memory->segs_out;
-	gain->retrans = tp->total_retrans - memory->retrans;
-	gain->sk_drops = sk->sk_drops.counter - memory->sk_drops;
-	gain->rwnd_limited = window > memory->rwnd_limited ? window - memory->rwnd_limited : 0;
-	memory->rx_bytes += gain->rx_bytes;
-	memory->tx_bytes += gain->tx_bytes;
-	memory->segs_in += gain->segs_in;
-	memory->segs_out += gain->segs_out;
-	memory->retrans += gain->retrans;
-	memory->sk_drops += gain->sk_drops;
-	memory->rwnd_limited += gain->rwnd_limited;
-	for (u32 i = 0; i < EVENTS; i++) {
-		gain->events[i] = memory->events[i];
-		if (gain->events[i]) /* one may come meanwhile on another CPU */
-			__sync_fetch_and_add(&memory->events[i], -gain->events[i]);
-	}
+	gain->rx_bytes = GAINED(memory, rx_bytes, rx_bytes);
+	gain->tx_bytes = GAINED(memory, tx_bytes, tx_bytes);
+	gain->segs_in = GAINED(memory, segs_in, segs_in); /* these wrap after 2^32 */
+	gain->segs_out = GAINED(memory, segs_out, segs_out);
+	gain->retrans = GAINED(memory, retrans, retrans);
+	gain->sk_drops = GAINED(memory, sk_drops, sk_drops);
+	gain->rwnd_limited = GAINED(memory, rwnd_limited, window);
+	gain->opened = __sync_lock_test_and_set(&memory->opened, 0);
+#pragma unroll
+	for (u32 i = 0; i < EVENTS; i++)
+		gain->events[i] = __sync_lock_test_and_set(&memory->events[i], 0);
 }
 
-/* Adds what the socket gained since it was counted last. `measure` is constant: the verifier then skips the rest. Two CPUs may count two sockets of one link: hence atomics. */
-static __noinline void count(struct tcp_sock *tp, struct sock_memory *memory, bool living,
-			     bool measure)
+/* The rows of a connection; no link although one is wanted: it was counted as lost. */
+struct rows {
+	struct tcp_link_val *link;
+	struct tcp_metric_val *metric;
+};
+
+static __always_inline struct rows rows_of(struct sock_common *skc,
+					   const struct sock_memory *memory)
 {
-	struct sock_common *skc = &tp->inet_conn.icsk_inet.sk.__sk_common;
-	struct tcp_metric_val *metric = NULL;
-	struct tcp_link_val *val = NULL;
-	struct gain gain = {};
+	struct rows rows = {};
 
 	if (want_metric) {
-		metric = metric_row(skc, memory);
-		if (metric) {
-			metric->reading = reading;
-			val = &metric->link;
+		rows.metric = metric_row(skc, memory);
+		if (rows.metric) {
+			rows.metric->reading = reading;
+			rows.link = &rows.metric->link;
 		}
 	} else if (want_link) {
-		val = link_row(skc, memory);
+		rows.link = link_row(skc, memory);
 	}
-	if (!val && (want_metric || want_link))
-		return; /* counted as lost for now: the socket's memory stays as it was */
-	take_gain(&gain, tp, memory);
-	if (val) {
-		add_gain(val, &gain);
-		if (measure && memory->reading != reading && (living || !memory->reading))
-			update_gauges(val, metric, tp, memory);
-		if (!living)
-			val->reading = reading;
-		memory->reading = reading;
+	return rows;
+}
+
+static __always_inline bool are_lost(const struct rows *rows)
+{
+	return !rows->link && (want_link || want_metric);
+}
+
+/* Adds to the connection's rows what it gained. */
+static __always_inline void gather(struct tcp_sock *tp, struct sock_memory *memory,
+				   const struct rows *rows, struct gain *gain)
+{
+	take_gain(gain, tp, memory);
+	if (rows->link) {
+		add_gain(rows->link, gain);
+		rows->link->changed = reading;
 	}
-	if (metric && memory->opened && memory->syn_srtt_us)
-		observe6(&metric->syn_srtt, memory->syn_srtt_us, TIME_BOUNDS);
-	if (metric && metric->link.rx_bytes)
-		metric->zero_rx_ppm =
-			metric->link.zero_rcv_wnd_count * 1000000 / metric->link.rx_bytes;
-	if (metric && metric->link.tx_bytes)
-		metric->zero_tx_ppm =
-			metric->link.zero_snd_wnd_count * 1000000 / metric->link.tx_bytes;
+	if (rows->metric && gain->opened && memory->syn_srtt_us)
+		observe6(&rows->metric->syn_srtt, memory->syn_srtt_us, TIME_BOUNDS);
+}
+
+/* The last word of a socket that closes, and of one that was closed before: `measure` is constant. A connection that no
+ * reading saw is measured now. */
+static __noinline void count_last(struct tcp_sock *tp, struct sock_memory *memory, bool measure)
+{
+	struct sock_common *skc = &tp->inet_conn.icsk_inet.sk.__sk_common;
+	struct rows rows = rows_of(skc, memory);
+	struct gain gain = {};
+
+	memory->closed = true;
+	if (are_lost(&rows))
+		return; /* for now: the socket's memory stays as it was */
+	gather(tp, memory, &rows, &gain);
+	if (rows.link) {
+		rows.link->reading = reading;
+		if (measure && !memory->measured)
+			update_gauges(rows.link, rows.metric, tp, memory);
+	}
+	if (rows.metric)
+		add_ratios(rows.metric);
 	if (want_service)
-		add_service(skc, memory, &gain, living);
-	memory->opened = 0;
+		add_service(skc, memory, &gain, false);
 }

@@ -9,8 +9,10 @@ import type { AnyProbe } from "../src/core/probe.ts";
 import { AGENT_METRICS } from "../src/egress/agent_metrics.ts";
 import { probes } from "../src/gen/all.ts";
 import { parseMeta } from "../src/ingest/meta.ts";
-import { LISTS, PROBE_SETTINGS, SECTIONS } from "../src/manager/schema.ts";
-import { describeAllowed, type Key, type Keys } from "../src/manager/schema_key.ts";
+import { KNOWN_PROBES } from "../src/app/known_probes.ts";
+import { LISTS, SECTIONS } from "../src/manager/schema.ts";
+import { renderDefaultYaml } from "../src/manager/schema_yaml.ts";
+import { describeAllowed, type Key, type Keys } from "../src/core/setting_key.ts";
 import { parseYamlTree } from "../src/manager/yaml_tree.ts";
 import { wantedCapabilities } from "../src/sys/capabilities.ts";
 import { dashboardText } from "./dashboard.ts";
@@ -118,8 +120,8 @@ function meaning({ help, note }: Key): string {
 }
 
 function settingsText(head: readonly string[]): string[] {
-  return Object.entries(PROBE_SETTINGS).map(([probe, keys]) =>
-    `### ${probe}\n\n${grid(head, keyRows(keys, ""))}`
+  return KNOWN_PROBES.filter(({ settings }) => Object.keys(settings).length > 0).map((probe) =>
+    `### ${probe.name}\n\n${grid(head, keyRows(probe.settings, ""))}`
   );
 }
 
@@ -147,6 +149,7 @@ if (import.meta.main) {
     await writeOrCompare([
       ["docs/metrics.md", metricsText()],
       ["docs/configuration.md", configurationText()],
+      ["conf/gala-gopher.yaml", renderDefaultYaml(KNOWN_PROBES)],
       ["packaging/grafana/gala-gopher.json", dashboardText()],
     ]),
   );

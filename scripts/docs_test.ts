@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 import assert from "node:assert/strict";
 import { tableDescriptions } from "../src/app/meta.ts";
-import { DEFAULT_PROBES, SECTIONS } from "../src/manager/schema.ts";
+import { probes } from "../src/gen/all.ts";
+import { SECTIONS } from "../src/manager/schema.ts";
 import { configurationText, metricsText } from "./docs.ts";
 
 const read = (path: string) => Deno.readTextFileSync(new URL(`../${path}`, import.meta.url));
@@ -15,7 +16,7 @@ Deno.test("metricsText gives docs/metrics.md, with every metric of every table",
       assert.ok(text.includes(`| \`gala_gopher_${entity}_${name}\` |`), `${entity}_${name}`);
     }
   }
-  for (const name of DEFAULT_PROBES) assert.ok(text.includes(`## ${name}\n`), name);
+  for (const { name } of probes) assert.ok(text.includes(`## ${name}\n`), name);
   for (const folder of ["redis", "jvm", "example"]) {
     assert.ok(text.includes(`## ${folder} (third-party)`), folder);
   }

@@ -86,7 +86,7 @@ async function packageImporters(): Promise<Map<string, Set<string>>> {
     for await (const entry of Deno.readDir(new URL(folder, root))) {
       const path = `${folder}${entry.name}`;
       if (entry.isDirectory) await visit(`${path}/`);
-      if (!path.endsWith(".ts") || path.endsWith("_test.ts")) continue;
+      if (!path.endsWith(".ts") || /(?:_test|\.d)\.ts$/.test(path)) continue;
       const text = await Deno.readTextFile(new URL(path, root));
       for (const [, specifier] of text.matchAll(/(?:from|import|import\()\s*"([^".][^"]*)"/g)) {
         const name = [...importers.keys()].find((it) =>

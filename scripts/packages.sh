@@ -42,6 +42,11 @@ command dnsmasq dnsmasq-base dnsmasq
 command mariadbd mariadb-server-core mariadb-server
 command mariadb mariadb-client-core mariadb
 command rabbitmqctl rabbitmq-server rabbitmq-server
+command busybox busybox-static busybox
+command dockerd docker.io docker-engine
+command podman podman podman
+command containerd containerd containerd
+command runc runc runc
 postgres - postgresql-15 postgresql-server
 '
 KERNELS_NEEDS='

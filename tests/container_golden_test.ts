@@ -10,7 +10,7 @@ import container from "../src/probes/container.ts";
 import { RootFiles } from "../src/sys/host_files.ts";
 import { startNative } from "../src/sys/native_runner.ts";
 import { RuntimeNames } from "../src/sys/runtime_names.ts";
-import { DEFAULTS, mountAnswers, newStore } from "./run_probe.ts";
+import { mountAnswers, newStore, settingsOf } from "./run_probe.ts";
 
 const HOSTS = [
   "container-v1-3.10",
@@ -35,7 +35,13 @@ for (const host of HOSTS) {
     const store = newStore();
     const names = new RuntimeNames(files, { root, clock: () => 0 });
     const calls = mountAnswers(() => ({ state: "known", size: SIZE }));
-    const running = startNative(container, { store, files, calls, settings: DEFAULTS, names });
+    const running = startNative(container, {
+      store,
+      files,
+      calls,
+      settings: settingsOf(container),
+      names,
+    });
     // Names and sizes come in the background, and whatever has its turn only now and then has had it by then.
     for (let tick = 1; tick <= 3; tick++) {
       running.tick(tick * 5000);

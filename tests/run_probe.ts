@@ -2,6 +2,7 @@
 /** Runs a native probe on given file texts, through the real runner and store, and gives back the rows it wrote. */
 import { Unsupported } from "../src/core/errors.ts";
 import type {
+  AnyProbe,
   HostCalls,
   HostFiles,
   Mount,
@@ -9,9 +10,11 @@ import type {
   NativeProbe,
   ProbeHost,
   Settings,
+  SettingValue,
 } from "../src/core/probe.ts";
 import { Store } from "../src/core/store.ts";
 import type { Table } from "../src/core/table.ts";
+import { probeSettings } from "../src/manager/probe_settings.ts";
 import { LibcHostCalls } from "../src/sys/host_calls.ts";
 import { RootFiles } from "../src/sys/host_files.ts";
 import { type RunningNative, startNative } from "../src/sys/native_runner.ts";
@@ -51,15 +54,15 @@ function asked(path: string): string {
   return path.replace("proc/1/net/", "proc/net/").replace("proc/1/mount", "proc/self/mount");
 }
 
-/** Settings of a probe that the configuration does not name. */
-export const DEFAULTS: Settings = {
-  number: (_name, fallback) => fallback,
-  text: (_name, fallback) => fallback,
-  flag: (_name, fallback) => fallback,
-  pattern: (_name, fallback) => new RegExp(fallback),
-  list: () => [],
-  fileText: () => "",
-};
+export type Values = Readonly<Record<string, SettingValue>>;
+
+/** Settings as the configuration gives them, by default without any value. */
+export function settingsOf(
+  { settings }: Pick<AnyProbe, "settings">,
+  values: Values = {},
+): Settings {
+  return probeSettings(settings, values, { file: "test" });
+}
 
 export function newStore(maxRows = 10_000): Store {
   return new Store({ maxTables: 64, maxRows, maxFields: 64, timeoutMs: 60_000 }, {});
@@ -67,7 +70,7 @@ export function newStore(maxRows = 10_000): Store {
 
 /** What a run has besides its files. */
 export interface RunOptions {
-  readonly settings?: Settings;
+  readonly settings?: Values;
   readonly shared?: Partial<ProbeHost>;
 }
 
@@ -132,11 +135,11 @@ class Run {
   constructor(
     probe: NativeProbe,
     readings: readonly FileTexts[],
-    { settings = DEFAULTS, shared = {} }: RunOptions,
+    { settings = {}, shared = {} }: RunOptions,
   ) {
     this.#readings = readings;
     this.#host = new TextFiles(readings[0]!);
-    const own = { store: this.#store, files: this.#host, settings };
+    const own = { store: this.#store, files: this.#host, settings: settingsOf(probe, settings) };
     this.#running = startNative(probe, { calls: NO_CALLS, ...shared, ...own });
   }
 
@@ -154,7 +157,7 @@ class Run {
 export function runOnHost(probe: NativeProbe): Rows {
   using files = new RootFiles();
   const store = newStore();
-  startNative(probe, { store, files, calls: NO_CALLS, settings: DEFAULTS }).tick(0);
+  startNative(probe, { store, files, calls: NO_CALLS, settings: settingsOf(probe) }).tick(0);
   return storeRows(store);
 }
 
@@ -163,7 +166,7 @@ export async function waitOnHost(probe: NativeProbe): Promise<Rows> {
   using files = new RootFiles();
   using calls = new LibcHostCalls();
   const store = newStore();
-  await startNative(probe, { store, files, calls, settings: DEFAULTS }).tick(0);
+  await startNative(probe, { store, files, calls, settings: settingsOf(probe) }).tick(0);
   return storeRows(store);
 }
 

@@ -2,7 +2,7 @@
 /** The running agent: native probes and the server first, so that a scrape is answered at once; then all else. */
 import type { BuildInfo, ProbeStatus } from "../core/agent_stats.ts";
 import { ContainerLookup } from "../core/container_lookup.ts";
-import { Unsupported } from "../core/errors.ts";
+import { ConfigError, messageOf, Unsupported } from "../core/errors.ts";
 import { ProcessTable } from "../core/process_table.ts";
 import { Store } from "../core/store.ts";
 import { agentMetrics } from "../egress/agent_metrics.ts";
@@ -11,15 +11,17 @@ import { LoopLag } from "../egress/loop_lag.ts";
 import { Snapshot } from "../egress/snapshot.ts";
 import { probes } from "../gen/all.ts";
 import { Watchdog } from "../ingest/watchdog.ts";
+import { ConfigProblems } from "../manager/config_findings.ts";
 import { createLog, fileSink, type Logger, type LogSink, stderrSink } from "../manager/log.ts";
 import { Manager } from "../manager/manager.ts";
 import { channelsOf, type Config } from "../manager/schema.ts";
 import { BpfStatistics } from "../sys/bpf_cost.ts";
 import { breakOff } from "../sys/break_off.ts";
+import { demandDescriptors } from "../sys/descriptor_limit.ts";
 import { LibcHostCalls } from "../sys/host_calls.ts";
 import { RootFiles } from "../sys/host_files.ts";
 import { type Libbpf, openLibbpf } from "../sys/libbpf.ts";
-import { processStats } from "../sys/process_stats.ts";
+import { ownMemory, processStats } from "../sys/process_stats.ts";
 import { IdleMemory } from "../sys/resident_memory.ts";
 import { RuntimeNames } from "../sys/runtime_names.ts";
 import { buildVersion, embeddedLibrary } from "./embedded.ts";
@@ -30,7 +32,14 @@ import { ExternalStarter } from "./external_starter.ts";
 import { hostLabels } from "./identity.ts";
 import { leftOutProbes } from "./left_out.ts";
 import { type OpenOutputs, openOutputs } from "./open_outputs.ts";
-import { builtInProbes, type Configured, externalProbes, type Stage } from "./starters.ts";
+import { changesOf, reloadProbes } from "./reload.ts";
+import {
+  builtInProbes,
+  type Configured,
+  externalProbes,
+  type Stage,
+  type StartContext,
+} from "./starters.ts";
 
 const now = () => performance.now();
 /** It takes 0.7 ms, and 2 more until what readings and scrapes touch has come back from the page cache. */
@@ -46,7 +55,8 @@ const { gc } = globalThis as { gc?: (how: Readonly<Record<string, string>>) => v
 const collectGarbage = () => gc?.({ type: "major", execution: "sync", flavor: "last-resort" });
 
 export class Agent {
-  readonly #config: Config;
+  readonly #context: StartContext;
+  #config: Config;
   readonly #log: Logger;
   readonly #sink: LogSink;
   readonly #store: Store;
@@ -59,6 +69,7 @@ export class Agent {
   readonly #lag = new LoopLag();
   readonly #configured: readonly Configured[];
   readonly #starter: ExternalStarter;
+  #ending = false;
   #autoChecks: AutoChecks | undefined;
   #dropIns: DropIns | undefined;
   #giveBackTimer: ReturnType<typeof setTimeout> | undefined;
@@ -105,8 +116,11 @@ export class Agent {
       ticked: () => this.#giveBackLater(),
     });
     const containers = new ContainerLookup(this.#files, { clock: now });
-    const context = {
-      config,
+    const current = () => this.#config;
+    this.#context = {
+      get config() {
+        return current();
+      },
       store: this.#store,
       files: this.#files,
       calls: this.#calls,
@@ -131,12 +145,9 @@ export class Agent {
       log: this.#log,
       now,
       onRecord: (_probe, kind, line) => this.#events.record(kind, line),
+      containerOf: (pid) => containers.idOf(pid),
     });
-    this.#configured = [
-      ...builtInProbes(probes, context),
-      ...leftOutProbes(config),
-      ...externalProbes(context, this.#starter),
-    ];
+    this.#configured = this.#probesOf(config);
     for (const { startable } of this.#configured) this.#manager.add(startable);
   }
 
@@ -152,7 +163,8 @@ export class Agent {
     this.#events.start();
     await Promise.all([this.#startStage("external"), this.#startKernel()]);
     this.#startWatching();
-    await this.#ownMetrics?.(); // loads its package now, so that the first scrape need not
+    // Loads its package now, so that the first scrape need not.
+    await this.#ownMetrics?.().catch((error) => this.#log("error", `Own metrics: ${error}`));
     this.#gaveBackAt = now() + GIVE_BACK_AFTER_MS;
     this.#giveBackTimer = setTimeout(() => this.#idleMemory?.giveBack(now()), GIVE_BACK_AFTER_MS);
   }
@@ -167,6 +179,38 @@ export class Agent {
     } finally {
       await this.stop("all were tried");
     }
+  }
+
+  /**
+   * Takes a new configuration for the probes; what else has changed in it wants a restart. With one that cannot be
+   * used all stays as it was. Never rejects. After `start`, and never twice at a time.
+   */
+  async reload(read: () => Config): Promise<void> {
+    if (this.#ending) return;
+    try {
+      await this.#reload(read());
+      this.#log("info", `Has read its configuration again: ${this.summary()}`);
+    } catch (error) {
+      const known = error instanceof ConfigError || error instanceof ConfigProblems;
+      const reason = error instanceof Error && !known ? error.stack : (error as Error).message;
+      this.#log("error", `Keeps the configuration that it has: ${reason}`);
+    }
+  }
+
+  async #reload(config: Config): Promise<void> {
+    for (const warning of config.warnings) this.#log("warn", warning);
+    const next = { ...this.#config, probes: config.probes, extend_probes: config.extend_probes };
+    const configured = this.#probesOf(next);
+    this.#events.configure(next);
+    const changes = changesOf(this.#config, config);
+    this.#config = next;
+    await reloadProbes({
+      changes,
+      configured,
+      manager: this.#manager,
+      log: this.#log,
+      ending: () => this.#ending,
+    });
   }
 
   /** For the service manager's status line. */
@@ -187,6 +231,7 @@ export class Agent {
   /** Ends everything that the agent started; within 2 s. */
   async stop(reason: string): Promise<void> {
     this.#log("info", `Stops: ${reason}`);
+    this.#ending = true;
     clearTimeout(this.#giveBackTimer);
     this.#events.stop();
     this.#idleMemory = undefined;
@@ -215,6 +260,14 @@ export class Agent {
     this.#giveBackTimer = setTimeout(() => this.#idleMemory?.giveBack(now()), GIVE_BACK_BEHIND_MS);
   }
 
+  #probesOf(config: Config): Configured[] {
+    return [
+      ...builtInProbes(probes, this.#context, config),
+      ...leftOutProbes(config),
+      ...externalProbes(this.#context, config, this.#starter),
+    ];
+  }
+
   get #build(): BuildInfo {
     const libbpf = this.#libbpf?.version ?? "not loaded";
     return { version: buildVersion(), deno: Deno.version.deno, libbpf };
@@ -227,7 +280,7 @@ export class Agent {
 
   /** Third-party probes come and go: with what they observe, and with their folders. */
   #startWatching(): void {
-    const { extend_probes, external_probes } = this.#config;
+    const { external_probes } = this.#config;
     const { drop_in, drop_in_dir, drop_in_interval, check_interval } = external_probes;
     const shared = { starter: this.#starter, manager: this.#manager, log: this.#log };
     if (drop_in) {
@@ -237,7 +290,7 @@ export class Agent {
     this.#autoChecks = new AutoChecks({
       ...shared,
       intervalMs: check_interval * 1000,
-      entries: () => [...extend_probes, ...this.#dropIns?.entries ?? []],
+      entries: () => [...this.#config.extend_probes, ...this.#dropIns?.entries ?? []],
     });
   }
 
@@ -256,8 +309,13 @@ export class Agent {
 
   #openLibbpf(): Libbpf {
     if (this.#libbpf === undefined) {
+      demandDescriptors();
       this.#libbpf = openLibbpf(embeddedLibrary);
-      this.#idleMemory = new IdleMemory(this.#libbpf, collectGarbage);
+      this.#idleMemory = new IdleMemory(
+        this.#libbpf,
+        collectGarbage,
+        () => ownMemory().anonymousBytes,
+      );
     }
     return this.#libbpf;
   }
@@ -303,7 +361,7 @@ function readTls(cert: string, key: string) {
   try {
     return { cert: Deno.readTextFileSync(cert), key: Deno.readTextFileSync(key) };
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     throw new Unsupported(`Cannot read the web server's certificate or key: ${reason}`);
   }
 }

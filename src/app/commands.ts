@@ -6,11 +6,14 @@ import { loadConfig } from "../manager/config.ts";
 import { ConfigProblems } from "../manager/config_findings.ts";
 import { ConfigError } from "../core/errors.ts";
 import { portHolder } from "../sys/port_holder.ts";
+import { writeWhole } from "../sys/write_whole.ts";
 import { ServiceNotice } from "../sys/service_notice.ts";
 import { Agent } from "./agent.ts";
 import { doctor } from "./doctor.ts";
 import { buildVersion } from "./embedded.ts";
+import { KNOWN_PROBES } from "./known_probes.ts";
 import { describeTables } from "./meta.ts";
+import { Reloads } from "./reload.ts";
 import { UsageError } from "./usage_error.ts";
 
 export const EXIT = { stopped: 0, internal: 1, usage: 2, addressInUse: 3 } as const;
@@ -26,6 +29,7 @@ const HELP =
   gala-gopher probe test DIR [--seconds N] run the third-party probe in DIR alone, and say what is wrong with it
   gala-gopher --version | --help
 
+SIGHUP makes a running gala-gopher read its probes from the configuration again, and open its log files anew.
 Without -c: /etc/gala-gopher if it has a configuration, else built-in defaults. An empty file means the defaults.
 Exit codes: 0 stopped by a signal, or all is well; 1 internal failure; 2 bad configuration or usage; 3 port in use.
 `;
@@ -53,6 +57,9 @@ const COMMANDS: Readonly<Record<string, (options: Options) => Promise<number>>> 
     return well ? EXIT.stopped : EXIT.internal;
   },
 };
+
+const STDOUT = 1;
+const STDERR = 2;
 
 /** Commands that take more words. */
 const WORDY: readonly string[] = ["probe"];
@@ -109,7 +116,7 @@ function dispatch(args: readonly string[]): Promise<number> {
 }
 
 function load({ config }: Options) {
-  return loadConfig(config, Deno.env.toObject());
+  return loadConfig(config, KNOWN_PROBES, Deno.env.toObject());
 }
 
 /** Runs until SIGINT or SIGTERM. */
@@ -118,17 +125,23 @@ async function run(options: Options): Promise<number> {
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     Deno.addSignalListener(signal, () => ask(signal));
   }
-  // A closed terminal does not end it, as in the original; log rotation says so too.
-  let reopen = () => {};
-  Deno.addSignalListener("SIGHUP", () => reopen());
+  // A closed terminal does not end it, as in the original; log rotation and "systemctl reload" say so too.
+  let hungUp = () => {};
+  Deno.addSignalListener("SIGHUP", () => hungUp());
   using notice = new ServiceNotice(Deno.env, Deno.pid, complain);
   const agent = new Agent(load(options));
-  reopen = () => agent.reopenFiles();
   try {
-    const failed = agent.start().then(() => {
-      notice.ready(agent.summary());
-      return asked;
+    const started = agent.start().then(() => notice.ready(agent.summary()));
+    const reloads = new Reloads(async () => {
+      await started;
+      await agent.reload(() => load(options));
+      notice.status(agent.summary());
     });
+    hungUp = () => {
+      agent.reopenFiles();
+      reloads.ask().catch(() => {}); // only the start fails, which is told below
+    };
+    const failed = started.then(() => asked);
     const reason = await Promise.race([asked, failed]);
     notice.stopping();
     await agent.stop(reason);
@@ -165,9 +178,9 @@ function isParseError(error: unknown): error is Error {
 }
 
 function print(text: string): void {
-  console.log(text.replace(/\n$/, ""));
+  writeWhole(STDOUT, text.replace(/\n?$/, "\n"));
 }
 
 function complain(text: string): void {
-  console.error(text);
+  writeWhole(STDERR, text.replace(/\n?$/, "\n"));
 }

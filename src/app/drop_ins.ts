@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Probe folders in the configured folder: found, started, restarted when they change and ended when they go. */
-import { ConfigError } from "../core/errors.ts";
+import { ConfigError, messageOf } from "../core/errors.ts";
 import type { Logger } from "../manager/log.ts";
 import type { Manager } from "../manager/manager.ts";
 import type { ExtendProbeConfig } from "../manager/schema.ts";
@@ -111,7 +111,7 @@ export class DropIns {
       if (error instanceof AggregateError && error.errors[0] instanceof ConfigError) {
         return error.errors[0];
       }
-      return new ConfigError(error instanceof Error ? error.message : String(error), {
+      return new ConfigError(messageOf(error), {
         file: folder,
       });
     }

@@ -20,6 +20,7 @@ export class EventSources {
   readonly events: EventLog;
   readonly #options: EventSourcesOptions;
   readonly #watch: ThresholdWatch;
+  #settings: ReadonlyMap<string, EventSettings>;
   #timer: ReturnType<typeof setInterval> | undefined;
 
   /** Throws ConfigError for settings of a probe that do not fit. */
@@ -32,13 +33,11 @@ export class EventSources {
       clock: Date.now,
       send,
     });
-    const settings = new Map<string, EventSettings>(
-      config.probes.map((probe) => [probe.name, eventSettings(probe)]),
-    );
+    this.#settings = settingsOf(config);
     this.#watch = new ThresholdWatch({
       store,
       events: this.events,
-      settingsOf: (probe) => settings.get(probe),
+      settingsOf: (probe) => this.#settings.get(probe),
       clock: Date.now,
     });
   }
@@ -52,6 +51,11 @@ export class EventSources {
     };
     check();
     this.#timer = setInterval(check, this.#options.config.ingress.interval * 1000);
+  }
+
+  /** Takes the settings of a new configuration. Throws as the constructor does. */
+  configure(config: Config): void {
+    this.#settings = settingsOf(config);
   }
 
   stop(): void {
@@ -71,4 +75,8 @@ export class EventSources {
     const entry = kind === "log" ? logLineJson(line, { machine_id, hostname }) : undefined;
     if (entry !== undefined) this.events.pass(entry.json, entry.severity);
   }
+}
+
+function settingsOf({ probes }: Config): ReadonlyMap<string, EventSettings> {
+  return new Map(probes.map((probe) => [probe.name, eventSettings(probe)]));
 }

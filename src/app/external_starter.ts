@@ -16,6 +16,7 @@ import {
 import type { ExternalTable } from "../ingest/meta.ts";
 import { metaFilesOf, readCatalogue } from "../ingest/meta_files.ts";
 import { HOST_TEXTS, ProbeCgroups } from "../ingest/probe_cgroups.ts";
+import { type ContainerFinder, ProcessContainers } from "../ingest/process_container.ts";
 import { ReadingTurns } from "../ingest/reading_turns.ts";
 import type { RecordKind } from "../ingest/event_line.ts";
 import { Refusals } from "../ingest/refusals.ts";
@@ -25,6 +26,7 @@ import type { Logger } from "../manager/log.ts";
 import type { Startable } from "../manager/probe_life.ts";
 import type { Config, ExtendProbeConfig } from "../manager/schema.ts";
 import { parseYamlTree } from "../manager/yaml_tree.ts";
+import { QuietPipes } from "../sys/quiet_pipes.ts";
 
 export interface ExternalContext {
   readonly config: Pick<Config, "external_probes">;
@@ -34,6 +36,7 @@ export interface ExternalContext {
   readonly now: () => number;
   readonly onRecord?: (probe: string, kind: RecordKind, line: string) => void;
   readonly onRow?: (table: Table, slot: number) => void;
+  readonly containerOf?: ContainerFinder;
 }
 
 const PASSWD = "/etc/passwd";
@@ -45,6 +48,7 @@ export class ExternalStarter {
   readonly #context: ExternalContext;
   readonly #turns = new ReadingTurns();
   readonly #hurry = new AbortController();
+  #pipes: QuietPipes | undefined;
   #cgroups: ProbeCgroups | undefined;
   #catalogue: Promise<ReadonlyMap<string, ExternalTable>> | undefined;
 
@@ -95,6 +99,7 @@ export class ExternalStarter {
   /** After the last probe has ended. */
   async close(): Promise<void> {
     await this.#cgroups?.close();
+    this.#pipes?.[Symbol.dispose]();
   }
 
   async #start(
@@ -102,7 +107,7 @@ export class ExternalStarter {
     more: Pick<ExternalOptions, "refusals" | "onExit">,
   ): Promise<RunningProbe> {
     const { name, short_lines, place, settings, nice, hung_after } = entry;
-    const { store, watchdog, log, now, onRow } = this.#context;
+    const { store, watchdog, log, now, onRow, containerOf } = this.#context;
     if (entry.switch === "auto") await this.#demandCheck(entry);
     const environment = texts(entry.environment);
     const words = await commandWords(entry, environment);
@@ -136,6 +141,8 @@ export class ExternalStarter {
       log: (level, text) => log(level, `Probe "${name}": ${text}`),
       onRecord: (kind, line) => onRecord(name, kind, line),
       ...(onRow === undefined ? {} : { onRow }),
+      stdoutOf: (pid) => (this.#pipes ??= new QuietPipes()).stdoutOf(pid),
+      containers: containerOf && new ProcessContainers(containerOf, { clock: now }),
       hurry: this.#hurry.signal,
     });
   }

@@ -17,6 +17,14 @@ Deno.test("tableDescriptions has every table of every probe, with all its metric
   });
 });
 
+Deno.test("tableDescriptions has the container in every table whose rows have a process", () => {
+  for (const { table, keys, labels } of tableDescriptions()) {
+    const names = [...keys, ...labels];
+    const hasProcess = names.some((name) => /^(tgid|pid|.*_pid)$/.test(name));
+    assert.equal(hasProcess, hasProcess && names.includes("container_id"), table);
+  }
+});
+
 Deno.test("describeTables writes the same as JSON, and names families for people", () => {
   assert.deepEqual(JSON.parse(describeTables(true)), tableDescriptions());
   const text = describeTables(false);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** The channels to Kafka that the configuration names: an outbox for each kind, one spool and one sender for all. */
-import { Unsupported } from "../core/errors.ts";
+import { messageOf, Unsupported } from "../core/errors.ts";
 import { type KafkaOptions, KafkaSender } from "../egress/kafka_sender.ts";
 import type { LineSink } from "../egress/line_sink.ts";
 import { Outbox } from "../egress/outbox.ts";
@@ -101,7 +101,7 @@ async function openSpool({ kafka }: Config, log: Logger): Promise<Spool | undefi
   try {
     return await Spool.open({ folder, maxBytes: size * MB, kinds: KINDS });
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     log("error", `Cannot open the spool "${folder}", so what waits is only in memory: ${reason}`);
     return undefined;
   }
@@ -132,7 +132,7 @@ function read(path: string): string {
   try {
     return Deno.readTextFileSync(path);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     throw new Unsupported(`Cannot read "${path}": ${reason}`);
   }
 }

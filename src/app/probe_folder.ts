@@ -6,7 +6,7 @@ import { META_REGEXP } from "../ingest/meta.ts";
 import { checkExtendProbe } from "../manager/config_check.ts";
 import { Findings } from "../manager/config_findings.ts";
 import { HOST_FILES, readConfigText } from "../manager/config_file.ts";
-import { NAME } from "../manager/schema_format.ts";
+import { NAME } from "../core/setting_format.ts";
 import type { ExtendProbeConfig } from "../manager/schema.ts";
 import { parseYamlTree } from "../manager/yaml_tree.ts";
 

@@ -23,9 +23,11 @@ import { pageSize, ProcTasks } from "../sys/proc_tasks.ts";
 import { embeddedObject } from "./embedded.ts";
 import type { ExternalStarter } from "./external_starter.ts";
 import type { EventSources } from "./event_sources.ts";
+import { SYSTEM_LOG } from "./known_probes.ts";
 import { isLeftOut } from "./left_out.ts";
 
 export interface StartContext {
+  /** As it is now: a reload changes it. */
   readonly config: Config;
   readonly store: Store;
   readonly files: RootFiles;
@@ -50,17 +52,26 @@ export interface Configured {
 }
 
 /** All probes of the program with their configured switch. Throws ConfigError for a name that does not exist. */
-export function builtInProbes(all: readonly AnyProbe[], context: StartContext): Configured[] {
-  const configured = new Map(context.config.probes.map((entry) => [entry.name, entry]));
-  const names = [...all.map(({ name }) => name), SYSTEM_LOG_PROBE];
+export function builtInProbes(
+  all: readonly AnyProbe[],
+  context: StartContext,
+  config: Pick<Config, "probes">,
+): Configured[] {
+  const configured = new Map(config.probes.map((entry) => [entry.name, entry]));
+  const names = [...all.map(({ name }) => name), SYSTEM_LOG.name];
   for (const entry of configured.values()) {
     if (names.includes(entry.name) || isLeftOut(entry.name)) continue;
     throw new ConfigError(`there is no probe "${entry.name}"`, entry.place, names.join(", "));
   }
   return [
     ...all.map((probe) => builtInProbe(probe, configured.get(probe.name), context)),
-    systemLogProbe(configured.get(SYSTEM_LOG_PROBE), context),
+    systemLogProbe(configured.get(SYSTEM_LOG.name), context),
   ];
+}
+
+/** Asked for at each start of a probe, since a reload may have changed it. */
+function entryNow(name: string, { config }: StartContext): ProbeConfig | undefined {
+  return config.probes.find((entry) => entry.name === name);
 }
 
 function builtInProbe(
@@ -70,7 +81,10 @@ function builtInProbe(
 ): Configured {
   refuseUnknownTables(probe, entry);
   const snooper = new Snooper();
-  const start = () => Promise.resolve().then(() => startBuiltIn(probe, entry, snooper, context));
+  const start = () =>
+    Promise.resolve().then(() =>
+      startBuiltIn(probe, entryNow(probe.name, context), snooper, context)
+    );
   return {
     startable: { name: probe.name, kind: probe.kind, start },
     on: entry?.switch === "on",
@@ -78,21 +92,24 @@ function builtInProbe(
   };
 }
 
-/** The original's name. It has no table: all it finds are events. */
-const SYSTEM_LOG_PROBE = "event";
 const SYSTEM_LOGS = ["/var/log/messages", "/var/log/syslog"];
 
 function systemLogProbe(entry: ProbeConfig | undefined, context: StartContext): Configured {
   const { config: { global: { root } }, events } = context;
   const start = () =>
     Promise.resolve().then(() => {
-      const settings = probeSettings(entry?.settings ?? {}, entry?.place ?? { file: "settings" });
-      const path = settings.text("path", "");
+      const { settings: given, place } = entryNow(SYSTEM_LOG.name, context) ?? {};
+      const settings = probeSettings(
+        SYSTEM_LOG.settings,
+        given ?? {},
+        place ?? { file: "settings" },
+      );
+      const path = settings.text("path");
       const paths = path === "" ? SYSTEM_LOGS.map((file) => root + file) : [path];
       return watchSystemLog({ paths, report: (event) => events.report(event) });
     });
   return {
-    startable: { name: SYSTEM_LOG_PROBE, kind: "native", start },
+    startable: { name: SYSTEM_LOG.name, kind: "native", start },
     on: entry?.switch === "on",
     stage: "files",
   };
@@ -113,8 +130,8 @@ function startBuiltIn(
   context: StartContext,
 ): RunningProbe | Promise<RunningProbe> {
   const { config, store, containers, log, libbpf } = context;
-  const given = { ...settingsOfParam(entry?.param ?? "", probe.options), ...entry?.settings };
-  const settings = probeSettings(given, entry?.place ?? { file: "settings" });
+  const given = { ...entry?.settings, ...settingsOfParam(entry?.param ?? "", probe.options) };
+  const settings = probeSettings(probe.settings, given, entry?.place ?? { file: "settings" });
   const tablesOff = new Set(
     Object.entries(probe.tables).filter(([name, spec]) => {
       const byDefault = "on" in spec && !spec.on ? "off" : "on";
@@ -187,10 +204,17 @@ async function startWithTasks(
 }
 
 /** The third-party probes of the configuration. */
-export function externalProbes({ config }: StartContext, starter: ExternalStarter): Configured[] {
-  return config.extend_probes.map((entry) => ({
-    startable: starter.startable(entry.name, () => entry),
-    on: entry.switch !== "off",
-    stage: "external",
-  }));
+export function externalProbes(
+  context: StartContext,
+  { extend_probes }: Pick<Config, "extend_probes">,
+  starter: ExternalStarter,
+): Configured[] {
+  return extend_probes.map((entry) => {
+    const now = () => context.config.extend_probes.find(({ name }) => name === entry.name) ?? entry;
+    return {
+      startable: starter.startable(entry.name, now),
+      on: entry.switch !== "off",
+      stage: "external",
+    };
+  });
 }

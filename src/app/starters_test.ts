@@ -1,31 +1,27 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 import assert from "node:assert/strict";
 import { Unsupported } from "../core/errors.ts";
-import type { AnyProbe, Settings, SettingValue } from "../core/probe.ts";
+import type { AnyProbe, Settings } from "../core/probe.ts";
 import { Store } from "../core/store.ts";
 import { probes } from "../gen/all.ts";
-import { PROBE_SETTINGS } from "../manager/schema.ts";
 import { RootFiles } from "../sys/host_files.ts";
 import { startNative } from "../sys/native_runner.ts";
+import { settingsOf } from "../../tests/run_probe.ts";
 
-/** Settings that a probe asks for when it starts, with the values that it takes by itself. */
-function askedBy(probe: AnyProbe): Record<string, SettingValue> {
-  const asked: Record<string, SettingValue> = {};
-  const note = <Value extends SettingValue>(name: string, fallback: Value): Value => {
-    asked[name] = fallback;
-    return fallback;
-  };
-  const settings: Settings = {
-    number: note,
-    text: note,
-    flag: note,
-    pattern: (name, fallback) => new RegExp(note(name, fallback)),
-    list: (name) => note(name, "").split(",").filter((part) => part !== ""),
-    fileText: (name) => note(name, ""),
-  };
+/** Names of the settings that a probe asks for when it starts. */
+function askedBy(probe: AnyProbe): Set<string> {
+  const asked = new Set<string>();
+  const given = settingsOf(probe);
+  const settings = new Proxy(given, {
+    get: (target, kind: keyof Settings) => (name: string) => {
+      asked.add(name);
+      return target[kind](name);
+    },
+  });
   if (probe.kind === "ebpf") {
     probe.constants(settings, new Set());
     probe.entries(settings);
+    if ("mostUsed" in probe) probe.mostUsed(settings);
     if ("ring" in probe) probe.open({ settings, containerOf: () => "", update: () => {} });
     return asked;
   }
@@ -41,11 +37,7 @@ function askedBy(probe: AnyProbe): Record<string, SettingValue> {
 }
 
 for (const probe of probes) {
-  Deno.test(`PROBE_SETTINGS declares what ${probe.name} asks for, and its defaults`, () => {
-    const declared = Object.entries(PROBE_SETTINGS[probe.name] ?? {});
-    assert.deepEqual(
-      askedBy(probe),
-      Object.fromEntries(declared.map(([name, key]) => [name, key.default])),
-    );
+  Deno.test(`${probe.name} asks for each setting that it declares, and for no other`, () => {
+    assert.deepEqual(askedBy(probe), new Set(Object.keys(probe.settings)));
   });
 }

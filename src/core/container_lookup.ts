@@ -42,6 +42,9 @@ const REREAD_MS = 60_000;
 /** Those that were read together are not all read again together. */
 const SPREAD = 16;
 const SPREAD_MS = 1000;
+/** What ended is told for so long, and of no more processes than so many. */
+const REMEMBERED_MS = 60_000;
+const MAX_ENDED = 1024;
 const PID_REGEXP = /^[1-9]\d{0,9}$/;
 
 export class ContainerLookup {
@@ -53,6 +56,8 @@ export class ContainerLookup {
   readonly #maxPids: number;
   readonly #freshMs: number;
   readonly #known = new Map<number, Known>();
+  /** Of processes in containers that are gone, in the order of their ends. */
+  readonly #ended = new Map<number, { readonly id: string; readonly at: number }>();
   #scan = 0;
 
   constructor(files: LookupFiles, { clock, maxPids = 32_768, freshMs = 4000 }: LookupOptions) {
@@ -67,10 +72,15 @@ export class ContainerLookup {
     return this.#known.size;
   }
 
-  /** The id as it is shown; empty for a process in no container, undefined when there is no such process. */
+  /**
+   * The id as it is shown; empty for a process in no container, undefined when there is no such process. One that has
+   * ended lately is known for a while: its rows are read after its end.
+   */
   idOf(pid: number): string | undefined {
     const known = this.#check(pid, this.#freshMs);
-    return known === undefined ? undefined : known.container?.shortId ?? "";
+    if (known !== undefined) return known.container?.shortId ?? "";
+    const ended = this.#ended.get(pid);
+    return ended === undefined || this.#clock() - ended.at > REMEMBERED_MS ? undefined : ended.id;
   }
 
   of(pid: number): Container | undefined {
@@ -100,7 +110,7 @@ export class ContainerLookup {
         group.start = Math.min(group.start, start);
       }
     }
-    for (const [pid, { scan }] of this.#known) if (scan !== this.#scan) this.#known.delete(pid);
+    for (const [pid, known] of this.#known) if (known.scan !== this.#scan) this.#bury(pid, known);
     return [...groups.values()];
   }
 
@@ -122,7 +132,7 @@ export class ContainerLookup {
     const start = this.#start(pid);
     const cgroups = this.#files.readOptional(`proc/${pid}/cgroup`);
     if (cgroups === undefined || Number.isNaN(start)) {
-      this.#known.delete(pid);
+      if (before !== undefined) this.#bury(pid, before);
       return undefined;
     }
     const container = containerOfBytes(cgroups);
@@ -136,6 +146,15 @@ export class ContainerLookup {
     const known = { container, start, seen, checked: now, read: now, scan: this.#scan };
     if (before !== undefined || this.#makeRoom(now)) this.#known.set(pid, known);
     return known;
+  }
+
+  #bury(pid: number, { container }: Known): void {
+    this.#known.delete(pid);
+    if (container === undefined) return;
+    this.#ended.delete(pid);
+    this.#ended.set(pid, { id: container.shortId, at: this.#clock() });
+    if (this.#ended.size <= MAX_ENDED) return;
+    for (const oldest of this.#ended.keys()) return void this.#ended.delete(oldest);
   }
 
   #start(pid: number): number {

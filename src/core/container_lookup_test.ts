@@ -50,6 +50,25 @@ Deno.test("lookup tells container, host process and no process apart", () => {
   assert.equal(lookup.idOf(3), undefined);
 });
 
+Deno.test("lookup knows the container of a process for a minute after its end", () => {
+  const { files, time, lookup } = rig();
+  files.process(1, 1, "0::/init.scope\n");
+  files.process(2, 5, cgroup(ID("a")));
+  files.process(3, 6, cgroup(ID("b")));
+  lookup.scan();
+  for (const pid of [1, 2, 3]) files.end(pid);
+  assert.equal(lookup.scan().length, 0);
+  assert.deepEqual([1, 2, 3].map((pid) => lookup.idOf(pid)), [
+    undefined,
+    "a".repeat(12),
+    "b".repeat(12),
+  ]);
+  files.process(3, 900, "0::/init.scope\n");
+  assert.equal(lookup.idOf(3), "", "another process has the id now");
+  time.now += 60_001;
+  assert.equal(lookup.idOf(2), undefined);
+});
+
 Deno.test("lookup believes an answer for a while, and then while the start time is the same", () => {
   const { files, time, lookup } = rig();
   files.process(2, 5, cgroup(ID("a")));

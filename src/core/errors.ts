@@ -63,3 +63,8 @@ export class KernelError extends Error {
     );
   }
 }
+
+/** What is said of anything that was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -105,12 +105,12 @@ export function word<Field extends string>(
   };
 }
 
-/** The container of the process whose id `process` reads, which is one number of the key; that of a process that is gone stays. */
+/** The container of the process whose id `process` reads, which is one number; that of a process that is gone stays. */
 export function containerOf<Field extends string>(
   process: LabelReader<Field>,
 ): LabelReader<Field> {
   return {
-    fields: process.fields,
+    ...process,
     changes: true,
     read: (key, host, before = "") => host.idOf(key.number(process.fields[0]!)) ?? before,
   };

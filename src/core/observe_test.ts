@@ -1,18 +1,9 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 import assert from "node:assert/strict";
-import { observedAll, observedEntries } from "./observe.ts";
-import type { Settings } from "./probe.ts";
+import { observedConstants, observedEntries, observeKeys } from "./observe.ts";
+import { settingsOf, type Values } from "../../tests/run_probe.ts";
 
-function settings(texts: Record<string, string>): Settings {
-  return {
-    number: (_, fallback) => fallback,
-    text: (name, fallback) => texts[name] ?? fallback,
-    flag: (_, fallback) => fallback,
-    pattern: (_, fallback) => new RegExp(fallback),
-    list: (name) => (texts[name] ?? "").split(",").filter((part) => part !== ""),
-    fileText: () => "",
-  };
-}
+const settings = (values: Values) => settingsOf({ settings: observeKeys() }, values);
 
 Deno.test("observedEntries makes keys of names, cut to 15 bytes, and of process ids", () => {
   const entries = observedEntries(
@@ -30,15 +21,31 @@ Deno.test("observedEntries makes keys of names, cut to 15 bytes, and of process 
   assert.deepEqual([...entries[3]!.key], [0x70, 0x11, 1, 0]);
 });
 
+Deno.test("observedEntries takes the first 12 digits of a container's id, and tells named from default", () => {
+  const [entry] = observedEntries(
+    settings({ observe_names: "", observe_containers: "0123456789ABcdef" }),
+  );
+  assert.equal(new TextDecoder().decode(entry!.key), "0123456789ab");
+  assert.deepEqual([...entry!.value], [2]);
+  assert.deepEqual([...observedEntries(settings({ observe_names: "redis" }))[0]!.value], [2]);
+  assert.deepEqual([...observedEntries(settings({}))[0]!.value], [1]);
+});
+
 Deno.test("observedEntries takes the original's names by default", () => {
   assert.equal(observedEntries(settings({})).length, 4);
 });
 
-Deno.test("observedEntries refuses what is no process id, and observedAll what is no choice", () => {
+Deno.test("observedEntries refuses what is no process id, and observedConstants what is no choice", () => {
   for (const observe_pids of ["0", "-1", "1.5", "x", "4194305"]) {
     assert.throws(() => observedEntries(settings({ observe_pids })), /observe_pids/);
   }
-  assert.throws(() => observedAll(settings({ observe: "some" })), /must be all or listed/);
-  assert.equal(observedAll(settings({ observe: "all" })), true);
-  assert.equal(observedAll(settings({})), false);
+  assert.throws(() => observedConstants(settings({ observe: "some" })), /allowed: listed or all/);
+  assert.deepEqual(observedConstants(settings({ observe: "all" })), {
+    observe_all: 1,
+    containers_listed: 0,
+  });
+  assert.deepEqual(observedConstants(settings({ observe_containers: "0123456789ab" })), {
+    observe_all: 0,
+    containers_listed: 1,
+  });
 });

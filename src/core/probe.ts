@@ -8,6 +8,7 @@ import { containerOf, type LabelReader, type ValueLabelReader } from "./labels.t
 import type { Snooper } from "./proc_filter.ts";
 import type { ProcessTable } from "./process_table.ts";
 import type { QueueTotals } from "./route_netlink.ts";
+import type { Keys } from "./setting_key.ts";
 import type { HistogramSpec, MetricSpec, NumberSpec, NumberType, TableSpec } from "./table.ts";
 import type { TaskSource } from "./task_batch.ts";
 
@@ -27,19 +28,16 @@ export type Capability =
 
 export type SettingValue = string | number | boolean;
 
-/** The settings of one probe from the configuration, read with a default that also fixes the type. */
+/**
+ * The settings of one probe: what the configuration says, else the default of its declaration. All but `fileText` throw
+ * ConfigError only for what came past the check of the configuration file.
+ */
 export interface Settings {
-  /** Throws ConfigError when the configured value is of another type or outside the range. */
-  number(name: string, fallback: number, min?: number, max?: number): number;
-  text(name: string, fallback: string): string;
-  flag(name: string, fallback: boolean): boolean;
-  /** A regular expression. */
-  pattern(name: string, fallback: string): RegExp;
-  /**
-   * Parts of a text that stand between commas, without the blanks around; a single number is one part. Throws
-   * ConfigError when a part is not of the form.
-   */
-  list(name: string, form: RegExp, allowed: string): string[];
+  number(name: string): number;
+  text(name: string): string;
+  flag(name: string): boolean;
+  pattern(name: string): RegExp;
+  list(name: string): string[];
   /** Text of the file that this setting names; empty when it names none. Throws ConfigError if it cannot be read. */
   fileText(name: string): string;
 }
@@ -135,6 +133,8 @@ interface ProbeBase {
   readonly partOf: readonly string[];
   /** Whether it runs when the configuration does not name it. */
   readonly on: boolean;
+  /** What may stand in its `settings`. */
+  readonly settings: Keys;
   /** Options of the original's command line (`-w FILE`) that stand for a setting: letter to name. */
   readonly options: Readonly<Record<string, string>>;
   /** What is not shown without a capability; those that eBPF needs at all go without saying. */
@@ -235,12 +235,22 @@ export interface MapEntry {
 
 export interface IteratorUse<Program extends string = string> {
   readonly program: Program;
+  /** The map that the iterator goes through. */
+  readonly over?: string;
   /** Ends with the first record, if the program writes one: what follows is of no interest. */
   readonly untilRecord?: boolean;
   /** Runs only when the one entry of this map is not 0, which is then set to 0 ... */
   readonly wishes?: string;
-  /** ... and in every n-th reading. */
+  /** ... and in the first and every n-th reading; without `wishes` in these only. */
   readonly every?: number;
+}
+
+/** Rows of these maps that are not shown are one row. */
+export interface MostUsed {
+  /** Rows that are shown by each rank; -1: all. */
+  readonly rows: number;
+  /** By map: fields whose sum is a rank. */
+  readonly ranks: Readonly<Partial<Record<string, readonly (readonly string[])[]>>>;
 }
 
 /** A probe whose numbers are added up by programs in the kernel. */
@@ -270,6 +280,8 @@ export interface BpfProbe extends ProbeBase {
   /** Field of the maps' values that changes whenever the row's thing was seen alive; its rows expire
    * without, and a row where it is 0 is not shown. Maps without such a field do not expire so. */
   readonly alive?: string;
+  /** Which maps show only the rows that are used most, and those whose field `shown` says so. */
+  readonly mostUsed: (settings: Settings) => MostUsed;
   /** Programs without which the probe is of use all the same. */
   readonly optional: readonly string[];
 }
@@ -405,11 +417,12 @@ export function raises<Metric extends MetricSpec>(metric: Metric, event: EventRu
 }
 
 type Declared<P extends ProbeBase, Own extends keyof P> =
-  & Omit<P, "kind" | "help" | "partOf" | "on" | "options" | Own>
+  & Omit<P, "kind" | "help" | "partOf" | "on" | "settings" | "options" | Own>
   & {
     help: string;
     partOf?: readonly string[];
     on?: boolean;
+    settings?: Keys;
     options?: Readonly<Record<string, string>>;
   };
 
@@ -419,6 +432,7 @@ export function nativeProbe<const T extends Tables>(
   const probe: NativeProbe<T> = {
     partOf: [],
     on: true,
+    settings: {},
     options: {},
     tasks: false,
     ...declaration,
@@ -429,7 +443,7 @@ export function nativeProbe<const T extends Tables>(
 }
 
 export function recordProbe(declaration: Declared<RecordProbe, never>): RecordProbe {
-  return { partOf: [], on: true, options: {}, ...declaration, kind: "ebpf" };
+  return { partOf: [], on: true, settings: {}, options: {}, ...declaration, kind: "ebpf" };
 }
 
 /** A number in the field `field` of the map's value, times `scale`. */
@@ -515,15 +529,15 @@ interface MapTableDeclaration<L extends ObjectLayout, M extends Extract<keyof L[
 }
 
 /**
- * Declares a table over a BPF map; a field that the map does not have is a type error. A table of processes (key `tgid`)
- * also shows the container, last.
+ * Declares a table over a BPF map; a field that the map does not have is a type error. A table of processes (key or
+ * label `tgid`) also shows the container, last.
  */
 export function mapTable<L extends ObjectLayout, M extends Extract<keyof L["maps"], string>>(
   _layout: L,
   declaration: MapTableDeclaration<L, M>,
 ): MapTable {
   const { keys, labels = {}, ...rest } = declaration;
-  const process: LabelReader | undefined = keys[PROCESS_KEY];
+  const process: LabelReader | undefined = keys[PROCESS_KEY] ?? labels[PROCESS_KEY];
   const shown: Record<string, LabelReader> = { ...labels };
   if (process !== undefined) shown[CONTAINER_LABEL] ??= containerOf(process);
   return {
@@ -547,6 +561,7 @@ type OfLayout =
   | "namespaces"
   | "choices"
   | "ceilings"
+  | "mostUsed"
   | "entries"
   | "lacking"
   | "userHooks";
@@ -566,6 +581,16 @@ export function bpfProbe<const L extends ObjectLayout>(
       namespaces?: Extract<keyof L["programs"], string>;
       choices?: readonly (readonly Extract<keyof L["programs"], string>[])[];
       ceilings?: readonly Extract<keyof L["maps"], string>[];
+      mostUsed?: (settings: Settings) => {
+        readonly rows: number;
+        readonly ranks: {
+          readonly [M in Extract<keyof L["maps"], string>]?: readonly (readonly Fields<
+            L,
+            M,
+            "value"
+          >[])[];
+        };
+      };
       entries?: (settings: Settings) => readonly MapEntry[];
       lacking?: Readonly<Record<string, string>>;
       userHooks?: readonly {
@@ -579,11 +604,13 @@ export function bpfProbe<const L extends ObjectLayout>(
   return {
     partOf: [],
     on: true,
+    settings: {},
     options: {},
     iterators: [],
     optional: [],
     choices: [],
     ceilings: [],
+    mostUsed: () => ({ rows: -1, ranks: {} }),
     entries: () => [],
     lacking: {},
     userHooks: [],

@@ -9,9 +9,11 @@ export const SLI_BOUNDS = [1, 5, 10, 100, 500, 1000].map((ms) => ms * MS);
 
 const ID_REGEXP = /[0-9a-f]{64}/;
 
-/** The id in the cgroup's name; the name, for what is no container. */
+const SHORT_DIGITS = 12;
+
+/** The id in the cgroup's name, as it is shown everywhere; the name, for what is no container. */
 export function containerOfCgroup(name: string): string {
-  return ID_REGEXP.exec(name)?.[0] ?? name;
+  return ID_REGEXP.exec(name)?.[0].slice(0, SHORT_DIGITS) ?? name;
 }
 
 const container: LabelReader<"name"> = {
@@ -22,4 +24,5 @@ const container: LabelReader<"name"> = {
 export const containerId = ofValue(container);
 
 /** The one row of the host. */
-export const nodeKey: LabelReader<never> = { fields: [], read: () => "node" };
+export const NODE = "node";
+export const nodeKey: LabelReader<never> = { fields: [], read: () => NODE };

@@ -188,6 +188,11 @@ export class Table {
     this.version++;
   }
 
+  /** The row goes at the next sweep, unless it is renewed. */
+  expire(slot: number): void {
+    this.#renewed[slot] = -Infinity;
+  }
+
   renewedAt(slot: number): number {
     return this.#renewed[slot]!;
   }

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** The only file that knows kafkajs. It is imported when Kafka is configured, and not before. */
+import { messageOf } from "../core/errors.ts";
 import { Buffer } from "node:buffer";
 import { promisify } from "node:util";
 import { zstdCompress, zstdDecompress } from "node:zlib";
 import kafkajs, { type Message, type Producer, type SASLOptions } from "kafkajs";
+// @ts-types="./kafkajs_broker.d.ts"
+import Broker from "kafkajs/src/broker/index.js";
 // @ts-types="./kafkajs_request_queue.d.ts"
 import RequestQueue from "kafkajs/src/network/requestQueue/index.js";
 import type { KafkaClient, KafkaFailure, KafkaOptions, Producing } from "./kafka_sender.ts";
@@ -20,6 +23,8 @@ const TYPES: Readonly<Record<KafkaOptions["compression"], number>> = {
 /** A connection that does not come about in this time does not come about. */
 const CONNECT_MS = 5000;
 const REQUEST_MS = 15_000;
+/** The broker waits this long for replicas; its answer then still arrives in time. */
+const REPLICAS_MS = 10_000;
 /** Within one call; then the sender begins anew with another connection. */
 const RETRIES = 3;
 
@@ -35,6 +40,25 @@ RequestQueue.prototype.scheduleCheckPendingRequests = function (this: RequestQue
     this.throttleCheckTimeoutId = null;
     this.checkPendingRequests();
   }, wait > 0 ? wait : PENDING_CHECK_MS);
+};
+
+/**
+ * Messages that may be stored without our knowing. kafkajs tries several times and tells the last error only: a first
+ * attempt without an answer, then a refusal, looks like a refusal.
+ */
+const IN_DOUBT = new WeakSet<readonly Message[]>();
+const produce = Broker.prototype.produce;
+Broker.prototype.produce = async function (this: Broker, request) {
+  try {
+    return await produce.call(this, request);
+  } catch (error) {
+    if (!tellsNotStored(error)) {
+      for (const { partitions } of request.topicData) {
+        for (const { messages } of partitions) IN_DOUBT.add(messages);
+      }
+    }
+    throw error;
+  }
 };
 
 const compressZstd = promisify(zstdCompress);
@@ -95,7 +119,7 @@ function groupAtOnce(
   group: (groups: Record<string, Message[]>, message: Message) => Record<string, Message[]>,
 ): Record<string, Message[]> {
   const [partition] = Object.keys(group({}, this[0]!));
-  return { [partition!]: Array.from(this) };
+  return { [partition!]: this as Message[] };
 }
 
 function producing(producer: Producer, { compression, key }: KafkaOptions): Producing {
@@ -110,7 +134,12 @@ function producing(producer: Producer, { compression, key }: KafkaOptions): Prod
           : { key: keyBytes, value: bytes, headers };
       });
       Object.defineProperty(messages, "reduce", { value: groupAtOnce });
-      await producer.send({ topic, acks: -1, compression: TYPES[compression], messages });
+      const type = TYPES[compression];
+      try {
+        await producer.send({ topic, acks: -1, timeout: REPLICAS_MS, compression: type, messages });
+      } catch (error) {
+        throw IN_DOUBT.has(messages) ? new InDoubt(error) : error;
+      }
     },
     close: () => producer.disconnect(),
   };
@@ -127,18 +156,32 @@ const OF_TOPIC = [
   "INVALID_REQUIRED_ACKS",
 ];
 
+/** An error of kafkajs, and nobody knows whether the messages are stored. */
+class InDoubt extends Error {
+  constructor(cause: unknown) {
+    super("", { cause });
+  }
+}
+
+/** A broker that answers with an error has not stored anything, but for these. */
+function tellsNotStored(error: unknown): boolean {
+  const type = typeOf(error);
+  return type !== "" && !["REQUEST_TIMED_OUT", "NOT_ENOUGH_REPLICAS_AFTER_APPEND"].includes(type);
+}
+
+function typeOf(error: unknown): string {
+  return error instanceof Error && "type" in error ? String(error.type) : "";
+}
+
 /** What an error of kafkajs means; it wraps the telling one in others. */
 function failureOf(error: unknown): KafkaFailure {
-  let reason = error instanceof Error ? error.message : String(error);
+  const inDoubt = error instanceof InDoubt;
+  let reason = messageOf(error);
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
-    const type = "type" in cause ? String(cause.type) : "";
-    if (TOO_LARGE.includes(type)) return { kind: "too_large", reason: cause.message };
-    if (OF_TOPIC.includes(type)) return { kind: "topic", reason: cause.message };
+    const type = typeOf(cause);
     if (cause.message !== "") reason = cause.message;
-    // A broker that answers with an error has not stored anything, but for these.
-    if (type !== "" && !["REQUEST_TIMED_OUT", "NOT_ENOUGH_REPLICAS_AFTER_APPEND"].includes(type)) {
-      return { kind: "refused", reason: cause.message };
-    }
+    if (TOO_LARGE.includes(type)) return { kind: "too_large", inDoubt, reason };
+    if (OF_TOPIC.includes(type)) return { kind: "topic", inDoubt, reason };
   }
-  return { kind: "unknown", reason };
+  return { kind: "connection", inDoubt, reason };
 }

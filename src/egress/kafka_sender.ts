@@ -3,6 +3,7 @@
  * Takes lines out of outboxes and sends them to Kafka, each kind to its topic, as long as there are any. Whatever goes
  * wrong is said once and tried again with growing pauses; what is wrong with one topic does not stop the others.
  */
+import { messageOf } from "../core/errors.ts";
 import type { Outbox, TakenLines } from "./outbox.ts";
 
 export interface KafkaOptions {
@@ -19,11 +20,10 @@ export interface KafkaOptions {
 }
 
 export interface KafkaFailure {
-  /**
-   * `too_large`: the broker will never take it; `topic`: this topic is not to be had; `refused`: nothing was stored;
-   * `unknown`: it may have been.
-   */
-  readonly kind: "too_large" | "topic" | "refused" | "unknown";
+  /** `too_large`: the broker will never take it; `topic`: this topic is not to be had. */
+  readonly kind: "too_large" | "topic" | "connection";
+  /** It may be stored nevertheless. */
+  readonly inDoubt: boolean;
   readonly reason: string;
 }
 
@@ -180,7 +180,7 @@ export class KafkaSender {
       this.#tell(`spool of ${topic}`, true, `The spool of topic "${topic}" can be read again`);
     } catch (error) {
       this.#pauses.get(stream)!.longer();
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = messageOf(error);
       this.#tell(`spool of ${topic}`, false, `Cannot read the spool of "${topic}": ${reason}`);
     }
   }
@@ -191,58 +191,57 @@ export class KafkaSender {
     const taken = await outbox.take(this.#options.maxBytes);
     if (taken === undefined) return;
     try {
-      const lost = await this.#sendLines(topic, taken);
+      await this.#sendLines(topic, taken);
       pause.over();
       this.#tell(topic, true, `Kafka takes lines for topic "${topic}" again`);
-      if (lost > 0) {
+      if (taken.lostLines > 0) {
         this.#options.changed(`Kafka refuses a message of topic "${topic}" as too large`, false);
       }
-      await outbox.sent(lost);
+      await outbox.sent();
       outbox.online = true;
     } catch (error) {
-      const { kind, reason } = this.#client!.failureOf(error);
-      await outbox.failed(kind === "unknown");
+      const { kind, inDoubt, reason } = this.#client!.failureOf(error);
+      await outbox.failed(inDoubt);
       this.#tell(topic, false, `Kafka does not take lines for topic "${topic}": ${reason}`);
       pause.longer();
       outbox.online = false;
-      if (kind === "topic") return;
+      if (kind === "topic" && !inDoubt) return;
       this.#online(false);
       // An idempotent producer that missed an answer may be out of step: another one begins anew.
       await within(CLOSE_MS, this.#disconnect());
     }
   }
 
-  /** Sends all lines in messages of allowed size; gives the number that no broker will take. */
-  async #sendLines(topic: string, taken: TakenLines): Promise<number> {
+  /** Sends all lines in messages of allowed size, and counts those that no broker will take. */
+  async #sendLines(topic: string, taken: TakenLines): Promise<void> {
     const values = splitLines(taken.bytes, taken.sentBytes);
     const { maxMessages, maxBytes } = this.#options;
-    let lost = 0;
     for (let at = 0; at < values.length;) {
       const end = portionEnd(values, at, maxMessages, maxBytes);
-      const portion = values.slice(at, end);
-      lost += await this.#sendPortion(topic, portion, taken.repeated);
-      taken.sentBytes += portion.reduce((sum, { length }) => sum + length + 1, 0);
+      await this.#sendPortion(topic, values.slice(at, end), taken);
       at = end;
     }
-    return lost;
   }
 
   /** A portion that is too large for the broker is halved, until it is a single message. */
   async #sendPortion(
     topic: string,
     values: readonly Uint8Array<ArrayBuffer>[],
-    repeated: boolean,
-  ): Promise<number> {
+    taken: TakenLines,
+  ): Promise<void> {
     try {
-      await this.#producing!.send(topic, values, repeated);
-      return 0;
+      await this.#producing!.send(topic, values, taken.repeated);
     } catch (error) {
-      if (this.#client!.failureOf(error).kind !== "too_large") throw error;
-      if (values.length === 1) return 1;
-      const middle = values.length >> 1;
-      const lost = await this.#sendPortion(topic, values.slice(0, middle), repeated);
-      return lost + await this.#sendPortion(topic, values.slice(middle), repeated);
+      const { kind, inDoubt } = this.#client!.failureOf(error);
+      if (kind !== "too_large" || inDoubt) throw error;
+      if (values.length > 1) {
+        const middle = values.length >> 1;
+        await this.#sendPortion(topic, values.slice(0, middle), taken);
+        return await this.#sendPortion(topic, values.slice(middle), taken);
+      }
+      taken.lostLines++;
     }
+    taken.sentBytes += values.reduce((sum, { length }) => sum + length + 1, 0);
   }
 
   #online(online: boolean): void {
@@ -251,7 +250,7 @@ export class KafkaSender {
 
   #reasonOf(error: unknown): string {
     if (this.#client !== undefined) return this.#client.failureOf(error).reason;
-    return error instanceof Error ? error.message : String(error);
+    return messageOf(error);
   }
 
   async #disconnect(): Promise<void> {

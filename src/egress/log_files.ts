@@ -4,6 +4,7 @@
  * lines queue up to a bound; what does not fit, or cannot be written, is lost and counted, and tried again with the
  * next lines. A file holds only whole lines.
  */
+import { messageOf } from "../core/errors.ts";
 import type { LineSink, SinkStats } from "./line_sink.ts";
 
 /** How files are called and which are former ones. */
@@ -129,7 +130,7 @@ export class LogFiles implements LineSink {
       this.#tell(true, "");
     } catch (error) {
       this.#lose("not_written", lines);
-      this.#tell(false, error instanceof Error ? error.message : String(error));
+      this.#tell(false, messageOf(error));
       this.#closeFile();
     }
   }

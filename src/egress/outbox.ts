@@ -4,6 +4,7 @@
  * always in order. A durable outbox writes everything to the spool before it is sent, so that the end of the process
  * loses nothing.
  */
+import { messageOf } from "../core/errors.ts";
 import type { LineSink, SinkStats } from "./line_sink.ts";
 import type { Spool } from "./spool.ts";
 
@@ -27,8 +28,9 @@ export interface TakenLines {
   readonly lines: number;
   /** Sending them may have succeeded before. */
   repeated: boolean;
-  /** Who sends them in portions notes here how far it is. */
+  /** Who sends them in portions notes here how far it is, and how many of those before will never arrive. */
   sentBytes: number;
+  lostLines: number;
 }
 
 interface Held extends TakenLines {
@@ -88,7 +90,7 @@ export class Outbox implements LineSink {
   }
 
   push(bytes: Uint8Array<ArrayBuffer>, lines: number): void {
-    this.#enqueue({ bytes, lines, repeated: false, sentBytes: 0 });
+    this.#enqueue({ bytes, lines, repeated: false, sentBytes: 0, lostLines: 0 });
     this.#wake();
   }
 
@@ -108,18 +110,16 @@ export class Outbox implements LineSink {
     if (this.#held !== undefined) return this.#held;
     if (this.#spooledLines > 0) {
       const lines = await this.#spool!.peek(this.kind, maxBytes);
-      if (lines !== undefined) this.#held = { ...lines, sentBytes: 0, spooled: true };
+      if (lines !== undefined) this.#held = { ...lines, sentBytes: 0, lostLines: 0, spooled: true };
     } else if (this.ready) this.#held = { ...this.#dequeue(maxBytes), spooled: false };
     return this.#held;
   }
 
-  /** What was taken has arrived, but for `lost` lines that never will. */
-  async sent(lost = 0): Promise<void> {
+  /** What was taken has arrived, but for the lines that never will. */
+  async sent(): Promise<void> {
     const held = this.#held;
     if (held === undefined) return; // it was closed meanwhile
-    this.#delivered += held.lines - lost;
-    if (held.repeated) this.#repeated += held.lines - lost;
-    if (lost > 0) this.#lose("refused", lost);
+    this.#settle(held, held.lines);
     if (held.spooled) await this.#spool!.done(this.kind);
     this.#held = undefined;
     this.#wake();
@@ -139,7 +139,7 @@ export class Outbox implements LineSink {
     }
     this.#held = undefined;
     const rest = restOf(held);
-    this.#delivered += held.lines - rest.lines;
+    this.#settle(held, held.lines - rest.lines);
     this.#queue.unshift(rest);
     this.#queuedBytes += rest.bytes.length;
     this.#queuedLines += rest.lines;
@@ -186,7 +186,7 @@ export class Outbox implements LineSink {
       try {
         fits = await this.#spool!.append(this.kind, bytes, lines, repeated);
       } catch (error) {
-        this.#tell(false, error instanceof Error ? error.message : String(error));
+        this.#tell(false, messageOf(error));
         return;
       }
       this.#tell(true, "");
@@ -236,7 +236,14 @@ export class Outbox implements LineSink {
       bytes.set(piece.bytes, at);
       at += piece.bytes.length;
     }
-    return { bytes, lines, repeated, sentBytes: 0 };
+    return { bytes, lines, repeated, sentBytes: 0, lostLines: 0 };
+  }
+
+  /** Of what was held, so many lines are done with. */
+  #settle({ lostLines, repeated }: Held, lines: number): void {
+    this.#delivered += lines - lostLines;
+    if (repeated) this.#repeated += lines - lostLines;
+    if (lostLines > 0) this.#lose("refused", lostLines);
   }
 
   #lose(reason: string, lines: number): void {
@@ -256,9 +263,11 @@ export class Outbox implements LineSink {
 
 /** What was not sent of lines that are sent in portions. */
 function restOf({ bytes, lines, repeated, sentBytes }: TakenLines): TakenLines {
-  if (sentBytes === 0) return { bytes, lines, repeated, sentBytes };
-  const rest = bytes.slice(sentBytes);
-  let count = 0;
-  for (const byte of rest) if (byte === NEWLINE) count++;
-  return { bytes: rest, lines: count, repeated, sentBytes: 0 };
+  const rest = sentBytes === 0 ? bytes : bytes.slice(sentBytes);
+  let count = lines;
+  if (sentBytes > 0) {
+    count = 0;
+    for (const byte of rest) if (byte === NEWLINE) count++;
+  }
+  return { bytes: rest, lines: count, repeated, sentBytes: 0, lostLines: 0 };
 }

@@ -8,6 +8,7 @@ import io from "../probes/io.ts";
 import kill from "../probes/kill.ts";
 import messages from "../probes/messages.ts";
 import oom from "../probes/oom.ts";
+import sli_cpu from "../probes/sli_cpu.ts";
 import system_cpu from "../probes/system_cpu.ts";
 import system_disk from "../probes/system_disk.ts";
 import system_files from "../probes/system_files.ts";
@@ -33,6 +34,7 @@ export const probes: readonly AnyProbe[] = [
   kill,
   messages,
   oom,
+  sli_cpu,
   system_cpu,
   system_disk,
   system_files,

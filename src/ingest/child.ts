@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** A child process in a process group of its own, so that it can be ended with all that it started. */
+import { killIfThere } from "./kill_if_there.ts";
 import { Unsupported } from "../core/errors.ts";
 import type { Watchdog } from "./watchdog.ts";
 
@@ -137,11 +138,7 @@ export class Child {
    * member; when it has none any more, this must come soon after, before the kernel's circle of pids comes round.
    */
   signal(name: Deno.Signal): void {
-    try {
-      Deno.kill(-this.pid, name);
-    } catch (error) {
-      if (!isGone(error)) throw error;
-    }
+    killIfThere(-this.pid, name);
   }
 
   /** Gives back what belongs to a process that has ended and whose group was killed. */
@@ -182,13 +179,6 @@ function spawn(command: Deno.Command, { program, workingDirectory, user }: Child
       : `let user ${user.uid} into "${workingDirectory}", or set working_dir`;
     throw new Unsupported(`Cannot start "${program}": ${cause.message}`, mend, { cause });
   }
-}
-
-const ESRCH = "ESRCH";
-
-function isGone(error: unknown): boolean {
-  return error instanceof Deno.errors.NotFound ||
-    (error instanceof Error && "code" in error && error.code === ESRCH);
 }
 
 /** Waits for the promise at most this long, or until the signal; whether it came in time. */

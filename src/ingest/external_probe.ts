@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** One external probe at work: its child process, its tables, and the way from the one to the other. */
+import { messageOf } from "../core/errors.ts";
 import type { RunningProbe } from "../core/probe.ts";
 import type { Store } from "../core/store.ts";
 import type { Table } from "../core/table.ts";
@@ -8,10 +9,12 @@ import type { IngestTable } from "./ingest_table.ts";
 import { LineReader } from "./line_reader.ts";
 import { LineSplitter } from "./line_splitter.ts";
 import type { ExternalTable, ParseTree } from "./meta.ts";
+import { polledOutput, type PolledPipe, streamOutput } from "./output.ts";
 import { type OutputPump, pumpOutput } from "./output_pump.ts";
 import type { ProbeCgroup } from "./probe_cgroups.ts";
 import { type Log, ProbeLog } from "./probe_log.ts";
 import { ProbeTables, readMetas } from "./probe_tables.ts";
+import type { ProcessContainers } from "./process_container.ts";
 import type { ReadingTurns } from "./reading_turns.ts";
 import type { RecordKind } from "./event_line.ts";
 import { type Refusals, visibleText } from "./refusals.ts";
@@ -47,6 +50,9 @@ export interface ExternalOptions {
   /** An event or log record in the original's format. */
   readonly onRecord: (kind: RecordKind, line: string) => void;
   readonly onRow?: (table: Table, slot: number) => void;
+  readonly containers?: ProcessContainers | undefined;
+  /** Takes over the stdout of a child that was just started; otherwise the runtime reads it, and each write wakes it. */
+  readonly stdoutOf?: ((pid: number) => PolledPipe | undefined) | undefined;
   /** The child ended, or hung and was ended, and nobody asked it to. Its tables are gone by then. */
   readonly onExit: (exit: ExternalExit) => void;
   /** The agent ends: no stop may take long any more. */
@@ -124,7 +130,8 @@ class Supervised implements ExternalProbe {
   #hungTimer: ReturnType<typeof setInterval> | undefined;
 
   constructor(options: ExternalOptions, tables: ProbeTables) {
-    const { log, now, shortLines, refusals, onRecord, onRow, command, catalogue } = options;
+    const { log, now, shortLines, refusals, onRecord, onRow, containers, command, catalogue } =
+      options;
     this.#options = options;
     this.#tables = tables;
     this.#lastChunk = now();
@@ -133,6 +140,7 @@ class Supervised implements ExternalProbe {
       record: onRecord,
       text: (bytes) => this.#log.line(bytes, "info"),
       ...(onRow === undefined ? {} : { row: onRow }),
+      ...(containers === undefined ? {} : { containerOf: (process) => containers.of(process) }),
       ...(catalogue === undefined ? {} : { table: (name) => this.#adopt(catalogue(name)) }),
     }, { ...(shortLines ? { shortLines } : {}), ...(refusals ? { refusals } : {}) });
     const [program, ...args] = command;
@@ -174,9 +182,11 @@ class Supervised implements ExternalProbe {
 
   losses(): Readonly<Record<string, number>> {
     const { suppressed } = this.#log;
+    const { notAsked = 0 } = this.#options.containers ?? {};
     return {
       ...this.#reader.refusals.counts,
       ...(suppressed > 0 ? { log_lines: suppressed } : {}),
+      ...(notAsked > 0 ? { containers_not_asked: notAsked } : {}),
     };
   }
 
@@ -208,12 +218,16 @@ class Supervised implements ExternalProbe {
   }
 
   #pumpRows(): OutputPump {
-    const { now, turns } = this.#options;
+    const { now, turns, stdoutOf } = this.#options;
     const take = (chunk: Uint8Array) => {
       this.#lastChunk = now();
       this.#reader.feed(chunk, this.#lastChunk);
     };
-    const pump = pumpOutput(this.#child.stdout, { chunkBytes: STDOUT_CHUNK_BYTES, turns, take });
+    const { stdout, pid } = this.#child;
+    const pipe = stdoutOf?.(pid);
+    if (pipe !== undefined) this.#guarded(stdout.cancel());
+    const output = pipe === undefined ? streamOutput(stdout) : polledOutput(pipe);
+    const pump = pumpOutput(output, { chunkBytes: STDOUT_CHUNK_BYTES, turns, take });
     return { ...pump, done: pump.done.then(() => this.#reader.end()) };
   }
 
@@ -227,7 +241,8 @@ class Supervised implements ExternalProbe {
     const splitter = new LineSplitter({ line, tooLong: line, unfinished: line });
     const { turns } = this.#options;
     const take = (chunk: Uint8Array) => splitter.feed(chunk);
-    const pump = pumpOutput(this.#child.stderr, { chunkBytes: STDERR_CHUNK_BYTES, turns, take });
+    const output = streamOutput(this.#child.stderr);
+    const pump = pumpOutput(output, { chunkBytes: STDERR_CHUNK_BYTES, turns, take });
     return { ...pump, done: pump.done.then(() => splitter.end()) };
   }
 
@@ -306,10 +321,6 @@ class Supervised implements ExternalProbe {
     await cgroup?.remove();
     this.#tables.remove();
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 /** Such an error is a fault of ours: the stack is wanted. */

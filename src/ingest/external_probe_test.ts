@@ -258,7 +258,7 @@ Deno.test("startExternal leaves nothing behind when it cannot start", async () =
     await Deno.writeFile(bad, Uint8Array.of(0xff, 0xfe));
     const refused = async (
       options: Partial<ExternalOptions>,
-      kind: typeof ConfigError | typeof Unsupported | typeof TypeError,
+      kind: typeof ConfigError | typeof Unsupported,
       message: RegExp,
     ) => {
       const before = [...bench.store.tables].length;
@@ -277,7 +277,7 @@ Deno.test("startExternal leaves nothing behind when it cannot start", async () =
     await refused({ command: [folder] }, Unsupported, /Cannot start ".*": it is no file/);
     await refused({ workingDirectory: `${folder}/none` }, Unsupported, /Cannot start/);
     const probe = await bench.sh("exec sleep 4711");
-    await refused({}, TypeError, /Table "example" .* already/);
+    await refused({}, Unsupported, /Table "example" .* already/);
     await probe.stop(FAST);
   } finally {
     await Deno.remove(folder, { recursive: true });

@@ -3,10 +3,13 @@
 import type { Store } from "../core/store.ts";
 import type { Table, TableSpec } from "../core/table.ts";
 import type { ExternalColumn, ExternalTable } from "./meta.ts";
+import { type ContainerPlace, withContainer } from "./process_container.ts";
 
 export interface IngestTable {
   readonly table: Table;
   readonly columns: readonly ExternalColumn[];
+  /** The label that no field fills. */
+  readonly container: ContainerPlace | undefined;
   /** Puts an empty table of this shape in place of `table`. */
   respec(spec: TableSpec): void;
 }
@@ -15,11 +18,13 @@ export interface IngestTable {
 export function addIngestTable(
   store: Store,
   probe: string,
-  { name, spec, columns }: ExternalTable,
+  described: ExternalTable,
 ): IngestTable {
+  const { name, spec, columns, container } = withContainer(described);
   let table = store.add(name, probe, spec);
   return {
     columns,
+    container,
     get table() {
       return table;
     },

@@ -37,6 +37,8 @@ export interface LineReaderHandlers {
   text(bytes: Uint8Array): void;
   /** A row was written to this slot. */
   row?(table: Table, slot: number): void;
+  /** The container of the process that a row names; empty for none. */
+  containerOf?(pid: string): string;
   /** The table of a line that names none of those known so far, for probes whose tables stand in a common folder. */
   table?(name: string): IngestTable | undefined;
 }
@@ -248,8 +250,11 @@ export class LineReader {
     return next;
   }
 
-  #write({ table, numbers, histograms, labels }: Target): void {
+  #write({ table, source: { container }, numbers, histograms, labels }: Target): void {
     for (const place of histograms) spread(place, numbers);
+    if (container !== undefined && this.#handlers.containerOf !== undefined) {
+      labels[container.container] = this.#handlers.containerOf(labels[container.process]!);
+    }
     const slot = table.row(labels, this.#now);
     if (slot < 0) return;
     for (let i = 0; i < numbers.length; i++) table.set(slot, i, numbers[i]!);

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Reads a child's output as fast as it is taken in; what is not read yet waits in the pipe, and so does the child. */
+import type { Output } from "./output.ts";
 import type { ReadingTurns } from "./reading_turns.ts";
 
 /**
  * After a reading that did not bring much, more is left to come together in the pipe: a wake-up costs as much as some
- * hundred lines, and a probe that prints 1,000 lines a second one by one would cause 1,000 of them. The pause is so
- * long that half a chunk comes together at the pace of the last reading, but no longer than this.
+ * hundred lines. The pause is so long that half a chunk comes together at the pace of the last reading, but no longer
+ * than this.
  */
 const MAX_GATHER_MS = 250;
 /** Share of a chunk from which on the pipe is thought to have been full, and the probe to be waiting for us. */
@@ -30,45 +31,24 @@ export interface OutputPumpOptions {
 }
 
 export function pumpOutput(
-  stream: ReadableStream<Uint8Array>,
+  output: Output,
   { chunkBytes, turns, take }: OutputPumpOptions,
 ): OutputPump {
-  const reader = stream.getReader({ mode: "byob" });
-  let hurried = false;
-  let wake = () => {};
-  const gather = (milliseconds: number) =>
-    new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, milliseconds);
-      wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
   const pump = async () => {
     let buffer = new Uint8Array(chunkBytes);
     let last = performance.now();
     for (;;) {
-      const { value, done } = await reader.read(buffer);
-      if (done) return;
+      const chunk = await output.read(buffer);
+      if (chunk === undefined) return;
       const now = performance.now();
-      const wanted = value.length >= chunkBytes * FULL
+      const wanted = chunk.length >= chunkBytes * FULL
         ? 0
-        : (now - last) * (chunkBytes / 2) / value.length;
+        : (now - last) * (chunkBytes / 2) / chunk.length;
       last = now;
-      await turns.take(() => take(value));
-      buffer = new Uint8Array(value.buffer);
-      if (wanted >= MIN_GATHER_MS && !hurried) await gather(Math.min(wanted, MAX_GATHER_MS));
+      await turns.take(() => take(chunk));
+      buffer = new Uint8Array(chunk.buffer);
+      if (wanted >= MIN_GATHER_MS) await output.gather(Math.min(wanted, MAX_GATHER_MS));
     }
   };
-  return {
-    done: pump(),
-    cancel: () => {
-      wake();
-      return reader.cancel();
-    },
-    hurry: () => {
-      hurried = true;
-      wake();
-    },
-  };
+  return { done: pump(), cancel: () => output.cancel(), hurry: () => output.hurry() };
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 import assert from "node:assert/strict";
+import { streamOutput } from "./output.ts";
 import { pumpOutput } from "./output_pump.ts";
 import { ReadingTurns } from "./reading_turns.ts";
 
@@ -10,7 +11,7 @@ function sh(script: string): Deno.ChildProcess {
 Deno.test("pumpOutput gathers lines that come one by one, and loses none", async () => {
   const child = sh("for i in 1 2 3 4 5 6 7 8 9 10; do echo $i; sleep 0.02; done");
   const chunks: string[] = [];
-  const pump = pumpOutput(child.stdout, {
+  const pump = pumpOutput(streamOutput(child.stdout), {
     chunkBytes: 65536,
     turns: new ReadingTurns(),
     take: (chunk) => chunks.push(new TextDecoder().decode(chunk)),
@@ -26,7 +27,7 @@ Deno.test("pumpOutput does not hold up a fast writer of small pieces", async () 
   const child = sh(`dd if=/dev/zero bs=100 count=${bytes / 100} 2>/dev/null`);
   let taken = 0;
   const started = performance.now();
-  const pump = pumpOutput(child.stdout, {
+  const pump = pumpOutput(streamOutput(child.stdout), {
     chunkBytes: 65536,
     turns: new ReadingTurns(),
     take: (chunk) => taken += chunk.length,
@@ -41,7 +42,7 @@ Deno.test("pumpOutput does not hold up a fast writer of small pieces", async () 
 Deno.test("pumpOutput wakes up from its pause to end", async () => {
   const child = sh("echo a; exec sleep 4711");
   const taken = Promise.withResolvers<void>();
-  const pump = pumpOutput(child.stdout, {
+  const pump = pumpOutput(streamOutput(child.stdout), {
     chunkBytes: 65536,
     turns: new ReadingTurns(),
     take: () => taken.resolve(),

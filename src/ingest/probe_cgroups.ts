@@ -5,6 +5,8 @@
  *
  * Tree: OUR_GROUP/gala-gopher.PID/probe-NAME, for cpu and, when some probe has a limit of memory, for memory.
  */
+import { killIfThere } from "./kill_if_there.ts";
+import { messageOf } from "../core/errors.ts";
 import {
   type CgroupPlace,
   cgroupPlace,
@@ -150,7 +152,7 @@ export class ProbeCgroup {
   kill(): void {
     for (const folder of this.#folders.slice(0, 1)) {
       for (const pid of readText(`${folder}/cgroup.procs`).split("\n")) {
-        if (pid !== "") killIfThere(Number(pid));
+        if (pid !== "") killIfThere(Number(pid), "SIGKILL");
       }
     }
   }
@@ -257,18 +259,4 @@ function exists(path: string): boolean {
     if (error instanceof Deno.errors.NotFound) return false;
     throw error;
   }
-}
-
-function killIfThere(pid: number): void {
-  try {
-    Deno.kill(pid, "SIGKILL");
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound) && !messageOf(error).includes("ESRCH")) {
-      throw error;
-    }
-  }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

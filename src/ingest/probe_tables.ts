@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** The tables of one external probe: from its meta files into the store, and out of it again. */
-import { ConfigError } from "../core/errors.ts";
+import { ConfigError, Unsupported } from "../core/errors.ts";
 import type { Store } from "../core/store.ts";
 import { addIngestTable, type IngestTable } from "./ingest_table.ts";
 import { type ExternalTable, parseMeta, type ParseTree } from "./meta.ts";
@@ -61,7 +61,9 @@ export class ProbeTables {
       }
     } catch (error) {
       this.remove();
-      throw error;
+      if (!(error instanceof TypeError || error instanceof RangeError)) throw error;
+      // The store's refusals: another probe has such a table, or there are too many.
+      throw new Unsupported(error.message, "other names in its .meta file", { cause: error });
     }
   }
 

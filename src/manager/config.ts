@@ -9,17 +9,18 @@ import { applyEnvironment, type Environment } from "./config_environment.ts";
 import { type ConfigFiles, HOST_FILES, locateConfig, readConfigText } from "./config_file.ts";
 import { ConfigProblems, Findings } from "./config_findings.ts";
 import { replaceOriginalProbes } from "./config_original.ts";
-import type { Config } from "./schema.ts";
+import type { Config, KnownProbe } from "./schema.ts";
 import { parseYaml } from "./yaml_tree.ts";
 
 const EMPTY: SettingGroup = { kind: "group", entries: new Map(), line: 1, column: 1 };
 
 /**
- * Reads the file or folder at `path`, else /etc/gala-gopher, else nothing but the environment. All
- * that is wrong is thrown together, as one ConfigProblems.
+ * Reads the file or folder at `path`, else /etc/gala-gopher, else nothing but the environment; `known` are the
+ * probes of this program. All that is wrong is thrown together, as one ConfigProblems.
  */
 export function loadConfig(
   path: string | undefined,
+  known: readonly KnownProbe[],
   environment: Environment = {},
   files: ConfigFiles = HOST_FILES,
 ): Config {
@@ -28,11 +29,11 @@ export function loadConfig(
     const findings = new Findings(origin ?? BUILT_IN);
     const root = origin === undefined ? EMPTY : parseFile(origin, files, findings);
     findings.throwIfAny();
-    const draft = replaceOriginalProbes(checkSettings(root, findings), findings);
+    const draft = replaceOriginalProbes(checkSettings(root, known, findings), known, findings);
     applyEnvironment(draft.given, environment, findings);
     checkTogether(draft, findings);
     findings.throwIfAny();
-    return buildConfig(draft, origin, findings);
+    return buildConfig(draft, origin, known, findings);
   } catch (error) {
     throw error instanceof ConfigError ? new ConfigProblems([error]) : error;
   }

@@ -5,9 +5,8 @@ import type { Findings } from "./config_findings.ts";
 import {
   channelsOf,
   type Config,
-  DEFAULT_PROBES,
+  type KnownProbe,
   PROBE_KEYS,
-  PROBE_SETTINGS,
   type ProbeConfig,
   SECTIONS,
   type Sections,
@@ -72,7 +71,12 @@ function checkKafka(given: Given, findings: Findings): void {
   }
 }
 
-export function buildConfig(draft: Draft, origin: string | undefined, findings: Findings): Config {
+export function buildConfig(
+  draft: Draft,
+  origin: string | undefined,
+  known: readonly KnownProbe[],
+  findings: Findings,
+): Config {
   const { given, probes, extendProbes } = draft;
   for (const [label, { value, place }] of given) {
     const [section = "", name = ""] = label.split(".");
@@ -89,22 +93,19 @@ export function buildConfig(draft: Draft, origin: string | undefined, findings: 
   return {
     // Made from the same table as the type, whose values were checked against it.
     ...Object.fromEntries(sections) as Sections,
-    probes: probes ?? DEFAULT_PROBES.map(defaultProbe),
+    probes: probes ?? known.map(defaultProbe),
     extend_probes: extendProbes ?? [],
     origin,
     warnings: findings.warnings,
   };
 }
 
-function defaultProbe(name: string): ProbeConfig {
+function defaultProbe({ name, on }: KnownProbe): ProbeConfig {
   const values = Object.entries(PROBE_KEYS).map(([key, { default: value }]) => [key, value]);
-  const settings = Object.entries(PROBE_SETTINGS[name] ?? {}).map((
-    [setting, { default: value }],
-  ) => [setting, value]);
   return {
     ...Object.fromEntries(values),
     name,
-    settings: Object.fromEntries(settings),
+    switch: on ? "on" : "off",
     place: { file: BUILT_IN },
   };
 }

@@ -6,12 +6,18 @@ import type { Findings } from "./config_findings.ts";
 import {
   EVENT_SETTINGS,
   type ExtendProbeConfig,
+  type KnownProbe,
   LISTS,
-  PROBE_SETTINGS,
   type ProbeConfig,
   SECTIONS,
 } from "./schema.ts";
-import { acceptValue, describeAllowed, type Key, type Keys, type Scalar } from "./schema_key.ts";
+import {
+  acceptValue,
+  describeAllowed,
+  type Key,
+  type Keys,
+  type Scalar,
+} from "../core/setting_key.ts";
 
 /** What a file or the environment sets, by `section.key`. */
 export type Given = Map<string, { readonly value: Scalar; readonly place: Place }>;
@@ -29,7 +35,11 @@ export function keysOf(section: string): Keys {
   return Object.entries(SECTIONS).find(([name]) => name === section)?.[1].keys ?? {};
 }
 
-export function checkSettings(root: SettingGroup, findings: Findings): Draft {
+export function checkSettings(
+  root: SettingGroup,
+  known: readonly KnownProbe[],
+  findings: Findings,
+): Draft {
   const given: Given = new Map();
   const names = [...Object.keys(SECTIONS), ...Object.keys(LISTS)];
   for (const [name, entry] of root.entries) {
@@ -38,6 +48,7 @@ export function checkSettings(root: SettingGroup, findings: Findings): Draft {
       reportUnknown(name, "", names, findings.placeOf(entry), findings);
     } else checkSection(name, entry.node, given, findings);
   }
+  checkProbeSettings(root, known, findings);
   return {
     given,
     probes: checkList<ProbeConfig>("probes", root, findings),
@@ -151,7 +162,6 @@ function checkEntry(
       findings.add(`entry of ${list} has no "${name}"`, place, describeAllowed(key));
     }
   }
-  checkProbeSettings(list, given.get("name"), item, findings);
   if (given.get("switch") === "auto" && !given.get("start_check")) {
     findings.add(`${list}.switch is "auto" without start_check`, place, "auto with a start_check");
   }
@@ -160,20 +170,23 @@ function checkEntry(
   return { ...Object.fromEntries(values), place };
 }
 
-/** Settings of a probe that has declared them; those of others are any. */
+/** Settings of the probes of this program; those of others are any. */
 function checkProbeSettings(
-  list: keyof typeof LISTS,
-  name: unknown,
-  item: Setting,
+  root: SettingGroup,
+  known: readonly KnownProbe[],
   findings: Findings,
 ): void {
-  const known = list === "probes" && typeof name === "string" &&
-    Object.hasOwn(PROBE_SETTINGS, name);
-  const node = item.kind === "group" ? item.entries.get("settings")?.node : undefined;
-  if (!known || node?.kind !== "group") return;
-  const keys = { ...PROBE_SETTINGS[name], ...EVENT_SETTINGS };
-  // Their values were taken over already.
-  for (const _ of checkGroup("settings", node, keys, findings));
+  const list = root.entries.get("probes")?.node;
+  for (const item of list?.kind === "list" ? list.items.slice(0, MAX_LIST_ENTRIES) : []) {
+    if (item.kind !== "group") continue;
+    const name = item.entries.get("name")?.node;
+    const probe = known.find((each) => name?.kind === "scalar" && each.name === name.value);
+    const settings = item.entries.get("settings")?.node;
+    if (probe === undefined || settings?.kind !== "group") continue;
+    const keys = { ...probe.settings, ...EVENT_SETTINGS };
+    // Their values are taken over with the entry.
+    for (const _ of checkGroup("settings", settings, keys, findings));
+  }
 }
 
 /** How a value is called in a message: `is "8888"`. */

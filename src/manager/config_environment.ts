@@ -4,7 +4,7 @@ import type { Place } from "../core/errors.ts";
 import { type Given, show } from "./config_check.ts";
 import type { Findings } from "./config_findings.ts";
 import { SECTIONS } from "./schema.ts";
-import { acceptValue, describeAllowed, type Keys, type SimpleKey } from "./schema_key.ts";
+import { acceptValue, describeAllowed, type Keys, type SimpleKey } from "../core/setting_key.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 

@@ -4,8 +4,27 @@ import { ConfigError } from "../core/errors.ts";
 import { loadConfig } from "./config.ts";
 import type { ConfigFiles } from "./config_file.ts";
 import { ConfigProblems } from "./config_findings.ts";
-import { type Config, DEFAULT_PROBES } from "./schema.ts";
+import { OPTIONAL_PATH } from "../core/setting_format.ts";
+import { flagKey, numberKey, textKey } from "../core/setting_key.ts";
+import type { Config, KnownProbe } from "./schema.ts";
 
+const KNOWN: readonly KnownProbe[] = [
+  { name: "system_cpu", on: true, partOf: ["system_infos", "baseinfo"], settings: {} },
+  {
+    name: "system_proc",
+    on: true,
+    partOf: ["system_infos", "baseinfo"],
+    settings: {
+      top: numberKey(20, [0, 1000], "How many."),
+      smaps_interval: numberKey(60, [0, 86400], "How often."),
+      whitelist: textKey("", "Which.", { format: OPTIONAL_PATH }),
+    },
+  },
+  { name: "tcp", on: true, partOf: ["tcpprobe"], settings: { report_cport: flagKey("Whether.") } },
+  { name: "io", on: true, partOf: ["blockprobe"], settings: {} },
+  { name: "messages", on: false, partOf: ["ksliprobe", "redissli"], settings: {} },
+  { name: "event", on: false, partOf: [], settings: {} },
+];
 const FIXTURES = new URL("../../tests/fixtures/conf/", import.meta.url).pathname;
 
 /** A file system of these files alone; a path that others start with is a folder. */
@@ -25,9 +44,10 @@ function filesOf(texts: Record<string, string | Uint8Array>): ConfigFiles {
 }
 
 const yaml = (text: string, environment = {}): Config =>
-  loadConfig("/c.yaml", environment, filesOf({ "/c.yaml": text }));
+  loadConfig("/c.yaml", KNOWN, environment, filesOf({ "/c.yaml": text }));
 
-const conf = (text: string): Config => loadConfig("/c.conf", {}, filesOf({ "/c.conf": text }));
+const conf = (text: string): Config =>
+  loadConfig("/c.conf", KNOWN, {}, filesOf({ "/c.conf": text }));
 
 function problemsOf(load: () => unknown): string[] {
   try {
@@ -42,7 +62,7 @@ function problemsOf(load: () => unknown): string[] {
 }
 
 const badFile = (name: string): string[] =>
-  problemsOf(() => loadConfig(`${FIXTURES}bad/${name}`))
+  problemsOf(() => loadConfig(`${FIXTURES}bad/${name}`, KNOWN))
     .map((message) => message.replace(`${FIXTURES}bad/`, ""));
 
 const NAME = "a name of up to 64 letters, digits, _ . -, that starts with a letter or _";
@@ -168,7 +188,12 @@ Deno.test("loadConfig names place, mistake and remedy of all that is wrong in a 
 Deno.test("loadConfig takes an empty file, and one of comments, for the defaults", () => {
   for (const text of ["", "\n\n", "# nothing\n", "---\n", "global:\n  # root: /host\n", "{}"]) {
     const { origin, ...config } = yaml(text);
-    const { origin: none, probes, ...defaults } = loadConfig(undefined, {}, filesOf({}));
+    const { origin: none, probes, ...defaults } = loadConfig(
+      undefined,
+      KNOWN,
+      {},
+      filesOf({}),
+    );
     assert.deepEqual([origin, none], ["/c.yaml", undefined]);
     assert.deepEqual(config, { ...defaults, probes });
   }
@@ -186,7 +211,7 @@ Deno.test("loadConfig uses what the file sets and the default for the rest", () 
   });
   assert.deepEqual(
     config.probes.map((probe) => [probe.name, probe.switch]),
-    DEFAULT_PROBES.map((name) => [name, "on"]),
+    KNOWN.map(({ name, on }) => [name, on ? "on" : "off"]),
   );
 });
 
@@ -214,8 +239,8 @@ Deno.test("loadConfig keeps names such as __proto__ apart from the program's own
 
 Deno.test("loadConfig checks the settings of a probe that has declared them", () => {
   const entry = (settings: string) => `probes:\n  - name: system_proc\n    settings: ${settings}\n`;
-  const { probes } = yaml(entry("{ top: 7, proc_id: 1 }"));
-  assert.deepEqual(probes[0]!.settings, { top: 7, proc_id: 1 });
+  const { probes } = yaml(entry("{ top: 7, smaps_interval: 1 }"));
+  assert.deepEqual(probes[0]!.settings, { top: 7, smaps_interval: 1 });
   yaml(entry("{ report_event: 1, res_upper_thr: 80 }"));
   yaml("probes:\n  - name: tcp\n    settings: { report_cport: 1, report_event: true }\n");
   const problems = problemsOf(() => yaml(entry("{ topp: 7, smaps_interval: -1, whitelist: a }")));
@@ -226,46 +251,6 @@ Deno.test("loadConfig checks the settings of a probe that has declared them", ()
     /c\.yaml:3:42: settings.smaps_interval is -1; allowed: a whole number/,
   );
   assert.match(problems[2]!, /settings.whitelist is "a"; allowed: an absolute path/);
-});
-
-Deno.test("loadConfig reads the settings of version 1, probes in the place of its programs", () => {
-  const config = loadConfig(`${FIXTURES}v1.conf`);
-  assert.equal(config.global.log_file_name, "gopher.log");
-  assert.equal(config.kafka.kafka_broker, "localhost:9092");
-  assert.deepEqual(
-    config.probes.map(({ name, switch: state, param }) => [name, state, param]),
-    [
-      ...DEFAULT_PROBES.filter((name) => name.startsWith("system_")).map((name) => [
-        name,
-        "on",
-        "-t 5 -w /opt/gala-gopher/task_whitelist.conf -l warn",
-      ]),
-      ["event", "off", ""],
-      ["tcp", "on", "-l warn -P 7"],
-      ["task", "on", "-w /opt/gala-gopher/task_whitelist.conf -P 3174"],
-      ["endpoint", "on", "-l warn"],
-      ["io", "on", "-l warn"],
-      ["messages", "on", ""],
-      ["oom", "off", ""],
-    ],
-  );
-  assert.deepEqual(
-    config.extend_probes.map(({ name, switch: state }) => [name, state]),
-    [["cadvisor", "off"], ["redis", "off"], ["redis_client", "off"], ["jvmprobe", "auto"]],
-  );
-  const missing = config.warnings.filter((line) => line.includes("not in this version"));
-  assert.deepEqual(
-    missing.map((line) => /probe "(\w+)"/.exec(line)?.[1]),
-    ["lvs"],
-  );
-  assert.match(missing[0]!, /v1\.conf:126:5: /);
-});
-
-Deno.test("loadConfig reads the settings of later versions, which list no probes", () => {
-  const config = loadConfig(`${FIXTURES}master.conf`);
-  assert.equal(config.rest_api_server.port, 9999);
-  assert.equal(config.probes.length, DEFAULT_PROBES.length);
-  assert.deepEqual(config.warnings, []);
 });
 
 Deno.test("loadConfig takes the original's spellings of levels for ours", () => {
@@ -347,7 +332,12 @@ Deno.test("loadConfig finds the file in a folder, and says which are wanted or t
   const yamlFile = "/etc/gala-gopher/gala-gopher.yaml";
   const confFile = "/etc/gala-gopher/gala-gopher.conf";
   const load = (path: string | undefined, names: string[]) =>
-    loadConfig(path, {}, filesOf(Object.fromEntries(names.map((name) => [name, ""]))));
+    loadConfig(
+      path,
+      KNOWN,
+      {},
+      filesOf(Object.fromEntries(names.map((name) => [name, ""]))),
+    );
   assert.equal(load(undefined, [yamlFile]).origin, yamlFile);
   assert.equal(load("/etc/gala-gopher/", [confFile]).origin, confFile);
   assert.equal(load(undefined, ["/etc/gala-gopher/probes.init"]).origin, undefined);
@@ -361,7 +351,7 @@ Deno.test("loadConfig finds the file in a folder, and says which are wanted or t
 });
 
 Deno.test("loadConfig bounds size, depth and the number of problems it names", () => {
-  assert.deepEqual(problemsOf(() => loadConfig("/dev/zero")), [
+  assert.deepEqual(problemsOf(() => loadConfig("/dev/zero", KNOWN)), [
     "/dev/zero: file is too large; allowed: up to 262144 bytes",
   ]);
   for (const unit of ["[", "{a: ", "- "]) {

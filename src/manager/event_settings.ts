@@ -16,13 +16,11 @@ const ARGUMENT_REGEXP = /-([A-Za-z])\s*([^\s-]\S*)?/g;
 export function eventSettings(
   { param, settings, place }: Omit<ProbeConfig, "name" | "switch" | "tables">,
 ): EventSettings {
-  const values = probeSettings({ ...fromArguments(param), ...settings }, place);
-  const limits = THRESHOLDS.map((
-    name,
-  ) => [name, values.number(name, 0, 0, EVENT_SETTINGS[name].max)]);
+  const values = probeSettings(EVENT_SETTINGS, { ...fromArguments(param), ...settings }, place);
+  const limits = THRESHOLDS.map((name) => [name, values.number(name)]);
   return {
     ...Object.fromEntries(limits) as Record<Threshold, number>,
-    report_event: values.flag("report_event", false),
+    report_event: values.flag("report_event"),
   };
 }
 

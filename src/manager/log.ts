@@ -53,14 +53,19 @@ export function createLog({ level, sink, clock }: LogOptions): Logger {
   };
 }
 
-/** Standard error, for the journal. A reader that is gone must not end the agent. */
-export function stderrSink(): LogSink {
+/**
+ * Standard error, for the journal. A reader that is gone or slow, or a full disk under it, must neither end the agent
+ * nor hold it up: the line is lost.
+ */
+export function stderrSink(
+  stream: { writeSync(bytes: Uint8Array): number } = Deno.stderr,
+): LogSink {
   return {
     write: (line) => {
       try {
-        Deno.stderr.writeSync(line);
-      } catch (error) {
-        if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+        for (let done = 0; done < line.length;) done += stream.writeSync(line.subarray(done));
+      } catch {
+        return;
       }
     },
     reopen: () => {},

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 import assert from "node:assert/strict";
-import { createLog, fileSink, type LogLevel } from "./log.ts";
+import { createLog, fileSink, type LogLevel, stderrSink } from "./log.ts";
 
 function heardLog(level: LogLevel = "debug") {
   const lines: string[] = [];
@@ -134,4 +134,22 @@ Deno.test("fileSink loses lines on a full disk instead of throwing", () => {
 
 Deno.test("fileSink throws when its file cannot be opened at first", () => {
   assert.throws(() => fileSink("/proc/no/such/log", 10));
+});
+
+Deno.test("stderrSink writes whole lines, and loses those that the stream refuses", () => {
+  const taken: number[] = [];
+  let refuses = false;
+  const sink = stderrSink({
+    writeSync: (bytes) => {
+      if (refuses) throw new Deno.errors.WouldBlock("Resource temporarily unavailable");
+      taken.push(bytes[0]!);
+      return 1;
+    },
+  });
+  sink.write(new TextEncoder().encode("one\n"));
+  refuses = true;
+  sink.write(new TextEncoder().encode("two\n"));
+  refuses = false;
+  sink.write(new TextEncoder().encode("six\n"));
+  assert.equal(new TextDecoder().decode(Uint8Array.from(taken)), "one\nsix\n");
 });

@@ -1,56 +1,33 @@
 // SPDX-License-Identifier: MulanPSL-2.0
-/** A probe's view of its `settings` in the configuration: each value checked against what the probe asks for. */
+/** A probe's view of its `settings` in the configuration: each value checked against what the probe declares. */
 import { ConfigError, type Place } from "../core/errors.ts";
 import type { Settings, SettingValue } from "../core/probe.ts";
+import { acceptValue, describeAllowed, type Keys, partsOf } from "../core/setting_key.ts";
 
-const FLAGS: ReadonlyMap<SettingValue, boolean> = new Map<SettingValue, boolean>([
-  [true, true],
-  [1, true],
-  [false, false],
-  [0, false],
-]);
-
+/** `keys` are what the probe declares; another name is its own mistake, a RangeError. */
 export function probeSettings(
+  keys: Keys,
   values: Readonly<Record<string, SettingValue>>,
   place: Place,
 ): Settings {
-  const wrong = (name: string, allowed: string) =>
-    new ConfigError(`setting "${name}" is ${JSON.stringify(values[name])}`, place, allowed);
+  const valueOf = (name: string): SettingValue => {
+    const key = Object.hasOwn(keys, name) ? keys[name] : undefined;
+    if (key === undefined || key.kind === "map") throw new RangeError(`No setting "${name}"`);
+    const given = values[name] ?? key.default;
+    const value = acceptValue(key, given);
+    if (value !== undefined) return value;
+    const problem = `setting "${name}" is ${JSON.stringify(given)}`;
+    throw new ConfigError(problem, place, describeAllowed(key));
+  };
   return {
-    number(name, fallback, min = -Infinity, max = Infinity) {
-      const value = values[name] ?? fallback;
-      if (typeof value === "number" && value >= min && value <= max) return value;
-      throw wrong(name, `a number from ${min} to ${max}`);
-    },
-    text(name, fallback) {
-      const value = values[name] ?? fallback;
-      if (typeof value === "string") return value;
-      throw wrong(name, "a text");
-    },
-    flag(name, fallback) {
-      const value = FLAGS.get(values[name] ?? fallback);
-      if (value !== undefined) return value;
-      throw wrong(name, "true or false");
-    },
-    pattern(name, fallback) {
-      const value = values[name] ?? fallback;
-      try {
-        if (typeof value === "string") return new RegExp(value);
-      } catch {
-        // It is said below what is wrong with it.
-      }
-      throw wrong(name, "a regular expression");
-    },
-    list(name, form, allowed) {
-      const parts = String(values[name] ?? "").split(",").map((part) => part.trim())
-        .filter((part) => part !== "");
-      if (!parts.every((part) => form.test(part))) throw wrong(name, allowed);
-      return parts;
-    },
+    number: (name) => Number(valueOf(name)),
+    text: (name) => String(valueOf(name)),
+    flag: (name) => valueOf(name) === true,
+    pattern: (name) => new RegExp(String(valueOf(name))),
+    list: (name) => partsOf(String(valueOf(name))),
     fileText(name) {
-      const path = values[name] ?? "";
+      const path = String(valueOf(name));
       if (path === "") return "";
-      if (typeof path !== "string" || !path.startsWith("/")) throw wrong(name, "an absolute path");
       return readText(path, (reason) => {
         throw new ConfigError(`setting "${name}": cannot read "${path}": ${reason}`, place);
       });
@@ -74,8 +51,8 @@ function readText(path: string, refuse: (reason: string) => never): string {
 }
 
 /**
- * Settings that stand in the original's form, as `-w FILE -l warn`: what `options` gives a name to. What is said in
- * `settings` too counts there.
+ * Settings that stand in the original's form, as `-w FILE -l warn`: what `options` gives a name to. They count more than
+ * `settings`, in which the file that comes along has every name.
  */
 export function settingsOfParam(
   param: string,

@@ -2,82 +2,87 @@
 import assert from "node:assert/strict";
 import { ConfigError } from "../core/errors.ts";
 import type { SettingValue } from "../core/probe.ts";
+import { OPTIONAL_PATH, PATTERN, wholeNumbers } from "../core/setting_format.ts";
+import { flagKey, listKey, numberKey, textKey } from "../core/setting_key.ts";
 import { probeSettings, settingsOfParam } from "./probe_settings.ts";
 
+const KEYS = {
+  period: numberKey(5, [1, 9], "How often.", { unit: "s" }),
+  device: textKey("eth0", "Which."),
+  deep: flagKey("Whether."),
+  skip: textKey("^/run", "What not.", { format: PATTERN }),
+  ids: listKey(wholeNumbers(999, "ids"), "Which ones."),
+  names: textKey("", "File of names.", { format: OPTIONAL_PATH }),
+};
+
 function settings(values: Record<string, SettingValue>) {
-  return probeSettings(values, { file: "gala.yaml", line: 7 });
+  return probeSettings(KEYS, values, { file: "gala.yaml", line: 7 });
 }
 
-Deno.test("probeSettings gives the default for what is not configured", () => {
+Deno.test("probeSettings gives the declared default for what is not configured", () => {
   const none = settings({});
-  assert.equal(none.number("period", 5), 5);
-  assert.equal(none.text("device", "eth0"), "eth0");
-  assert.equal(none.flag("deep", true), true);
-  assert.ok(none.pattern("skip", "^/run").test("/run/x"));
+  assert.equal(none.number("period"), 5);
+  assert.equal(none.text("device"), "eth0");
+  assert.equal(none.flag("deep"), false);
+  assert.ok(none.pattern("skip").test("/run/x"));
+  assert.deepEqual(none.list("ids"), []);
+  assert.equal(none.fileText("names"), "");
 });
 
 Deno.test("probeSettings gives what is configured, up to the limits", () => {
-  const set = settings({ low: 1, high: 9, device: "", on: true, off: false, one: 1, zero: 0 });
-  assert.deepEqual([set.number("low", 5, 1, 9), set.number("high", 5, 1, 9)], [1, 9]);
-  assert.equal(set.text("device", "eth0"), "");
-  assert.deepEqual(
-    ["on", "off", "one", "zero"].map((name) => set.flag(name, name === "off")),
-    [true, false, true, false],
-  );
+  assert.deepEqual([1, 9].map((period) => settings({ period }).number("period")), [1, 9]);
+  assert.equal(settings({ device: "" }).text("device"), "");
+  const flags = [true, false, 1, 0].map((deep) => settings({ deep }).flag("deep"));
+  assert.deepEqual(flags, [true, false, true, false]);
+  assert.ok(settings({ skip: "^(a|b)$" }).pattern("skip").test("b"));
 });
 
-Deno.test("probeSettings refuses another type or range, with the place, the value and what is allowed", () => {
-  const set = settings({ number: 10, text: "yes", flag: true, nan: NaN, two: 2 });
+Deno.test("probeSettings refuses another type, range or form, with the place, the value and what is allowed", () => {
   const refused = (read: () => unknown, message: string) =>
     assert.throws(read, (error) => error instanceof ConfigError && error.message === message);
   refused(
-    () => set.number("number", 5, 1, 9),
-    'gala.yaml:7: setting "number" is 10; allowed: a number from 1 to 9',
+    () => settings({ period: 10 }).number("period"),
+    'gala.yaml:7: setting "period" is 10; allowed: a whole number from 1 to 9',
   );
-  refused(() => set.text("number", ""), 'gala.yaml:7: setting "number" is 10; allowed: a text');
   refused(
-    () => set.flag("text", false),
-    'gala.yaml:7: setting "text" is "yes"; allowed: true or false',
+    () => settings({ deep: "yes" }).flag("deep"),
+    'gala.yaml:7: setting "deep" is "yes"; allowed: true or false',
   );
-  for (const name of ["text", "flag", "nan"]) {
-    assert.throws(() => set.number(name, 1), ConfigError);
+  for (const period of ["5", true, NaN, 1.5, 0]) {
+    assert.throws(() => settings({ period }).number("period"), ConfigError);
   }
-  assert.throws(() => set.number("number", 1, 11), ConfigError);
-  assert.throws(() => set.text("flag", ""), ConfigError);
-  assert.throws(() => set.flag("two", false), ConfigError);
-  assert.throws(() => set.pattern("two", ""), ConfigError);
-  assert.throws(() => settings({ skip: "(" }).pattern("skip", ""), ConfigError);
+  assert.throws(() => settings({ device: 1 }).text("device"), ConfigError);
+  assert.throws(() => settings({ deep: 2 }).flag("deep"), ConfigError);
+  for (const skip of [2, "("]) {
+    assert.throws(() => settings({ skip }).pattern("skip"), ConfigError);
+  }
+});
+
+Deno.test("probeSettings knows no setting that the probe has not declared", () => {
+  for (const name of ["absent", "toString", "__proto__"]) {
+    assert.throws(() => settings({ absent: 1 }).number(name), RangeError);
+  }
 });
 
 Deno.test("probeSettings splits lists at commas and refuses a part of another form", () => {
-  const set = settings({ ids: " 1, 22 ,,333", one: 7, bad: "1,x" });
-  const list = (name: string) => set.list(name, /^\d+$/, "ids");
-  assert.deepEqual([list("ids"), list("one"), list("none")], [["1", "22", "333"], ["7"], []]);
-  assert.throws(
-    () => list("bad"),
-    (error) => error instanceof ConfigError && /"bad" is "1,x"; allowed: ids/.test(error.message),
-  );
-});
-
-Deno.test("probeSettings makes patterns, and refuses what is none", () => {
-  const set = settings({ good: "^(a|b)$", bad: "(" });
-  assert.equal(set.pattern("good", "").test("b"), true);
-  assert.equal(set.pattern("none", "^x").source, "^x");
-  assert.throws(() => set.pattern("bad", ""), ConfigError);
+  const list = (ids: string | number) => settings({ ids }).list("ids");
+  assert.deepEqual([list(" 1, 22 ,,333"), list(7), list("")], [["1", "22", "333"], ["7"], []]);
+  for (const ids of ["1,x", "0", "1000"]) {
+    assert.throws(() => list(ids), /allowed: up to 4096 ids from 1 to 999, with "," between/);
+  }
 });
 
 Deno.test("probeSettings reads the file that a setting names, or says why it cannot", async () => {
   const file = await Deno.makeTempFile();
+  const read = (names: string) => settings({ names }).fileText("names");
   try {
     await Deno.writeTextFile(file, "nginx\n");
-    const set = settings({ file, none: "/no/such/file", folder: "/tmp", relative: "a" });
-    assert.equal(set.fileText("file"), "nginx\n");
-    assert.equal(set.fileText("absent"), "");
-    for (const name of ["none", "folder", "relative"]) {
-      assert.throws(() => set.fileText(name), ConfigError);
+    assert.equal(read(file), "nginx\n");
+    for (const path of ["/no/such/file", "/tmp", "relative"]) {
+      assert.throws(() => read(path), ConfigError);
     }
     await Deno.truncate(file, (1 << 20) + 1);
-    assert.throws(() => set.fileText("file"), /1048577 bytes/);
+    assert.throws(() => read(file), /1048577 bytes/);
   } finally {
     await Deno.remove(file);
   }

@@ -5,7 +5,7 @@
  */
 import type { Place } from "../core/errors.ts";
 import type { Threshold } from "../core/event.ts";
-import { ENGINE_MOUNTS } from "../core/mountinfo.ts";
+import type { AnyProbe } from "../core/probe.ts";
 import {
   ABSOLUTE_PATH,
   ADDRESS,
@@ -15,19 +15,24 @@ import {
   NOT_EMPTY,
   OPTIONAL_PATH,
   TOPIC,
-} from "./schema_format.ts";
-import { joinChoices } from "./schema_key.ts";
+} from "../core/setting_format.ts";
+import {
+  booleanKey,
+  choiceKey,
+  flagKey,
+  joinChoices,
+  numberKey,
+  textKey,
+} from "../core/setting_key.ts";
 import type {
   AnyKey,
-  BooleanKey,
-  ChoiceKey,
   Keys,
   MapKey,
   NumberKey,
   Scalar,
   TextKey,
   ValuesOf,
-} from "./schema_key.ts";
+} from "../core/setting_key.ts";
 
 const NO_CONTROL = "no control server yet";
 
@@ -37,28 +42,6 @@ export function channelsOf(text: string): string[] {
   return [...new Set(names)].filter((name) => name !== "");
 }
 
-const text = (value: string, help: string, more: Partial<TextKey> = {}): TextKey => (
-  { kind: "text", default: value, help, ...more }
-);
-const number = (
-  value: number,
-  [min, max]: [number, number],
-  help: string,
-  more: Partial<NumberKey> = {},
-): NumberKey => ({ kind: "integer", default: value, min, max, help, ...more });
-const boolean = (value: boolean, help: string, more: Partial<BooleanKey> = {}): BooleanKey => (
-  { kind: "boolean", default: value, help, ...more }
-);
-/** A setting of a probe that is on or off; the original's 1 and 0 are taken too. */
-const flag = (help: string): BooleanKey => boolean(false, help, { bits: true });
-function choice<const Choice extends string>(
-  choices: readonly Choice[],
-  value: NoInfer<Choice>,
-  help: string,
-  more: Partial<ChoiceKey<NoInfer<Choice>>> = {},
-): ChoiceKey<Choice> {
-  return { kind: "choice", choices, default: value, help, ...more };
-}
 /** One or several of these, with "," between; none is off. */
 function channels(
   choices: readonly string[],
@@ -69,34 +52,34 @@ function channels(
   const allowed = `${joinChoices(choices)}, several with "," between, or ""`;
   const accepts = (text: string) =>
     text === "" || channelsOf(text).every((name) => choices.includes(name));
-  return text(value, `${help} "" is off.`, { format: { accepts, allowed }, ...more });
+  return textKey(value, `${help} "" is off.`, { format: { accepts, allowed }, ...more });
 }
 const path = (help: string, more: Partial<TextKey> = {}): TextKey => (
-  text("", help, { format: OPTIONAL_PATH, ...more })
+  textKey("", help, { format: OPTIONAL_PATH, ...more })
 );
 const folder = (value: string, help: string, more: Partial<TextKey> = {}): TextKey => (
-  text(value, help, { format: ABSOLUTE_PATH, ...more })
+  textKey(value, help, { format: ABSOLUTE_PATH, ...more })
 );
 const port = (value: number, help: string, more: Partial<NumberKey>): NumberKey => (
-  number(value, [1024, 65535], help, more)
+  numberKey(value, [1024, 65535], help, more)
 );
 
 export const SECTIONS = {
   global: {
     help: "The program itself.",
     keys: {
-      log_file_name: text(
+      log_file_name: textKey(
         "",
         'File in logs.debug_dir for the program\'s own log; "" writes it to standard error.',
         { format: FILE_NAME },
       ),
-      log_level: choice(
+      log_level: choiceKey(
         ["debug", "info", "warn", "error"],
         "info",
         "Messages below this level are left out.",
         { aliases: { warnning: "warn", fatal: "error" }, env: ["GOPHER_LOG_LEVEL"] },
       ),
-      log_max_size: number(
+      log_max_size: numberKey(
         100,
         [1, 1024],
         "Size at which the log file is put aside; one former file is kept.",
@@ -105,14 +88,14 @@ export const SECTIONS = {
       pin_path: folder("/sys/fs/bpf/probe", "Folder for pinned BPF maps of the original.", {
         note: "nothing is pinned any more",
       }),
-      rest_api_on: boolean(true, "Whether the control server of rest_api_server runs.", {
+      rest_api_on: booleanKey(true, "Whether the control server of rest_api_server runs.", {
         note: NO_CONTROL,
       }),
       root: path("Folder under which the host's / is mounted, where /proc and /sys are read.", {
         env: ["GOPHER_HOST_PATH"],
       }),
       btf_path: path('Kernel BTF file; "" is /sys/kernel/btf/vmlinux.'),
-      bpf_stats: boolean(
+      bpf_stats: booleanKey(
         true,
         "Whether the kernel counts runs and run time of all BPF programs while we run.",
       ),
@@ -126,7 +109,7 @@ export const SECTIONS = {
         "web_server",
         "web_server answers Prometheus; logs writes its text to files in logs.metric_dir, json JSON objects.",
       ),
-      kafka_topic: text("gala_gopher", "Topic for metrics.", { format: TOPIC }),
+      kafka_topic: textKey("gala_gopher", "Topic for metrics.", { format: TOPIC }),
     },
   },
   event: {
@@ -135,10 +118,10 @@ export const SECTIONS = {
       out_channel: channels(["logs", "kafka"], "logs", "logs writes files to logs.event_dir.", {
         env: ["GOPHER_EVENT_CHANNEL"],
       }),
-      kafka_topic: text("gala_gopher_event", "Topic for events.", {
+      kafka_topic: textKey("gala_gopher_event", "Topic for events.", {
         format: TOPIC,
       }),
-      timeout: number(
+      timeout: numberKey(
         600,
         [0, 86400],
         "Time for which another event of the same entity is left out.",
@@ -152,7 +135,7 @@ export const SECTIONS = {
       out_channel: channels(["logs", "kafka"], "logs", "logs writes files to logs.meta_dir.", {
         env: ["GOPHER_META_CHANNEL"],
       }),
-      kafka_topic: text("gala_gopher_metadata", "Topic for metadata.", {
+      kafka_topic: textKey("gala_gopher_metadata", "Topic for metadata.", {
         format: TOPIC,
       }),
     },
@@ -160,7 +143,7 @@ export const SECTIONS = {
   ingress: {
     help: "Reading of the native and eBPF probes.",
     keys: {
-      interval: number(5, [0.1, 120], "Time between two readings of a probe.", {
+      interval: numberKey(5, [0.1, 120], "Time between two readings of a probe.", {
         kind: "number",
         unit: "s",
       }),
@@ -169,11 +152,11 @@ export const SECTIONS = {
   egress: {
     help: "Sending to Kafka and files; Prometheus reads when it likes.",
     keys: {
-      interval: number(5, [0.1, 120], "Time between two sendings.", {
+      interval: numberKey(5, [0.1, 120], "Time between two sendings.", {
         kind: "number",
         unit: "s",
       }),
-      time_range: number(5, [0, 86400], "The original reads it and does not use it.", {
+      time_range: numberKey(5, [0, 86400], "The original reads it and does not use it.", {
         unit: "s",
         note: "the original does not use it either",
       }),
@@ -182,15 +165,15 @@ export const SECTIONS = {
   imdb: {
     help: "Limits of the tables in memory.",
     keys: {
-      max_tables_num: number(1024, [1, 4096], "Tables in all.", { unit: "tables" }),
-      max_records_num: number(
+      max_tables_num: numberKey(1024, [1, 4096], "Tables in all.", { unit: "tables" }),
+      max_records_num: numberKey(
         1024,
         [1, 1_000_000],
         "Rows in one table; further ones are dropped and counted (the original stops at 4096).",
         { unit: "rows" },
       ),
-      max_metrics_num: number(64, [1, 128], "Fields in one table.", { unit: "fields" }),
-      record_timeout: number(60, [1, 86400], "A row not renewed for this long is gone.", {
+      max_metrics_num: numberKey(64, [1, 128], "Fields in one table.", { unit: "fields" }),
+      record_timeout: numberKey(60, [1, 86400], "A row not renewed for this long is gone.", {
         unit: "s",
       }),
     },
@@ -198,12 +181,12 @@ export const SECTIONS = {
   web_server: {
     help: "The HTTP server that Prometheus reads (/metrics).",
     keys: {
-      bind_addr: text("127.0.0.1", "Address to listen on; 0.0.0.0 is every one.", {
+      bind_addr: textKey("127.0.0.1", "Address to listen on; 0.0.0.0 is every one.", {
         format: ADDRESS,
         env: ["GOPHER_METRIC_ADDR"],
       }),
       port: port(8888, "Port to listen on.", { env: ["GOPHER_METRIC_PORT"] }),
-      ssl_auth: choice(["on", "off"], "off", "on serves HTTPS with private_key and cert_file."),
+      ssl_auth: choiceKey(["on", "off"], "off", "on serves HTTPS with private_key and cert_file."),
       private_key: path("PEM file with the server's private key."),
       cert_file: path("PEM file with the server's certificate."),
       ca_file: path("PEM file with the authority whose client certificates are accepted."),
@@ -212,13 +195,13 @@ export const SECTIONS = {
   rest_api_server: {
     help: "The HTTP server for control at run time.",
     keys: {
-      bind_addr: text("127.0.0.1", "Address to listen on.", {
+      bind_addr: textKey("127.0.0.1", "Address to listen on.", {
         format: ADDRESS,
         env: ["GOPHER_REST_ADDR"],
         note: NO_CONTROL,
       }),
       port: port(9999, "Port to listen on.", { env: ["GOPHER_REST_PORT"], note: NO_CONTROL }),
-      ssl_auth: choice(["on", "off"], "off", "on serves HTTPS with private_key and cert_file.", {
+      ssl_auth: choiceKey(["on", "off"], "off", "on serves HTTPS with private_key and cert_file.", {
         env: ["GOPHER_REST_AUTH"],
         note: NO_CONTROL,
       }),
@@ -239,48 +222,53 @@ export const SECTIONS = {
   kafka: {
     help: "Kafka, for every out_channel that names kafka.",
     keys: {
-      kafka_broker: text("", "Brokers to start from; the others are asked for.", {
+      kafka_broker: textKey("", "Brokers to start from; the others are asked for.", {
         format: BROKERS,
         env: ["GOPHER_KAKFA_SERVER", "GOPHER_KAFKA_SERVER"],
       }),
-      batch_num_messages: number(10000, [1, 1_000_000], "Messages in one batch at most.", {
+      batch_num_messages: numberKey(10000, [1, 1_000_000], "Messages in one batch at most.", {
         unit: "messages",
       }),
-      compression_codec: choice(
+      compression_codec: choiceKey(
         ["none", "gzip", "snappy", "lz4", "zstd"],
         "none",
         "Compression of a batch; in the place of lz4, which has no maintained codec, gzip is used.",
       ),
-      queue_buffering_max_messages: number(
+      queue_buffering_max_messages: numberKey(
         100_000,
         [1, 10_000_000],
         "Messages of a topic that wait in memory at most.",
         { unit: "messages" },
       ),
-      queue_buffering_max_kbytes: number(
+      queue_buffering_max_kbytes: numberKey(
         1_048_576,
         [1, 2_147_483_647],
         "Size of the messages of a topic that wait in memory at most.",
         { unit: "kB" },
       ),
-      queue_buffering_max_ms: number(5, [0, 900_000], "Time a message waits for a fuller batch.", {
-        unit: "ms",
-      }),
-      ssl: choice(["on", "off"], "off", "on speaks TLS with the brokers."),
+      queue_buffering_max_ms: numberKey(
+        5,
+        [0, 900_000],
+        "Time a message waits for a fuller batch.",
+        {
+          unit: "ms",
+        },
+      ),
+      ssl: choiceKey(["on", "off"], "off", "on speaks TLS with the brokers."),
       ca_file: path('PEM file with the authority of the brokers; "" is the system\'s own.'),
       cert_file: path("PEM file with our certificate, for brokers that want one."),
       key_file: path("PEM file with its private key."),
-      sasl_mechanism: choice(
+      sasl_mechanism: choiceKey(
         ["", "plain", "scram-sha-256", "scram-sha-512"],
         "",
         'How we log in; "" is not at all.',
       ),
-      sasl_username: text("", "User to log in."),
-      sasl_password: text("", "Password of the user.", { env: ["GOPHER_KAFKA_PASSWORD"] }),
+      sasl_username: textKey("", "User to log in."),
+      sasl_password: textKey("", "Password of the user.", { env: ["GOPHER_KAFKA_PASSWORD"] }),
       spool_dir: path("Folder for what waits while the brokers are away; without, it is lost.", {
         default: "/var/lib/gala-gopher/spool",
       }),
-      spool_max_size: number(
+      spool_max_size: numberKey(
         256,
         [1, 1_000_000],
         "Size of it at most; then the oldest metrics go first, events last.",
@@ -291,17 +279,22 @@ export const SECTIONS = {
   external_probes: {
     help: "Third-party probes together; the list extend_probes has each of them.",
     keys: {
-      cpu_share: number(
+      cpu_share: numberKey(
         10,
         [0, 6400],
         "What all of them together may use at most, by cgroup; 0 is no limit.",
         { kind: "number", unit: "% of a core" },
       ),
-      check_interval: number(60, [1, 86400], "Time between two start_checks of a probe on auto.", {
-        kind: "number",
-        unit: "s",
-      }),
-      drop_in: boolean(
+      check_interval: numberKey(
+        60,
+        [1, 86400],
+        "Time between two start_checks of a probe on auto.",
+        {
+          kind: "number",
+          unit: "s",
+        },
+      ),
+      drop_in: booleanKey(
         false,
         "Whether each probe folder in drop_in_dir runs without an entry in extend_probes.",
       ),
@@ -309,7 +302,7 @@ export const SECTIONS = {
         "/etc/gala-gopher/probes",
         "Folder of probe folders; it and all in it must belong to root, or to whom the agent runs as.",
       ),
-      drop_in_interval: number(10, [0.1, 3600], "Time between two looks at drop_in_dir.", {
+      drop_in_interval: numberKey(10, [0.1, 3600], "Time between two looks at drop_in_dir.", {
         kind: "number",
         unit: "s",
       }),
@@ -322,7 +315,7 @@ export const SECTIONS = {
   logs: {
     help: "Folders and sizes of what is written to files.",
     keys: {
-      metric_total_size: number(100, [1, 1024], "Size of the metric files together.", {
+      metric_total_size: numberKey(100, [1, 1024], "Size of the metric files together.", {
         unit: "MB",
         env: ["GOPHER_METRIC_LOGS_TOTAL_SIZE"],
       }),
@@ -334,7 +327,7 @@ export const SECTIONS = {
   },
 } as const satisfies Record<string, { help: string; keys: Keys }>;
 
-const SWITCH = choice(["on", "off"], "on", "Whether it runs.");
+const SWITCH = choiceKey(["on", "off"], "on", "Whether it runs.");
 const ANY: AnyKey = { kind: "any", default: "", help: "A setting." };
 
 const TABLES: MapKey<"on" | "off"> = {
@@ -352,47 +345,59 @@ const SETTINGS: MapKey<Scalar> = {
 
 /** One entry of `probes`. */
 export const PROBE_KEYS = {
-  name: text("", "Name of a probe of this program.", { required: true, format: NAME }),
+  name: textKey("", "Name of a probe of this program.", { required: true, format: NAME }),
   switch: SWITCH,
-  param: text("", "Arguments in the original's form, as -t 5."),
+  param: textKey("", "Arguments in the original's form, as -t 5."),
   tables: TABLES,
   settings: SETTINGS,
 } as const satisfies Keys;
 
 /** One entry of `extend_probes`. */
 export const EXTEND_PROBE_KEYS = {
-  name: text("", "Name of the probe, of your choice.", { required: true, format: NAME }),
-  command: text("", "Program that prints rows as |table|a|b|, with arguments; no shell runs it.", {
-    required: true,
-    format: NOT_EMPTY,
-  }),
-  param: text("", "Further arguments."),
-  switch: choice(
+  name: textKey("", "Name of the probe, of your choice.", { required: true, format: NAME }),
+  command: textKey(
+    "",
+    "Program that prints rows as |table|a|b|, with arguments; no shell runs it.",
+    {
+      required: true,
+      format: NOT_EMPTY,
+    },
+  ),
+  param: textKey("", "Further arguments."),
+  switch: choiceKey(
     ["on", "off", "auto"],
     "on",
     "Whether it runs; auto asks start_check, again and again.",
   ),
-  start_check: text("", "Shell command for auto: runs the probe if its first line is above 0."),
-  check_type: choice(["count"], "count", "How start_check is judged."),
-  meta: text("", 'The .meta or .meta.yaml file of its tables; "" takes those beside the program.'),
-  short_lines: choice(
+  start_check: textKey("", "Shell command for auto: runs the probe if its first line is above 0."),
+  check_type: choiceKey(["count"], "count", "How start_check is judged."),
+  meta: textKey(
+    "",
+    'The .meta or .meta.yaml file of its tables; "" takes those beside the program.',
+  ),
+  short_lines: choiceKey(
     ["auto", "refuse", "accept"],
     "auto",
     "Lines with fewer fields than the meta; auto accepts them from probes of a gala-gopher.conf.",
   ),
   settings: { ...SETTINGS, help: "Parameters, which it reads from its stdin as a line of JSON." },
   environment: { ...SETTINGS, help: "Variables for its environment, which is clean otherwise." },
-  user: text("", 'Name or number of whom it runs as; "" is whom the agent runs as.'),
-  nice: number(0, [0, 19], "How much it gives way to other processes."),
-  cpu_limit: number(0, [0, 6400], "What it may use at most, by cgroup; 0 is no limit of its own.", {
-    kind: "number",
-    unit: "% of a core",
-  }),
-  memory_limit: number(0, [0, 1_000_000], "What it may use at most, by cgroup; 0 is no limit.", {
+  user: textKey("", 'Name or number of whom it runs as; "" is whom the agent runs as.'),
+  nice: numberKey(0, [0, 19], "How much it gives way to other processes."),
+  cpu_limit: numberKey(
+    0,
+    [0, 6400],
+    "What it may use at most, by cgroup; 0 is no limit of its own.",
+    {
+      kind: "number",
+      unit: "% of a core",
+    },
+  ),
+  memory_limit: numberKey(0, [0, 1_000_000], "What it may use at most, by cgroup; 0 is no limit.", {
     unit: "MB",
   }),
   working_dir: path('Folder in which it runs; "" is that of the configuration file.'),
-  hung_after: number(
+  hung_after: numberKey(
     0,
     [0, 86400],
     "Time without a line after which it is taken to hang, and restarted; 0 is never.",
@@ -402,99 +407,20 @@ export const EXTEND_PROBE_KEYS = {
 
 /** What may stand in `settings` of every probe: when its metrics are events. */
 export const EVENT_SETTINGS = {
-  report_event: flag("Whether it reports events."),
-  latency_thr: number(0, [0, 100_000], "A latency above it is an event, 0 never.", { unit: "ms" }),
-  drops_thr: number(0, [0, 100_000], "More drops or errors in a period are an event, 0 never.", {
+  report_event: flagKey("Whether it reports events."),
+  latency_thr: numberKey(0, [0, 100_000], "A latency above it is an event, 0 never.", {
+    unit: "ms",
+  }),
+  drops_thr: numberKey(0, [0, 100_000], "More drops or errors in a period are an event, 0 never.", {
     unit: "packets",
   }),
-  res_upper_thr: number(0, [0, 100], "A use above it is an event, 0 never.", { unit: "%" }),
-  res_lower_thr: number(0, [0, 100], "A use below it is an event, 0 never.", { unit: "%" }),
+  res_upper_thr: numberKey(0, [0, 100], "A use above it is an event, 0 never.", { unit: "%" }),
+  res_lower_thr: numberKey(0, [0, 100], "A use below it is an event, 0 never.", { unit: "%" }),
 } satisfies Keys & Record<Threshold, NumberKey>;
-
-/** What may stand in `settings` of a probe that is named here; other probes check theirs when they start. */
-/** Of bpf/observe.h: which processes the dear tables are about. */
-const OBSERVED: Keys = {
-  observe: choice(
-    ["listed", "all"],
-    "listed",
-    "Processes that tables of system calls, threads and latency are about.",
-  ),
-  observe_names: text(
-    "go,java,python,python3",
-    'Their names as in /proc/PID/comm, with "," between.',
-  ),
-  observe_pids: { kind: "any", default: "", help: 'Their ids, with "," between.' },
-};
-
-export const PROBE_SETTINGS: Readonly<Record<string, Keys>> = {
-  container: {
-    per_cpu: flag("CPU time of each CPU instead of one sum (cgroup v1 only)."),
-  },
-  event: {
-    path: path('The system\'s log; "" is /var/log/messages or /var/log/syslog.'),
-  },
-  io: OBSERVED,
-  messages: {
-    ...OBSERVED,
-    observe_names: text(
-      "redis-server,postgres,mariadbd,mysqld,nginx,haproxy,java,dnsmasq,named",
-      'Names of the processes whose messages are read, with "," between.',
-    ),
-    ports: {
-      kind: "any",
-      default: "",
-      help: 'Only connections with one of these ports, with "," between; "" is any.',
-    },
-    sockets: text(
-      "tcp",
-      'Which sockets are read, with "," between: tcp, udp (DNS), unix. The last two take system calls.',
-    ),
-    source: text(
-      "auto",
-      "Where TCP is read: sockets, calls (system calls), or auto: what the kernel can.",
-    ),
-    first_bytes: number(128, [32, 255], "Bytes of each piece that are read.", { unit: "bytes" }),
-    connections: number(16384, [16, 1_000_000], "Connections that are followed at a time.", {
-      unit: "connections",
-    }),
-  },
-  system_disk: {
-    partitions: flag("Whether partitions are shown too."),
-  },
-  system_fs: {
-    skip: text(
-      ENGINE_MOUNTS,
-      "Regular expression of mount points that are not asked for their size.",
-    ),
-  },
-  system_proc: {
-    proc_name: text(
-      "",
-      "Regular expression that is found in the names of the processes to report.",
-    ),
-    cmdline: text("", "Text that their command lines contain; with proc_name, both must hold."),
-    proc_id: { kind: "any", default: "", help: 'Ids of processes to report, with "," between.' },
-    container_id: text("", 'Containers whose processes to report, with "," between.'),
-    whitelist: path("File with names of processes to report, one a line; also given by -w."),
-    top: number(20, [0, 1000], "Without all of these, so many with most CPU and most memory.", {
-      unit: "processes",
-    }),
-    smaps_interval: number(
-      60,
-      [0, 86400],
-      "Time between two readings of smaps_rollup, 0 for none; they cost 0.1 ms a process, 12 ms a GB.",
-      { unit: "s" },
-    ),
-  },
-  task: OBSERVED,
-  tcp: {
-    report_cport: flag("Whether the client's port is a label: a row for each connection."),
-  },
-};
 
 export const LISTS = {
   probes: {
-    help: "Probes of this program, native and eBPF; without this list, those shown here run.",
+    help: "Probes of this program, native and eBPF; without this list, those run that are on here.",
     keys: PROBE_KEYS,
   },
   extend_probes: {
@@ -503,30 +429,8 @@ export const LISTS = {
   },
 } as const;
 
-/** What runs where no list says otherwise. */
-export const DEFAULT_PROBES = [
-  "container",
-  "system_cpu",
-  "endpoint",
-  "io",
-  "kill",
-  "oom",
-  "system_disk",
-  "system_files",
-  "system_fs",
-  "system_host",
-  "system_load",
-  "system_meminfo",
-  "system_net",
-  "system_nic",
-  "system_pressure",
-  "system_proc",
-  "system_protocols",
-  "system_sockets",
-  "system_vmstat",
-  "task",
-  "tcp",
-] as const;
+/** What the configuration must know of a probe of this program. */
+export type KnownProbe = Pick<AnyProbe, "name" | "on" | "partOf" | "settings">;
 
 export type Sections = {
   readonly [Name in keyof typeof SECTIONS]: ValuesOf<(typeof SECTIONS)[Name]["keys"]>;

@@ -1,14 +1,7 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Writes `conf/gala-gopher.yaml`: every key with its default, its meaning and what it accepts. */
-import {
-  DEFAULT_PROBES,
-  EXTEND_PROBE_KEYS,
-  LISTS,
-  PROBE_KEYS,
-  PROBE_SETTINGS,
-  SECTIONS,
-} from "./schema.ts";
-import { describeAllowed, type Key, type Keys, type Scalar } from "./schema_key.ts";
+import { EXTEND_PROBE_KEYS, type KnownProbe, LISTS, PROBE_KEYS, SECTIONS } from "./schema.ts";
+import { describeAllowed, type Key, type Keys, type Scalar } from "../core/setting_key.ts";
 
 const HEAD =
   `# Configuration of gala-gopher. Every key is shown with its default; a key that is left out has that
@@ -24,11 +17,11 @@ const EXAMPLE: Readonly<Record<string, Scalar>> = {
 
 const MAX_COLUMNS = 100;
 
-export function renderDefaultYaml(): string {
+export function renderDefaultYaml(known: readonly KnownProbe[]): string {
   const sections = Object.entries(SECTIONS).map(([name, { help, keys }]) =>
     `${comment(help, "")}${name}:\n${renderKeys(keys, "  ")}`
   );
-  return [HEAD, ...sections, renderProbes(), renderExtendProbes()].join("\n");
+  return [HEAD, ...sections, renderProbes(known), renderExtendProbes()].join("\n");
 }
 
 function renderKeys(keys: Keys, indent: string): string {
@@ -37,21 +30,22 @@ function renderKeys(keys: Keys, indent: string): string {
   ).join("");
 }
 
-function renderProbes(): string {
-  const [first, ...others] = DEFAULT_PROBES;
+function renderProbes([first, ...others]: readonly KnownProbe[]): string {
   const { settings, ...keys } = PROBE_KEYS;
   return [
     `${comment(LISTS.probes.help, "")}probes:\n`,
-    renderEntry(keys, { ...EXAMPLE, name: first }),
+    renderEntry(keys, { ...EXAMPLE, name: first!.name }),
     comment(explain(settings), "    "),
-    renderSettings(first) || "    settings: {}\n",
-    ...others.map((name) => `  - name: ${name}\n    switch: on\n${renderSettings(name)}`),
+    renderSettings(first!) || "    settings: {}\n",
+    ...others.map((probe) =>
+      `  - name: ${probe.name}\n    switch: ${probe.on ? "on" : "off"}\n${renderSettings(probe)}`
+    ),
   ].join("");
 }
 
-function renderSettings(probe: string): string {
-  const keys = PROBE_SETTINGS[probe];
-  return keys === undefined ? "" : `    settings:\n${renderKeys(keys, "      ")}`;
+function renderSettings({ settings }: KnownProbe): string {
+  const text = renderKeys(settings, "      ");
+  return text === "" ? "" : `    settings:\n${text}`;
 }
 
 function renderExtendProbes(): string {

@@ -11,6 +11,7 @@ import { Unsupported } from "../core/errors.ts";
 import { type HostFiles, nativeProbe, type ProbeHost } from "../core/probe.ts";
 import { processStat } from "../core/proc_pid.ts";
 import { Scanner, word } from "../core/scan.ts";
+import { flagKey } from "../core/setting_key.ts";
 import { type Rows, STATES, writeMain, writeMore, writeNetwork } from "./container_rows.ts";
 import { type CgroupHost, ContainerState } from "./container_state.ts";
 import { tables } from "./container_tables.ts";
@@ -48,8 +49,9 @@ export default nativeProbe({
     CAP_DAC_OVERRIDE: "names that Docker and podman tell over their sockets",
   },
   tables,
+  settings: { per_cpu: flagKey("CPU time of each CPU instead of one sum (cgroup v1 only).") },
   open(files, settings, host) {
-    const reader = new ContainerReader(files, host, settings.flag("per_cpu", false));
+    const reader = new ContainerReader(files, host, settings.flag("per_cpu"));
     return {
       read: (rows, elapsed) => reader.tick(rows, elapsed),
       losses: () => ({

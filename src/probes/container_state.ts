@@ -1,24 +1,15 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** What is known of one container from one reading to the next. */
-import { cgroupFolder, type CgroupMounts } from "../core/cgroup_mounts.ts";
+import type { CgroupMounts } from "../core/cgroup_mounts.ts";
 import type { ContainerProcesses } from "../core/container_lookup.ts";
 import { type ContainerNames, NO_NAMES } from "../core/container_names.ts";
 import type { HostFiles, MountSize } from "../core/probe.ts";
 import type { Container } from "../core/process_cgroups.ts";
+import { type CgroupFolders, cgroupFolders } from "./cgroup_controllers.ts";
 import { CgroupFolder } from "./cgroup_folder.ts";
 import { CgroupUsage } from "./cgroup_usage.ts";
 import * as v1 from "./cgroup_v1.ts";
 import * as v2 from "./cgroup_v2.ts";
-
-type Controller = typeof CONTROLLERS[number];
-/** What says in v2 whether the controller is at work. */
-const V2_NAMES: Readonly<Record<Controller, string>> = {
-  cpu: "cpu",
-  cpuacct: "cpu",
-  memory: "memory",
-  blkio: "io",
-  pids: "pids",
-};
 
 /** The hierarchies of this host. */
 export interface CgroupHost {
@@ -48,7 +39,7 @@ export class ContainerState {
   descriptors = NaN;
   /** When what changes rarely was last read. */
   renewed = -Infinity;
-  #folders: Partial<Record<Controller, CgroupFolder>> = {};
+  #folders: CgroupFolders = {};
 
   /** `number`: of each container another one, so that not all of them have their turn at once. */
   constructor(public container: Container, readonly number: number) {
@@ -79,7 +70,7 @@ export class ContainerState {
     this.renewed = now;
     // What cannot be read any more must not show what it was.
     this.usage = new CgroupUsage();
-    this.#folders = this.#findFolders(files, mounts);
+    this.#folders = cgroupFolders(files, mounts, this.container, CONTROLLERS);
     const { blkio } = this.#folders;
     if (blkio?.version === 1) {
       this.#folders.blkio = new CgroupFolder(files, blkio.path, 1, blkioFiles);
@@ -112,35 +103,6 @@ export class ContainerState {
     if (memory !== undefined) (memory.version === 1 ? v1 : v2).readMemoryEvents(memory, usage);
     if (blkio?.version === 2) v2.readIo(blkio, usage);
     else if (blkio !== undefined) v1.readBlkio(blkio, usage);
-  }
-
-  #findFolders(
-    files: HostFiles,
-    mounts: CgroupMounts,
-  ): Partial<Record<Controller, CgroupFolder>> {
-    const folders: Partial<Record<Controller, CgroupFolder>> = {};
-    const unified = this.#folder(mounts, "");
-    const enabled = unified === undefined
-      ? undefined
-      : files.readOptional(`${unified}/cgroup.controllers`);
-    const available = new TextDecoder().decode(enabled).split(/\s+/);
-    for (const controller of CONTROLLERS) {
-      const old = this.#folder(mounts, controller);
-      if (old !== undefined) {
-        folders[controller] = new CgroupFolder(files, old, 1);
-      } // CPU time is counted in every cgroup of v2, with the controller or without.
-      else if (
-        unified !== undefined &&
-        (controller === "cpuacct" || available.includes(V2_NAMES[controller]))
-      ) folders[controller] = new CgroupFolder(files, unified, 2);
-    }
-    return folders;
-  }
-
-  #folder(mounts: CgroupMounts, controller: string): string | undefined {
-    const mount = mounts.get(controller);
-    const path = this.container.paths.get(controller);
-    return mount === undefined || path === undefined ? undefined : cgroupFolder(mount, path);
   }
 }
 

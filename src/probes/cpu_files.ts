@@ -2,6 +2,7 @@
 /** What /proc/stat, /proc/softirqs, /proc/net/softnet_stat and /proc/cpuinfo say of each CPU, in the terms of system_cpu. */
 import type { NamedNumbers } from "../core/named_numbers.ts";
 import { COLON, type Scanner, word, WordList } from "../core/scan.ts";
+import { WrappingCounters } from "../core/wrapping_counters.ts";
 
 export const TICKS_PER_SECOND = 100;
 /** The kernel's largest NR_CPUS. */
@@ -82,6 +83,9 @@ export interface Cpu extends Times {
   readonly id: string;
   readonly softirqs: Float64Array;
   softnet: Softnet;
+  /** Both are kept in 32 bits. */
+  readonly softirqCounters: WrappingCounters;
+  readonly softnetCounters: WrappingCounters;
   mhz: number;
 }
 
@@ -157,7 +161,7 @@ export function scanSoftirqs(scan: Scanner, { known }: Cpus): void {
     if (name < 0) continue;
     for (const cpu of columns) {
       const count = scan.number();
-      if (cpu !== undefined) cpu.softirqs[name] = count;
+      if (cpu !== undefined) cpu.softirqs[name] = cpu.softirqCounters.next(name, count);
     }
   }
 }
@@ -170,12 +174,14 @@ export function scanSoftnet(scan: Scanner, { known, online }: Cpus): void {
     const number = columns[SOFTNET.CPU]!;
     const cpu = Number.isNaN(number) ? online[line] : known[number];
     if (!scan.nextLine() || cpu === undefined) continue;
+    const { softnetCounters } = cpu;
+    const total = (column: number) => softnetCounters.next(column, columns[column]!);
     cpu.softnet = {
-      packets: columns[SOFTNET.PACKETS]!,
-      dropped: columns[SOFTNET.DROPPED]!,
-      squeezed: columns[SOFTNET.SQUEEZED]!,
-      receivedRps: columns[SOFTNET.RECEIVED_RPS]!,
-      flowLimited: columns[SOFTNET.FLOW_LIMITED]!,
+      packets: total(SOFTNET.PACKETS),
+      dropped: total(SOFTNET.DROPPED),
+      squeezed: total(SOFTNET.SQUEEZED),
+      receivedRps: total(SOFTNET.RECEIVED_RPS),
+      flowLimited: total(SOFTNET.FLOW_LIMITED),
     };
   }
 }
@@ -201,6 +207,8 @@ function newCpu(number: number): Cpu {
     id: String(number),
     softirqs: new Float64Array(SOFTIRQ_COUNT),
     softnet: NO_SOFTNET,
+    softirqCounters: new WrappingCounters(SOFTIRQ_COUNT),
+    softnetCounters: new WrappingCounters(SOFTNET_COLUMNS),
     mhz: NaN,
   };
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Block devices, the I/O of processes and the page cache. Kernel side: bpf/io.bpf.c. */
-import { observedAll, observedEntries } from "../core/observe.ts";
+import { observedConstants, observedEntries, observeKeys, topKey } from "../core/observe.ts";
 import { bpfProbe } from "../core/probe.ts";
 import { io } from "../gen/layouts.ts";
 import { diskTables } from "./io/disk_tables.ts";
@@ -16,8 +16,9 @@ export default bpfProbe({
   help: "Block devices, what processes read and write, and the page cache; from tracepoints.",
   partOf: ["blockprobe", "proc", "sli"],
   layout: io,
+  settings: { ...observeKeys(), top: topKey },
   constants: (settings, on) => ({
-    observe_all: Number(observedAll(settings)),
+    ...observedConstants(settings),
     disk_on: Number(LATENCY_TABLES.some((table) => on.has(table))),
     count_on: Number(on.has("io_count")),
     process_on: Number(PROCESS_TABLES.some((table) => on.has(table))),
@@ -27,6 +28,14 @@ export default bpfProbe({
     page_process_on: Number(on.has("proc_page")),
   }),
   entries: observedEntries,
+  mostUsed: (settings) => ({
+    rows: settings.number("top"),
+    ranks: {
+      proc_io: [["small_reads", "small_writes", "large_reads", "large_writes"]],
+      thread_io: [["read_bytes", "write_bytes"]],
+      proc_page: [["accessed", "loaded", "dirtied", "buffers_dirtied"]],
+    },
+  }),
   iterators: [{ program: "io_reading" }],
   optional: ["io_hang", "io_page_access", "io_buffer_dirty", "io_page_load", "io_page_dirty"],
   alive: "reading",

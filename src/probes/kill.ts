@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Signals between processes. Kernel side: bpf/kill.bpf.c. */
-import { id, text } from "../core/labels.ts";
+import { containerOf, id, text } from "../core/labels.ts";
 import { bpfProbe, mapTable, ofField } from "../core/probe.ts";
 import { kill } from "../gen/layouts.ts";
 
@@ -20,6 +20,7 @@ export default bpfProbe({
         killed_pid: id("killed"),
         comm: text("comm"),
       },
+      labels: { container_id: containerOf(id("killed")) },
       metrics: { signals: ofField("counter", "signals", "Times it sent this signal.", "count") },
     }),
   },

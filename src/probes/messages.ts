@@ -4,7 +4,7 @@ import { Connections, type Peers, type Verdict } from "../core/messages/connecti
 import { Datagrams, type Ends } from "../core/messages/datagrams.ts";
 import type { Chunk } from "../core/messages/protocol.ts";
 import { Traffic } from "../core/messages/traffic.ts";
-import { observedAll, observedEntries } from "../core/observe.ts";
+import { observedConstants, observedEntries, observeKeys } from "../core/observe.ts";
 import { ipText, KeyView, textUpToNul } from "../core/labels.ts";
 import {
   type MapEntry,
@@ -16,12 +16,14 @@ import {
   type Settings,
   type Writers,
 } from "../core/probe.ts";
+import { wholeNumbers } from "../core/setting_format.ts";
+import { choiceKey, listKey, numberKey, type TextFormat } from "../core/setting_key.ts";
 import { messages } from "../gen/layouts.ts";
 import { protocols } from "../gen/protocols.ts";
 import { writeLink, writeSample } from "./messages/rows.ts";
 import { TABLES } from "./messages/tables.ts";
 
-const NAMES = "redis-server,postgres,mariadbd,mysqld,nginx,haproxy,java,dnsmasq,named";
+const SERVERS = "redis-server,postgres,mariadbd,mysqld,nginx,haproxy,java,dnsmasq,named";
 const MESSAGE = messages.records.message_event.fields;
 const ENDS = messages.records.datagram_event;
 const CONNECTION_BYTES = messages.records.connection_event.size;
@@ -55,10 +57,13 @@ function portEntries(settings: Settings): MapEntry[] {
 }
 
 function portsOf(settings: Settings): number[] {
-  return settings.list("ports", /^[1-9]\d{0,4}$/, "ports").map(Number)
-    .filter((port) => port < 65536);
+  return settings.list("ports").map(Number);
 }
 
+const SOCKETS: TextFormat = {
+  accepts: (text) => ["tcp", "udp", "unix"].includes(text),
+  allowed: "of tcp, udp, unix",
+};
 const SOCKET_PROGRAMS = ["messages_received", "messages_sent", "messages_arrived"];
 const CALL_PROGRAMS = [
   "message_program_changes",
@@ -70,12 +75,8 @@ const SEGMENT_PROGRAM = "message_segment_comes";
 
 /** Which sockets are read, and where: in the sockets' own functions, or in the system calls of their processes. */
 function ways(settings: Settings): readonly [RecordWay, ...RecordWay[]] {
-  const names = settings.list("sockets", /^(tcp|udp|unix)$/, "tcp, udp and unix");
-  const kinds = new Set(names.length === 0 ? ["tcp"] : names);
-  const source = settings.text("source", "auto");
-  if (!["auto", "sockets", "calls"].includes(source)) {
-    throw new RangeError(`Setting "source" is "${source}", must be auto, sockets or calls`);
-  }
+  const kinds = new Set(settings.list("sockets"));
+  const source = settings.text("source");
   const others = { calls_udp: kinds.has("udp") ? 1 : 0, calls_unix: kinds.has("unix") ? 1 : 0 };
   const needsCalls = others.calls_udp + others.calls_unix > 0;
   const sockets: RecordWay = {
@@ -97,7 +98,7 @@ function ways(settings: Settings): readonly [RecordWay, ...RecordWay[]] {
 }
 
 function open(host: RecordHost): RecordReading {
-  const maxConnections = host.settings.number("connections", 16384, 16, 1_000_000);
+  const maxConnections = host.settings.number("connections");
   const traffic = new Traffic(maxConnections);
   const idBytes = new Uint8Array(8);
   const idView = new DataView(idBytes.buffer);
@@ -120,7 +121,9 @@ function open(host: RecordHost): RecordReading {
       for (const link of traffic.links.values()) {
         writeLink(own, link, host.containerOf(link.tgid), elapsed);
       }
-      for (const connection of connections.answered()) writeSample(own, connection);
+      for (const connection of connections.answered()) {
+        writeSample(own, connection, host.containerOf(connection.peers.tgid));
+      }
       connections.age();
       datagrams.age();
       traffic.age();
@@ -226,14 +229,30 @@ export default recordProbe({
   partOf: ["ksliprobe", "redissli", "opengauss_sli", "dnsmasq"],
   on: false,
   layout: messages,
+  settings: {
+    ...observeKeys(SERVERS),
+    ports: listKey(wholeNumbers(65535, "ports"), 'Only connections with one of these; "" is any.'),
+    sockets: listKey(SOCKETS, "Which sockets are read; udp (DNS) and unix take system calls.", {
+      value: "tcp",
+    }),
+    source: choiceKey(
+      ["auto", "sockets", "calls"],
+      "auto",
+      "Where TCP is read: in the sockets' functions, in system calls, or where the kernel can.",
+    ),
+    first_bytes: numberKey(128, [32, 255], "Bytes of each piece that are read.", { unit: "bytes" }),
+    connections: numberKey(16384, [16, 1_000_000], "Connections that are followed at a time.", {
+      unit: "connections",
+    }),
+  },
   ring: "message_ring",
   tables: TABLES,
   constants: (settings) => ({
-    first_bytes: settings.number("first_bytes", 128, 32, 255),
+    first_bytes: settings.number("first_bytes"),
     by_port: portsOf(settings).length > 0 ? 1 : 0,
-    observe_all: observedAll(settings) ? 1 : 0,
+    ...observedConstants(settings),
   }),
   ways,
-  entries: (settings) => [...observedEntries(settings, NAMES), ...portEntries(settings)],
+  entries: (settings) => [...observedEntries(settings), ...portEntries(settings)],
   open,
 });

@@ -47,6 +47,25 @@ Deno.test("system_cpu gives the columns of /proc/softirqs to the CPUs of its hea
   assert.deepEqual(rows.map((row) => row["mhz"]), [2500, 2499.998, 3100.25]);
 });
 
+Deno.test("system_cpu goes on counting when soft interrupts and packets of 32 bits start again", () => {
+  const files = fixture("proc-4.19");
+  const full = String(2 ** 32 - 7);
+  const first = {
+    ...files,
+    "proc/softirqs": files["proc/softirqs"]!.replace("90001", full),
+    "proc/net/softnet_stat": files["proc/net/softnet_stat"]!.replace(/^\w+/, "fffffff0"),
+  };
+  const later = {
+    ...files,
+    "proc/softirqs": files["proc/softirqs"]!.replace("90001", "11"),
+    "proc/net/softnet_stat": files["proc/net/softnet_stat"]!.replace(/^\w+/, "0000000a"),
+  };
+  const rows = runProbe(systemCpu, [first, later]);
+  assert.equal(rows["system_cpu"]![0]!["rcu"], 2 ** 32 + 11);
+  assert.equal(rows["system_softnet"]![0]!["packets_total"], 2 ** 32 + 10);
+  assert.equal(rows["system_cpu"]![1]!["rcu"], 90007);
+});
+
 Deno.test("system_cpu ties softnet_stat to CPUs by order on old kernels and by number on new ones", () => {
   const old = runProbe(systemCpu, fixture("proc-4.19"))["system_cpu"]!;
   assert.deepEqual(old.map((row) => row["backlog_drops"]), [3, 5, 255]);

@@ -7,6 +7,8 @@
  */
 import { counter, gauge, nativeProbe, raises, table, type Writers } from "../core/probe.ts";
 import { Scanner } from "../core/scan.ts";
+import { flagKey } from "../core/setting_key.ts";
+import { WrappingCounters } from "../core/wrapping_counters.ts";
 
 /** Columns of /proc/diskstats behind the name. */
 const READS = 0;
@@ -25,9 +27,6 @@ const FLUSH_MS = 16;
 const COLUMNS = 17;
 /** Of the kernel's type `unsigned int`: they start again at 0 after 49 days of work. */
 const WRAPPING: readonly number[] = [READ_MS, WRITE_MS, IO_MS, WEIGHTED_MS, DISCARD_MS, FLUSH_MS];
-const WRAP = 2 ** 32;
-/** A step back by more than this is a wrap, by less a new device of the same name. */
-const WRAP_STEP = 2 ** 31;
 
 /** The unit of the file, whatever the device's sectors. */
 const SECTOR_BYTES = 512;
@@ -43,8 +42,7 @@ interface Disk {
   readonly now: Float64Array;
   /** In the reading before; NaN: there is none that belongs to this device. */
   readonly before: Float64Array;
-  /** Added to a wrapping column. */
-  readonly wrapped: Float64Array;
+  readonly wrapping: WrappingCounters;
   listed: boolean;
 }
 
@@ -91,12 +89,13 @@ const tables = {
 
 export default nativeProbe({
   name: "system_disk",
-  help: "I/O of block devices, from /proc/diskstats. Setting partitions (false): these as well.",
+  help: "I/O of block devices, from /proc/diskstats.",
   partOf: ["system_infos", "baseinfo"],
   tables,
+  settings: { partitions: flagKey("Whether partitions are shown too.") },
   open(files, settings) {
     files.read("proc/diskstats");
-    const partitions = settings.flag("partitions", false);
+    const partitions = settings.flag("partitions");
     const scan = new Scanner();
     const disks = new Map<string, Disk>();
     return ({ system_iostat, disk_io }, elapsed) => {
@@ -198,19 +197,13 @@ function newDisk(name: string): Disk {
     isPartition: undefined,
     now: new Float64Array(COLUMNS).fill(NaN),
     before: new Float64Array(COLUMNS).fill(NaN),
-    wrapped: new Float64Array(COLUMNS),
+    wrapping: new WrappingCounters(COLUMNS),
     listed: false,
   };
 }
 
-function unwrap({ now, before, wrapped }: Disk): void {
+function unwrap({ now, before, wrapping }: Disk): void {
   // Where the number of reads or writes went back too, it is another device.
-  const other = now[READS]! < before[READS]! || now[WRITES]! < before[WRITES]!;
-  if (other) wrapped.fill(0);
-  for (const column of WRAPPING) {
-    const extended = now[column]! + wrapped[column]!;
-    const stepBack = before[column]! - extended;
-    if (!other && stepBack > WRAP_STEP && now[column]! < WRAP) wrapped[column]! += WRAP;
-    now[column]! += wrapped[column]!;
-  }
+  if (now[READS]! < before[READS]! || now[WRITES]! < before[WRITES]!) wrapping.reset();
+  for (const column of WRAPPING) now[column] = wrapping.next(column, now[column]!);
 }

@@ -14,6 +14,8 @@ import {
   visibleFileSystems,
 } from "../core/mountinfo.ts";
 import { gauge, type MountSize, nativeProbe, raises, table, type Writers } from "../core/probe.ts";
+import { PATTERN } from "../core/setting_format.ts";
+import { textKey } from "../core/setting_key.ts";
 
 /** Mounts that are asked in one reading; a host with more has them from containers. */
 const MAX_MOUNTS = 512;
@@ -65,14 +67,20 @@ const tables = {
 
 export default nativeProbe({
   name: "system_fs",
-  help: "Size, inodes and health of mounted file systems, from mountinfo and statfs. " +
-    "Setting skip: a regular expression of mount points that are not asked.",
+  help: "Size, inodes and health of mounted file systems, from mountinfo and statfs.",
   partOf: ["system_infos", "baseinfo"],
   capabilities: { CAP_DAC_READ_SEARCH: "file systems mounted below closed folders" },
   tables,
+  settings: {
+    skip: textKey(
+      ENGINE_MOUNTS,
+      "Regular expression of mount points that are not asked for their size.",
+      { format: PATTERN },
+    ),
+  },
   open(files, settings, { calls }) {
     files.read("proc/self/mountinfo");
-    const skip = settings.pattern("skip", ENGINE_MOUNTS);
+    const skip = settings.pattern("skip");
     const losses = { stalled_mounts: 0, refused_mounts: 0, mounts_over_limit: 0 };
     const wanted = wantedMounts(skip);
     return {

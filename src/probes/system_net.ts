@@ -18,6 +18,7 @@ import {
 } from "../core/probe.ts";
 import type { QueueTotals } from "../core/route_netlink.ts";
 import { COLON, Scanner, word } from "../core/scan.ts";
+import { WrappingCounters } from "../core/wrapping_counters.ts";
 
 const BYTES_PER_KB = 1024;
 const LOOPBACK = word("lo");
@@ -45,6 +46,7 @@ interface Device {
   listed: boolean;
   /** The kernel's number of it; NaN: not yet looked up. */
   index: number;
+  readonly queueCounters: WrappingCounters;
 }
 
 const drops = (says: string): EventRule => ({ above: "drops_thr", says });
@@ -78,7 +80,7 @@ const tables = {
       ),
       rxspeed_KB: gauge("Rate of receiving in the last period, in 1024 bytes.", "KB/s"),
       txspeed_KB: gauge("Rate of sending in the last period, in 1024 bytes.", "KB/s"),
-      tc_sent_drop: counter("Packets dropped by the queueing discipline; 32 bits.", "packets"),
+      tc_sent_drop: counter("Packets dropped by the queueing discipline.", "packets"),
       tc_sent_overlimits: counter("Packets that had to wait as it limits the rate.", "packets"),
       tc_backlog: gauge("Bytes that wait to be sent.", "bytes"),
       tc_ecn_mark: counter("Packets marked instead of dropped; fq_codel, codel, red.", "packets"),
@@ -101,7 +103,7 @@ export default nativeProbe({
         for (const device of devices.values()) {
           writeDevice(nic, device, status(files, device, scan), elapsed);
           if (queues !== undefined) {
-            writeQueue(nic, queues.get(indexOf(files, device, scan, queues)));
+            writeQueue(nic, device, queues.get(indexOf(files, device, scan, queues)));
           }
         }
       };
@@ -117,16 +119,24 @@ function indexOf(files: HostFiles, device: Device, scan: Scanner, queues: Queues
   if (!queues.has(device.index)) {
     const bytes = files.readOptional(`sys/class/net/${device.name}/ifindex`);
     device.index = bytes === undefined ? NaN : scan.over(bytes).number();
+    device.queueCounters.reset();
   }
   return device.index;
 }
 
-function writeQueue(nic: Rows["nic"], queue: QueueTotals | undefined): void {
+/** What the kernel keeps in 32 bits, in the order of `Device.queueCounters`. */
+const QUEUE_COUNTERS = [
+  ["drops", "tc_sent_drop"],
+  ["overlimits", "tc_sent_overlimits"],
+  ["ecnMarks", "tc_ecn_mark"],
+] as const;
+
+function writeQueue(nic: Rows["nic"], device: Device, queue: QueueTotals | undefined): void {
   if (queue === undefined) return;
-  nic.set("tc_sent_drop", queue.drops)
-    .set("tc_sent_overlimits", queue.overlimits)
-    .set("tc_backlog", queue.backlogBytes)
-    .set("tc_ecn_mark", queue.ecnMarks);
+  nic.set("tc_backlog", queue.backlogBytes);
+  QUEUE_COUNTERS.forEach(([field, metric], i) =>
+    nic.set(metric, device.queueCounters.next(i, queue[field]))
+  );
 }
 
 type Rows = Writers<typeof tables>;
@@ -161,7 +171,15 @@ function scanDevices(scan: Scanner, devices: Map<string, Device>): void {
     let device = devices.get(name);
     if (device === undefined) {
       const columns = new Float64Array(DEVICE_COLUMNS).fill(NaN);
-      device = { name, columns, rxBytes: NaN, txBytes: NaN, listed: true, index: NaN };
+      device = {
+        name,
+        columns,
+        rxBytes: NaN,
+        txBytes: NaN,
+        listed: true,
+        index: NaN,
+        queueCounters: new WrappingCounters(QUEUE_COUNTERS.length),
+      };
       devices.set(name, device);
     }
     const { columns } = device;

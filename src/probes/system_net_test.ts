@@ -107,6 +107,18 @@ Deno.test("nic reports queueing disciplines by the device's index, looked up ane
   assert.deepEqual((await read("2\n", "7\n"))[0], ["eth0", 3, 700]);
 });
 
+Deno.test("nic goes on counting drops when their 32 bits start again", async () => {
+  const queue = { drops: 2 ** 32 - 2, overlimits: 5, backlogBytes: 700, ecnMarks: NaN };
+  const answers = [queue, { ...queue, drops: 3, overlimits: 6 }];
+  const calls = {
+    ...NO_CALLS,
+    queues: () => Promise.resolve(new Map([[7, answers.shift()!]])),
+  };
+  const files = { ...fixture("proc-4.19"), "sys/class/net/eth0/ifindex": "7\n" };
+  const [row] = (await runWaiting(systemNet, [files, files], calls))["nic"]!;
+  assert.deepEqual([row!["tc_sent_drop"], row!["tc_sent_overlimits"]], [2 ** 32 + 3, 6]);
+});
+
 Deno.test("system_net is unsupported without /proc/net/dev", () => {
   assert.throws(() => runProbe(systemNet, {}), Unsupported);
 });

@@ -8,6 +8,8 @@ import { NO_FILTER, parseWhiteList, type ProcFilter } from "../core/proc_filter.
 import { SMAPS_LINES } from "../core/proc_pid.ts";
 import { counter, gauge, nativeProbe, type Read, type Settings, table } from "../core/probe.ts";
 import { COLON, Scanner, word } from "../core/scan.ts";
+import { CONTAINERS, OPTIONAL_PATH, PATTERN, PIDS } from "../core/setting_format.ts";
+import { listKey, numberKey, textKey } from "../core/setting_key.ts";
 import { TASK, type TaskField } from "../core/task_batch.ts";
 import { ProcWatch } from "./proc_watch.ts";
 
@@ -89,8 +91,6 @@ const SMAPS_METRICS: readonly Metric[] = [
 
 /** What an empty setting makes: everything has it. */
 const NO_PATTERN = new RegExp("");
-const PID_REGEXP = /^\d{1,10}$/;
-const CONTAINER_REGEXP = /^[\da-fA-F]{12,64}$/;
 
 const MEM_TOTAL = word("MemTotal");
 const BYTES_PER_KB = 1024;
@@ -116,13 +116,37 @@ export default nativeProbe({
   options: { w: "whitelist" },
   tasks: true,
   tables: TABLES,
+  settings: {
+    proc_name: textKey(
+      "",
+      "Regular expression that is found in the names of the processes to report.",
+      { format: PATTERN },
+    ),
+    cmdline: textKey("", "Text that their command lines contain; with proc_name, both must hold."),
+    proc_id: listKey(PIDS, "Ids of processes to report."),
+    container_id: listKey(CONTAINERS, "Containers whose processes to report."),
+    whitelist: textKey(
+      "",
+      "File with names of processes to report, one a line; also given by -w.",
+      { format: OPTIONAL_PATH },
+    ),
+    top: numberKey(20, [0, 1000], "Without all of these, so many with most CPU and most memory.", {
+      unit: "processes",
+    }),
+    smaps_interval: numberKey(
+      60,
+      [0, MAX_SECONDS],
+      "Time between two readings of smaps_rollup, 0 for none; they cost 0.1 ms a process, 12 ms a GB.",
+      { unit: "s" },
+    ),
+  },
   open(files, settings, host) {
     const scan = new Scanner();
     // A filter that was set at run time outlives a restart.
     if (host.snooper.filter === undefined) host.snooper.filter = filterOf(settings);
     const watch = new ProcWatch(files, host, {
-      top: settings.number("top", 20, 0, 1000),
-      smapsSeconds: settings.number("smaps_interval", 60, 0, MAX_SECONDS),
+      top: settings.number("top"),
+      smapsSeconds: settings.number("smaps_interval"),
     });
     files.read("proc/meminfo");
     const read: Read<typeof TABLES> = ({ system_proc }, elapsed) => {
@@ -150,15 +174,14 @@ export default nativeProbe({
 });
 /** What the settings name; without any, nothing is filtered. Throws ConfigError. */
 function filterOf(settings: Settings): ProcFilter {
-  const comm = settings.pattern("proc_name", "");
-  const cmdline = settings.text("cmdline", "");
+  const comm = settings.pattern("proc_name");
+  const cmdline = settings.text("cmdline");
   return {
     ...NO_FILTER,
-    pids: new Set(settings.list("proc_id", PID_REGEXP, 'process ids with "," between').map(Number)),
+    pids: new Set(settings.list("proc_id").map(Number)),
     comms: parseWhiteList(settings.fileText("whitelist")),
     rules: comm.source === NO_PATTERN.source && cmdline === "" ? [] : [{ comm, cmdline }],
-    containers: settings.list("container_id", CONTAINER_REGEXP, "12 to 64 hexadecimal digits")
-      .map((id) => id.toLowerCase()),
+    containers: settings.list("container_id").map((id) => id.toLowerCase()),
   };
 }
 

@@ -2,18 +2,17 @@
 import assert from "node:assert/strict";
 import { fuzzProbe } from "../../tests/fuzz_probe.ts";
 import {
-  DEFAULTS,
   type FileTexts,
   fixture,
   type Row,
   runProbe,
   runProbeSlowly,
   TICK_SECONDS,
+  type Values,
 } from "../../tests/run_probe.ts";
 import { Unsupported } from "../core/errors.ts";
 import { NO_FILTER, Snooper } from "../core/proc_filter.ts";
 import { ProcessTable } from "../core/process_table.ts";
-import type { Settings } from "../core/probe.ts";
 import systemProc from "./system_proc.ts";
 
 const GOLDEN = new URL("../../tests/golden/", import.meta.url);
@@ -22,22 +21,9 @@ const FILES = ["stat", "io", "limits", "cmdline", "smaps_rollup"].map((name) =>
   `proc/4711/${name}`
 );
 
-/** Settings with these values in the place of the defaults. */
-function settings(values: Record<string, number | string>): Settings {
-  const text = (name: string) => String(values[name] ?? "");
-  return {
-    ...DEFAULTS,
-    number: (name, fallback) => Number(values[name] ?? fallback),
-    text,
-    pattern: (name) => new RegExp(text(name)),
-    list: (name) => text(name).split(",").filter((part) => part !== ""),
-    fileText: text,
-  };
-}
-
 function rows(
   files: FileTexts | readonly FileTexts[],
-  given: Settings = DEFAULTS,
+  given: Values = {},
   ticks?: number,
 ): Map<string, Row> {
   return byId(runProbe(systemProc, files, ticks, { settings: given })["system_proc"]!);
@@ -47,7 +33,7 @@ function rows(
 async function slowRows(
   files: FileTexts | readonly FileTexts[],
   ticks: number,
-  given: Settings = DEFAULTS,
+  given: Values = {},
 ): Promise<Map<string, Row>> {
   const all = await runProbeSlowly(systemProc, files, ticks, { settings: given });
   return byId(all["system_proc"]!);
@@ -136,16 +122,16 @@ Deno.test("system_proc leaves out a process that ends while it is read, at which
 
 Deno.test("system_proc reports those that use most CPU and those that use most memory", () => {
   const files = fixture("proc-6.12");
-  assert.deepEqual(ids(rows(files, settings({ top: 1 }))), [4712], "it has most of both");
+  assert.deepEqual(ids(rows(files, { top: 1 })), [4712], "it has most of both");
   const idle = withStat(files, " 250 75 ", " 5000000000 75 ");
-  assert.deepEqual(ids(rows(idle, settings({ top: 1 }))), [4711, 4712]);
-  assert.deepEqual(ids(rows(files, settings({ top: 0 }))), []);
+  assert.deepEqual(ids(rows(idle, { top: 1 })), [4711, 4712]);
+  assert.deepEqual(ids(rows(files, { top: 0 })), []);
 });
 
 Deno.test("system_proc keeps reporting a process for a minute after it was among the largest", () => {
   const first = fixture("proc-6.12");
   const busy = withStat(first, " 250 75 ", " 5000000000 75 ");
-  const top = settings({ top: 1 });
+  const top = { top: 1 };
   const since = (ticks: number) =>
     runProbe(systemProc, [busy, first], ticks, { settings: top })["system_proc"]!;
   const fresh = (ticks: number) =>
@@ -156,14 +142,15 @@ Deno.test("system_proc keeps reporting a process for a minute after it was among
 
 Deno.test("system_proc reports what the filter names, and nothing else", () => {
   const files = fixture("proc-6.12");
-  const named = (values: Record<string, string>) => ids(rows(files, settings(values)));
+  const named = (values: Record<string, string>) => ids(rows(files, values));
   assert.deepEqual(named({ proc_name: "^java$" }), [4712]);
   assert.deepEqual(named({ proc_name: "a|d" }), [2, 4711, 4712].concat(1).sort((a, b) => a - b));
   assert.deepEqual(named({ cmdline: "org.example.Main" }), [4712]);
   assert.deepEqual(named({ proc_name: "java", cmdline: "nothing" }), []);
   assert.deepEqual(named({ proc_id: "1,37,99" }), [1, 37]);
-  assert.deepEqual(named({ whitelist: "systemd\njava\nsystem\n" }), [1, 4712]);
-  assert.deepEqual(named({ whitelist: "systemd\n", proc_id: "2" }), [1, 2]);
+  const whitelist = new URL("../../tests/fixtures/whitelist.conf", import.meta.url).pathname;
+  assert.deepEqual(named({ whitelist }), [1, 4712]);
+  assert.deepEqual(named({ whitelist, proc_id: "2" }), [1, 2, 4712]);
 });
 
 Deno.test("system_proc shows the container of a process, and filters by it", () => {
@@ -173,7 +160,7 @@ Deno.test("system_proc shows the container of a process, and filters by it", () 
       clock: () => 0,
       containerOf,
     });
-    const options = { settings: settings(values), shared: { processes } };
+    const options = { settings: values, shared: { processes } };
     const all = runProbe(systemProc, fixture("proc-6.12"), 1, options)["system_proc"]!;
     return all.filter(({ container_id }) => container_id !== "")
       .map(({ tgid, container_id }) => [tgid, container_id]);
@@ -187,7 +174,7 @@ Deno.test("system_proc obeys a filter that was set at run time, also over its co
   const snooper = new Snooper();
   snooper.filter = { ...NO_FILTER, pids: new Set([2]) };
   const files = fixture("proc-6.12");
-  const options = { settings: settings({ proc_id: "1" }), shared: { snooper } };
+  const options = { settings: { proc_id: "1" }, shared: { snooper } };
   const found = runProbe(systemProc, files, 1, options);
   assert.deepEqual(found["system_proc"]!.map((row) => row["tgid"]), ["2"]);
 });
@@ -196,7 +183,7 @@ Deno.test("system_proc reads smaps_rollup on its own period, or never", async ()
   const first = fixture("proc-6.12");
   const then = { ...first, "proc/4711/smaps_rollup": "Swap: 77 kB\n" };
   const swap = async (ticks: number, values = {}) =>
-    (await slowRows([first, then], ticks, settings(values))).get("4711")!["swap_data_size"];
+    (await slowRows([first, then], ticks, values)).get("4711")!["swap_data_size"];
   assert.equal(await swap(1), undefined, "comes with the next reading");
   assert.equal(await swap(2), 16);
   assert.equal(await swap(60 / TICK_SECONDS + 1), 16);

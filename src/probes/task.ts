@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Processes and threads as the scheduler and the system calls see them. Kernel side: bpf/task.bpf.c. */
-import { observedAll, observedEntries } from "../core/observe.ts";
+import { observedConstants, observedEntries, observeKeys, topKey } from "../core/observe.ts";
 import { bpfProbe, served } from "../core/probe.ts";
 import { task } from "../gen/layouts.ts";
-import { callsOn, callTables } from "./task/call_tables.ts";
+import { CALL_FIELDS, callsOn, callTables } from "./task/call_tables.ts";
 import { fileSystemsOn, fsTables } from "./task/fs_tables.ts";
 import { schedTables } from "./task/sched_tables.ts";
 import { sliTables } from "./task/sli_tables.ts";
@@ -15,6 +15,8 @@ const STALL_PROGRAMS = [
   "task_reclaim_end",
   "task_compact_begin",
   "task_compact_end",
+  "task_swapin_begin",
+  "task_swapin_end",
 ] as const;
 
 const tables = {
@@ -27,10 +29,11 @@ const SLI_TABLES = Object.keys(sliTables);
 export default bpfProbe({
   name: "task",
   help: "Processes and threads: scheduling, system calls, file systems; from tracepoints.",
-  partOf: ["proc", "sli"],
+  partOf: ["taskprobe", "proc", "sli"],
   layout: task,
+  settings: { ...observeKeys(), top: topKey },
   constants: (settings, on) => ({
-    observe_all: Number(observedAll(settings)),
+    ...observedConstants(settings),
     sched_on: Number(on.has("proc_cpu") || on.has("proc_sched")),
     thread_cpu_on: Number(on.has("thread_cpu")),
     preemption_on: Number(on.has("proc_preemption")),
@@ -44,10 +47,16 @@ export default bpfProbe({
     sli_on: Number(SLI_TABLES.some((table) => on.has(table))),
   }),
   entries: observedEntries,
+  mostUsed: (settings) => ({
+    rows: settings.number("top"),
+    ranks: {
+      proc_sched: [["wait_ns"], ["iowait_ns"]],
+      proc_calls: [CALL_FIELDS],
+      thread_cpu: [["off_cpu_ns"], ["iowait_ns"]],
+    },
+  }),
   optional: STALL_PROGRAMS,
   lacking: {
-    "sli_cpu_*.cpu_longsys": "a long system call is not told from the time between its switches",
-    "sli_mem_*.mem_swapin": "the end of reading a page back passes no tracepoint",
     "proc_pygc": "garbage collections of Python are not observed",
   },
   iterators: [{ program: "task_reading" }],

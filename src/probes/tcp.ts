@@ -11,6 +11,7 @@ import {
   ofField,
   raises,
 } from "../core/probe.ts";
+import { flagKey } from "../core/setting_key.ts";
 import { tcp } from "../gen/layouts.ts";
 
 const drops = (says: string): EventRule => ({ above: "drops_thr", says });
@@ -377,10 +378,14 @@ export default bpfProbe({
   name: "tcp",
   help: "TCP connections of this host by process and peer, from iter/tcp and inet_sock_set_state.",
   capabilities: NAMESPACE_CAPABILITIES,
+  partOf: ["tcpprobe"],
   layout: tcp,
+  settings: {
+    report_cport: flagKey("Whether the client's port is a label: a row for each connection."),
+  },
   // The original's -c and report_cport.
   constants: (settings, tables) => ({
-    keep_client_port: Number(settings.flag("report_cport", false)),
+    keep_client_port: Number(settings.flag("report_cport")),
     want_link: Number(Object.keys(LINK_TABLES).some((name) => tables.has(name))),
     want_metric: Number(tables.has("tcp_metric")),
     want_service: Number(tables.has("tcp_service")),
@@ -388,9 +393,13 @@ export default bpfProbe({
     want_drops: Number(tables.has("net_drop")),
   }),
   iterators: [
+    // What is older than the agent, and once an hour what was missed for want of memory.
+    { program: "tcp_found", every: 720 },
+    { program: "tcp_living", over: "sock_memories" },
     // Every 6th reading too (30 s), for sockets that were handed over.
     { program: "tcp_owners", wishes: "owner_wishes", every: 6 },
-    { program: "tcp_living" },
+    { program: "tcp_owners_old", wishes: "owner_wishes", every: 6 },
+    { program: "tcp_again", over: "sock_memories", wishes: "again_wishes", every: 6 },
   ],
   namespaces: "net_namespaces",
   optional: [
@@ -402,7 +411,10 @@ export default bpfProbe({
     "net_drop",
     "net_drop_old",
   ],
-  choices: [["tcp_reset_sent", "tcp_reset_sent_old"], ["net_drop", "net_drop_old"]],
+  choices: [["tcp_owners", "tcp_owners_old"], ["tcp_reset_sent", "tcp_reset_sent_old"], [
+    "net_drop",
+    "net_drop_old",
+  ]],
   ceilings: ["tcp_link", "tcp_metric", "tcp_service", "tcp_resets", "tcp_delays"],
   alive: "reading",
   tables: {

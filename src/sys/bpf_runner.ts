@@ -7,10 +7,12 @@ import type { Table } from "../core/table.ts";
 import type { IterReader } from "./iter_reader.ts";
 import { kernelEnums } from "./kernel_enums.ts";
 import type { Libbpf } from "./libbpf.ts";
-import { MapFeed, type Target } from "./map_feed.ts";
+import type { Target } from "./feed_side.ts";
+import { MapFeed } from "./map_feed.ts";
 import { NetNamespaces } from "./net_namespaces.ts";
 import { BpfObject } from "./object.ts";
 import type { MapReader } from "./table_reader.ts";
+import { TopFeed } from "./top_feed.ts";
 import { UserProbes } from "./user_probes.ts";
 
 export interface BpfHost {
@@ -47,6 +49,9 @@ export async function startBpf(probe: BpfProbe, host: BpfHost): Promise<RunningP
     ),
     off: idlePrograms(probe, specs),
     choices: probe.choices,
+    iterated: Object.fromEntries(
+      probe.iterators.flatMap(({ program, over }) => over === undefined ? [] : [[program, over]]),
+    ),
     ...(host.btfPath ? { btfPath: host.btfPath } : {}),
   });
   const tables: Table[] = [];
@@ -149,7 +154,7 @@ class RunningBpf implements RunningProbe {
   readonly #targets: readonly Target[];
   readonly #iterators: readonly WiredIterator[];
   readonly #namespaces: NetNamespaces | undefined;
-  readonly #feeds: readonly MapFeed[];
+  readonly #feeds: readonly (MapFeed | TopFeed)[];
   readonly #losses: MapReader;
   readonly #userProbes: UserProbes | undefined;
   #readings = 0;
@@ -158,7 +163,7 @@ class RunningBpf implements RunningProbe {
     probe: BpfProbe,
     object: BpfObject,
     targets: readonly Target[],
-    { store, libbpf, btfPath, containers }: BpfHost,
+    { store, libbpf, btfPath, containers, settings }: BpfHost,
   ) {
     this.#object = object;
     this.#store = store;
@@ -179,12 +184,16 @@ class RunningBpf implements RunningProbe {
       enums: kernelEnums(btfPath),
       idOf: (pid) => containers?.idOf(pid),
     };
-    this.#feeds = [...maps].map((map) =>
-      new MapFeed(object.table(map), targets.filter(({ spec }) => spec.map === map), {
-        alive: probe.alive,
-        labels,
-      })
-    );
+    const mostUsed = probe.mostUsed(settings);
+    this.#feeds = [...maps].map((map) => {
+      const fed = targets.filter(({ spec }) => spec.map === map);
+      const options = { alive: probe.alive, labels };
+      const ranks = mostUsed.ranks[map];
+      const limit = mostUsed.rows;
+      if (ranks === undefined || limit < 0) return new MapFeed(object.table(map), fed, options);
+      const { timeoutMs } = store.limits;
+      return new TopFeed(object.table(map), fed, { ...options, ranks, limit, timeoutMs });
+    });
     if (probe.userHooks.length > 0) {
       this.#userProbes = new UserProbes(object, probe.userHooks);
       this.#userProbes.scan();
@@ -208,11 +217,12 @@ class RunningBpf implements RunningProbe {
   }
 
   #isWanted({ use: { every = 0 }, wishes }: WiredIterator): boolean {
-    if (wishes === undefined) return true;
+    const due = every > 0 && this.#readings % every === 0;
+    if (wishes === undefined) return every === 0 || due;
     const wish = wishes.lookup(FIRST_ENTRY)?.numbers[0] ?? 0;
     // A wish that comes from now on is for the next reading.
     if (wish !== 0) wishes.update(FIRST_ENTRY, new Uint8Array(wishes.layout.value.size));
-    return wish !== 0 || (every > 0 && this.#readings % every === 0);
+    return wish !== 0 || due;
   }
 
   stop(): void {
@@ -240,8 +250,12 @@ class RunningBpf implements RunningProbe {
 
   facts() {
     const large = this.#targets.filter(({ table }) => table.rows * 2 >= this.#store.limits.maxRows);
+    const hidden = this.#feeds.flatMap((feed) =>
+      feed instanceof TopFeed ? [[feed.map, feed.hidden] as const] : []
+    );
     return {
       map_bytes: this.#object.mapBytes,
+      ...(hidden.length > 0 && { rows_in_other: Object.fromEntries(hidden) }),
       ...(this.#namespaces && { namespaces: this.#namespaces.others.length + 1 }),
       // Which label has so many values, before the table is full.
       ...(large.length > 0 && {

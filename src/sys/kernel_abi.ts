@@ -32,6 +32,8 @@ export const ABI = {
   "PROT_WRITE": 2,
   "MFD_CLOEXEC": 1,
   "MNT_DETACH": 2,
+  "RLIMIT_NOFILE": 7,
+  "sizeof(struct rlimit)": 16,
   "AF_UNIX": 1,
   "SOCK_DGRAM | SOCK_CLOEXEC": 0x8_0002,
   "MSG_DONTWAIT | MSG_NOSIGNAL": 0x4040,
@@ -50,4 +52,7 @@ export const ABI = {
   "offsetof(struct statfs, f_frsize)": 72,
   "CLONE_NEWNET": 0x4000_0000,
   "O_RDONLY | O_CLOEXEC": 0x8_0000,
+  "O_NONBLOCK": 0x800,
+  "F_SETFL": 4,
+  "F_DUPFD_CLOEXEC": 1030,
 } as const;

@@ -26,6 +26,7 @@ export const LIBC_SYMBOLS = {
     result: "i32",
   },
   close: { c: "int (int)", parameters: ["i32"], result: "i32" },
+  fcntl: { c: "int (int, int, ...)", parameters: ["i32", "i32", "i32"], result: "i32" },
   read: {
     c: "ssize_t (int, void *, size_t)",
     parameters: ["i32", "buffer", "usize"],
@@ -103,6 +104,11 @@ export const LIBC_SYMBOLS = {
   },
   setns: { c: "int (int, int)", parameters: ["i32", "i32"], result: "i32" },
   getpagesize: { c: "int (void)", parameters: [], result: "i32" },
+  setrlimit: {
+    c: "int (enum __rlimit_resource, const struct rlimit *)",
+    parameters: ["u32", "buffer"],
+    result: "i32",
+  },
 } as const satisfies Record<string, Symbol>;
 
 export const LIBBPF_SYMBOLS = {
@@ -174,6 +180,11 @@ export const LIBBPF_SYMBOLS = {
   bpf_program__attach: {
     c: "struct bpf_link *(const struct bpf_program *)",
     parameters: ["pointer"],
+    result: "pointer",
+  },
+  bpf_program__attach_iter: {
+    c: "struct bpf_link *(const struct bpf_program *, const struct bpf_iter_attach_opts *)",
+    parameters: ["pointer", "buffer"],
     result: "pointer",
   },
   bpf_program__attach_uprobe: {

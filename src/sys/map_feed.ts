@@ -4,47 +4,28 @@
  * labels share a row, which shows their sum. A key whose rows expired is deleted from the map too.
  */
 import { ByteIndex } from "../core/byte_index.ts";
-import { KeyView, type LabelHost } from "../core/labels.ts";
-import type { FieldMetric, MapTable } from "../core/probe.ts";
-import type { Table } from "../core/table.ts";
-import { RowLabels, type RowViews } from "./row_labels.ts";
+import { KeyView } from "../core/labels.ts";
+import {
+  alivePosition,
+  type FeedOptions,
+  hasRow,
+  type Side,
+  sidesOf,
+  type Target,
+} from "./feed_side.ts";
+import type { RowLabels, RowViews } from "./row_labels.ts";
 import type { MapReader, Row } from "./table_reader.ts";
 
-export interface Target {
-  readonly spec: MapTable;
-  readonly table: Table;
-}
-
-/** One table's side of the feed. Arrays are by the number of the key. */
-interface Side extends Target {
-  readonly columns: readonly number[];
-  /** Positions in `Row.numbers`. */
-  readonly sources: readonly number[];
-  readonly scales: readonly number[];
-  /** Columns of what holds only while the row's thing lives. */
-  readonly gauges: readonly number[];
-  /** Shared by tables that show the same labels. */
-  readonly labels: RowLabels;
+interface FedSide extends Side {
   /** The table's columns that are written; replaced when the table grows. */
   arrays: readonly Float64Array[];
-  readonly slots: number[];
-  readonly generations: number[];
   /** By slot: the reading that wrote it last. */
   readonly written: number[];
 }
 
-export interface FeedOptions {
-  /**
-   * The numeric field that changes while the row's thing lives, and is 0 as long as there is none; in a map without it,
-   * being in the map is life.
-   */
-  readonly alive?: string | undefined;
-  readonly labels: LabelHost;
-}
-
 export class MapFeed {
   readonly #reader: MapReader;
-  readonly #sides: readonly Side[];
+  readonly #sides: readonly FedSide[];
   readonly #index: ByteIndex;
   readonly #views: RowViews;
   /** Position of the field that tells life, or -1. */
@@ -57,22 +38,18 @@ export class MapFeed {
 
   constructor(reader: MapReader, targets: readonly Target[], { alive, labels }: FeedOptions) {
     this.#reader = reader;
-    const shared: RowLabels[] = [];
-    this.#sides = targets.map((target) => {
-      const { labelReaders } = target.spec;
-      let rowLabels = shared.find((other) => other.isOf(labelReaders));
-      if (rowLabels === undefined) shared.push(rowLabels = new RowLabels(labelReaders, labels));
-      return sideOf(target, reader, rowLabels);
-    });
-    this.#labels = shared;
+    this.#sides = sidesOf(targets, reader, labels).map((side) => ({
+      ...side,
+      arrays: [],
+      written: [],
+    }));
+    this.#labels = [...new Set(this.#sides.map((side) => side.labels))];
     this.#index = new ByteIndex(reader.keySize);
     this.#views = {
       key: new KeyView(reader.layout.key),
       value: new KeyView(reader.layout.value),
     };
-    this.#alive = alive !== undefined && Object.hasOwn(reader.layout.value.fields, alive)
-      ? reader.indexOf(alive)
-      : -1;
+    this.#alive = alivePosition(reader, alive);
   }
 
   /** Reads the map once. Throws KernelError. */
@@ -140,7 +117,7 @@ export class MapFeed {
     return made;
   }
 
-  #write(side: Side, slot: number, numbers: Float64Array, lives: boolean): void {
+  #write(side: FedSide, slot: number, numbers: Float64Array, lives: boolean): void {
     const { table, columns, sources, scales, written, gauges } = side;
     const again = written[slot] === this.#reading;
     written[slot] = this.#reading;
@@ -169,7 +146,7 @@ export class MapFeed {
       if (seen === this.#reading) {
         // What was never alive is kept for later: the row for all that does not fit.
         if (this.#lastAlive[number] === 0) continue;
-        if (this.#sides.some((side) => this.#hasRow(side, number))) continue;
+        if (this.#sides.some((side) => hasRow(side, number))) continue;
         this.#reader.delete(this.#index.key(number).slice());
       }
       gone.push(number);
@@ -177,57 +154,4 @@ export class MapFeed {
     }
     this.#index.remove(gone);
   }
-
-  #hasRow({ table, slots, generations }: Side, number: number): boolean {
-    const slot = slots[number]!;
-    return slot >= 0 && generations[number] === table.generation(slot);
-  }
-}
-
-function sideOf(target: Target, reader: MapReader, labels: RowLabels): Side {
-  const { spec, table } = target;
-  const paths = Object.entries(spec.metrics).flatMap(([name, metric]) =>
-    pathsOf(metric, table.column(name), reader)
-  );
-  return {
-    ...target,
-    columns: paths.map(({ column }) => column),
-    sources: paths.map(({ source }) => source),
-    scales: paths.map(({ scale }) => scale),
-    gauges: Object.keys(spec.metrics).filter((name) => spec.metrics[name]!.type === "gauge")
-      .map((name) => table.column(name)),
-    labels,
-    arrays: [],
-    slots: [],
-    generations: [],
-    written: [],
-  };
-}
-
-/** From a number of the value to a column of the table. */
-interface Path {
-  readonly column: number;
-  readonly source: number;
-  readonly scale: number;
-}
-
-function pathsOf(metric: FieldMetric, column: number, reader: MapReader): Path[] {
-  const source = reader.indexOf(metric.field);
-  const { scale } = metric;
-  if (metric.type !== "histogram") return [{ column, source, scale }];
-  const { size, element = size } = reader.layout.value.fields[metric.field]!;
-  const buckets = metric.bounds.length + 1;
-  if (size / element !== buckets) {
-    throw new TypeError(
-      `Field "${metric.field}" of map "${reader.name}" has ${size / element} buckets, ` +
-        `its bounds want ${buckets}`,
-    );
-  }
-  const counts = Array.from({ length: buckets }, (_, i) => ({
-    column: column + i,
-    source: source + i,
-    scale: 1,
-  }));
-  if (metric.sum === undefined) return counts;
-  return [...counts, { column: column + buckets, source: reader.indexOf(metric.sum), scale }];
 }

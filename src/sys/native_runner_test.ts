@@ -7,10 +7,10 @@ import { RootFiles } from "./host_files.ts";
 import { startNative } from "./native_runner.ts";
 
 const settings: Settings = {
-  number: (_name, fallback) => fallback,
-  text: (_name, fallback) => fallback,
-  flag: (_name, fallback) => fallback,
-  pattern: (_name, fallback) => new RegExp(fallback),
+  number: () => 0,
+  text: () => "",
+  flag: () => false,
+  pattern: () => new RegExp(""),
   list: () => [],
   fileText: () => "",
 };

@@ -217,7 +217,10 @@ export class BpfObject {
 
   #attach({ name: program, hook, handle }: Program): void {
     if (this.#choiceOf(program).some((other) => this.#links.has(other))) return;
-    const link = this.#libbpf.bpf.bpf_program__attach(handle);
+    const map = this.#image.iterated?.[program];
+    const link = map === undefined
+      ? this.#libbpf.bpf.bpf_program__attach(handle)
+      : attachIterator(this.#libbpf, handle, this.mapFd(map));
     if (link === null) {
       this.#refuse(attachRefusal({ program, hook, errno: this.#libbpf.errno() }));
       return;
@@ -230,6 +233,18 @@ export class BpfObject {
     this.#errors.set(verdict.program, error);
     this.hooks.push(verdict);
   }
+}
+
+/** struct bpf_iter_attach_opts: its size, where the bpf_iter_link_info is, the size of that. */
+function attachIterator(
+  libbpf: Libbpf,
+  program: NonNullable<Deno.PointerValue>,
+  mapFd: number,
+): Deno.PointerValue {
+  const info = new Uint32Array([mapFd, 0, 0, 0]);
+  const address = Deno.UnsafePointer.value(Deno.UnsafePointer.of(info));
+  const options = new BigUint64Array([24n, address, BigInt(info.byteLength)]);
+  return libbpf.bpf.bpf_program__attach_iter(program, options);
 }
 
 function partition<T>(items: readonly T[], test: (item: T) => boolean): [T[], T[]] {

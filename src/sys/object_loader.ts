@@ -22,6 +22,8 @@ export interface ObjectImage {
   readonly off?: readonly string[] | undefined;
   /** Programs that do the same, best first: of each list the first one that the kernel takes is attached. */
   readonly choices?: readonly (readonly string[])[] | undefined;
+  /** Of iterator programs that go through a map: which. */
+  readonly iterated?: Readonly<Record<string, string>> | undefined;
   /** BTF file to use instead of the kernel's own. */
   readonly btfPath?: string | undefined;
 }

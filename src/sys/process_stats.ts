@@ -13,13 +13,19 @@ export function processStats(): ProcessStats {
   const stat = Deno.readTextFileSync("/proc/self/stat");
   // The name in parentheses may contain anything, so fields are counted from behind it: the first is the third.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  const [, resident, shared] = Deno.readTextFileSync("/proc/self/statm").split(" ", 3).map(Number);
   return {
     cpuSeconds: (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND,
-    residentBytes: resident! * PAGE_BYTES,
-    anonymousBytes: (resident! - shared!) * PAGE_BYTES,
+    ...ownMemory(),
     openFds: countFds(),
     startSeconds: startSeconds ??= bootSeconds() + Number(fields[19]) / TICKS_PER_SECOND,
+  };
+}
+
+export function ownMemory(): Pick<ProcessStats, "residentBytes" | "anonymousBytes"> {
+  const [, resident, shared] = Deno.readTextFileSync("/proc/self/statm").split(" ", 3).map(Number);
+  return {
+    residentBytes: resident! * PAGE_BYTES,
+    anonymousBytes: (resident! - shared!) * PAGE_BYTES,
   };
 }
 

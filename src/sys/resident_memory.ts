@@ -13,6 +13,8 @@ const HEAP_REGEXP = /^.* \[heap\]$/m;
 const LOOK_EVERY_MS = 60_000;
 /** Takes some 50 ms, so every five minutes; see scripts/build.sh for why V8 does not do it by itself. */
 const COLLECT_EVERY_MS = 300_000;
+/** Under load V8 lets garbage pile up by the hundred megabytes rather than to look for it; so much more is too much. */
+const GROWN_BYTES = 16e6;
 
 interface Mapping {
   readonly start: bigint;
@@ -45,21 +47,32 @@ export function cleanFileMappings(text: string): Mapping[] {
 export class IdleMemory {
   readonly #libc: Libbpf["libc"];
   readonly #collect: () => void;
+  readonly #anonymousBytes: () => number;
+  /** After the last collection. */
+  #leftBytes = 0;
   #mappings: readonly Mapping[] = [];
   #lookedAt = -Infinity;
   #collectedAt = -Infinity;
 
-  /** `collect` makes V8 give up what is not used any more. */
-  constructor({ libc }: Pick<Libbpf, "libc">, collect = () => {}) {
+  /** `collect` makes V8 give up what is not used any more; `anonymousBytes` is the private memory of the process. */
+  constructor(
+    { libc }: Pick<Libbpf, "libc">,
+    collect = () => {},
+    anonymousBytes: () => number = () => 0,
+  ) {
     this.#libc = libc;
     this.#collect = collect;
+    this.#anonymousBytes = anonymousBytes;
   }
 
   /** To be called after work; `now` is monotonic, in ms. */
   giveBack(now: number): void {
-    if (now - this.#collectedAt >= COLLECT_EVERY_MS) {
+    const grown = this.#anonymousBytes() - this.#leftBytes > GROWN_BYTES;
+    if (grown || now - this.#collectedAt >= COLLECT_EVERY_MS) {
       this.#collectedAt = now;
       this.#collect();
+      this.#libc.malloc_trim(0n);
+      this.#leftBytes = this.#anonymousBytes();
     }
     if (now - this.#lookedAt >= LOOK_EVERY_MS) {
       this.#lookedAt = now;

@@ -88,3 +88,19 @@ Deno.test("IdleMemory collects garbage at first and then every five minutes", ()
   idle.giveBack(300_000);
   assert.equal(collected, 2);
 });
+
+Deno.test("IdleMemory collects garbage at once when 16 MB more have come, and once for them", () => {
+  using libbpf = openLibbpf(installedLibrary);
+  let collected = 0;
+  let bytes = 40e6;
+  const idle = new IdleMemory(libbpf, () => collected++, () => bytes);
+  idle.giveBack(0);
+  bytes = 55e6;
+  idle.giveBack(5000);
+  assert.equal(collected, 1);
+  bytes = 57e6;
+  idle.giveBack(10_000);
+  assert.equal(collected, 2);
+  idle.giveBack(15_000);
+  assert.equal(collected, 2);
+});

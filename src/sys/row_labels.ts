@@ -39,6 +39,11 @@ export class RowLabels {
     );
   }
 
+  /** Whether the labels of this number were read. */
+  has(number: number): boolean {
+    return this.#texts[number] !== undefined;
+  }
+
   /** Reads the labels again that may change, once in a reading; whether one has. */
   hasChanged(number: number, views: RowViews, reading: number): boolean {
     const before = this.#texts[number];

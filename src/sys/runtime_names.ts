@@ -16,7 +16,7 @@ import {
   namesOfStorage,
   NO_NAMES,
 } from "../core/container_names.ts";
-import { KernelError } from "../core/errors.ts";
+import { KernelError, messageOf } from "../core/errors.ts";
 import type { HostFiles } from "../core/probe.ts";
 import type { Container } from "../core/process_cgroups.ts";
 import { type GetLimits, getOverUnix } from "./unix_http.ts";
@@ -55,8 +55,10 @@ const SOCKETS = [["run/docker.sock", "var/run/docker.sock"], ["run/podman/podman
 const LIST_PATH = "/containers/json";
 const TASKS = "run/containerd/io.containerd.runtime.v2.task";
 const MAX_NAMESPACES = 16;
+/** In each, a folder for the storage driver in use: `overlay-containers`, `vfs-containers` and so on. */
 const STORAGE = ["run/containers/storage", "var/lib/containers/storage"];
-const STORAGE_LIST = "var/lib/containers/storage/overlay-containers/containers.json";
+const DRIVER_FOLDER_REGEXP = /^[a-z]+-containers$/;
+const MAX_DRIVERS = 8;
 const DOCKER = "var/lib/docker/containers";
 
 const LIMITS: GetLimits = { timeoutMs: 2000, maxBytes: 4 * 1024 * 1024 };
@@ -179,7 +181,7 @@ export class RuntimeNames implements ContainerNamer {
   }
 
   #failed(what: string, error: unknown, said: { reason: string } = this.#last): void {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     this.failures++;
     if (said.reason === reason) return;
     said.reason = reason;
@@ -189,27 +191,37 @@ export class RuntimeNames implements ContainerNamer {
   async #readFiles(missing: Container[], found: Map<string, ContainerNames>): Promise<void> {
     if (missing.length === 0) return;
     const namespaces = this.#files.list(TASKS).slice(0, MAX_NAMESPACES);
-    const stored = this.#parse(STORAGE_LIST, namesOfStorage);
+    const storage = this.#storageFolders();
+    const stored = new Map(
+      storage.flatMap((folder) => [
+        ...this.#parse(`${folder}/containers.json`, namesOfStorage) ?? [],
+      ]),
+    );
+    const folders = [...namespaces.map((namespace) => `${TASKS}/${namespace}`), ...storage];
     for (let i = 0; i < missing.length; i++) {
       const { id } = missing[i]!;
-      const names = this.#bundle(id, namespaces, stored?.get(id)) ??
+      const names = this.#bundle(id, folders, stored.get(id)) ??
         this.#parse(`${DOCKER}/${id}/config.v2.json`, namesOfDockerFile);
       if (names !== undefined) found.set(id, names);
       if (i % FILES_IN_A_ROW === FILES_IN_A_ROW - 1) await new Promise((go) => setTimeout(go, 0));
     }
   }
 
+  #storageFolders(): string[] {
+    return STORAGE.flatMap((folder) =>
+      this.#files.list(folder).filter((name) => DRIVER_FOLDER_REGEXP.test(name))
+        .slice(0, MAX_DRIVERS).map((name) => `${folder}/${name}`)
+    );
+  }
+
   #bundle(
     id: string,
-    namespaces: readonly string[],
+    folders: readonly string[],
     stored: ContainerNames | undefined,
   ): ContainerNames | undefined {
-    const bundles = [
-      ...namespaces.map((namespace) => `${TASKS}/${namespace}/${id}/config.json`),
-      ...STORAGE.map((folder) => `${folder}/overlay-containers/${id}/userdata/config.json`),
-    ];
-    for (const path of bundles) {
-      const names = this.#parse(path, namesOfBundle);
+    for (const folder of folders) {
+      const bundle = folder.startsWith(TASKS) ? `${folder}/${id}` : `${folder}/${id}/userdata`;
+      const names = this.#parse(`${bundle}/config.json`, namesOfBundle);
       if (names === undefined) continue;
       const { name, image } = names;
       return {

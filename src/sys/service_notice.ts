@@ -39,9 +39,13 @@ export class ServiceNotice implements Disposable {
 
   /** Signs of life begin here; they come from the event loop, so one that hangs gives none. */
   ready(status: string): void {
-    this.#send(`READY=1\nSTATUS=${status.replaceAll("\n", " ")}`);
+    this.#send(`READY=1\n${statusLine(status)}`);
     if (this.#address === undefined || this.#everyMs === undefined) return;
     this.#timer = setInterval(() => this.#send("WATCHDOG=1"), this.#everyMs);
+  }
+
+  status(text: string): void {
+    this.#send(statusLine(text));
   }
 
   stopping(): void {
@@ -62,6 +66,10 @@ export class ServiceNotice implements Disposable {
       this.#log(error.message);
     }
   }
+}
+
+function statusLine(text: string): string {
+  return `STATUS=${text.replaceAll("\n", " ")}`;
 }
 
 const PATH_BYTES = ABI["sizeof(struct sockaddr_un)"] - 2;

@@ -3,6 +3,7 @@
  * Hooks programs to the entry and the returns of functions in the C libraries that processes have mapped, those of
  * containers too. A library is known by its device and inode; new ones are looked for once in a while.
  */
+import { messageOf } from "../core/errors.ts";
 import type { HookVerdict, UserHook } from "../core/probe.ts";
 import {
   type ElfFunction,
@@ -79,7 +80,7 @@ export class UserProbes {
       return { path };
     } catch (error) {
       // The process may have ended; a file may be anything.
-      return { path, reason: error instanceof Error ? error.message : String(error) };
+      return { path, reason: messageOf(error) };
     }
   }
 

@@ -2,10 +2,10 @@
 /**
  * The compiled executable beside Debian's prometheus-node-exporter, in the same run: time to the first scrape, cost
  * and memory at rest, CPU time of a tick and a scrape.
- * Run as root: deno run -A tests/bench/agent_bench.ts [start] [cpu] [rest] [--minutes N] [--binary FILE]
+ * Run as root: deno run -A tests/bench/agent_bench.ts [start] [cpu] [rest] [--minutes N] [--rows N] [--binary FILE]
  */
 import { parseArgs } from "node:util";
-import { DEFAULT_PROBES } from "../../src/manager/schema.ts";
+import { probes } from "../../src/gen/all.ts";
 
 const STARTS = 15;
 const SCRAPES = 30;
@@ -38,7 +38,7 @@ const SAME_COLLECTORS = [
 ];
 /** Native probes that are of no process and no container. */
 const ELSEWHERE: readonly string[] = ["system_proc"];
-const NATIVE = DEFAULT_PROBES.filter((name) => name.startsWith("system_"))
+const NATIVE = probes.map(({ name }) => name).filter((name) => name.startsWith("system_"))
   .filter((name) => !ELSEWHERE.includes(name));
 const EBPF_ROW = "gala_gopher_tcp_link_rx_bytes{";
 /** By then the programs are compiled as they will be: hours at the pace of a real scraper. */
@@ -49,13 +49,14 @@ const { values: options, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     minutes: { type: "string", default: "2" },
+    rows: { type: "string", default: "1024" },
     binary: { type: "string", default: `${ROOT}gala-gopher` },
   },
 });
 const minutes = Number(options.minutes);
 if (!(minutes >= 0.5) || positionals.some((part) => !PARTS.includes(part))) {
   console.error(
-    "usage: agent_bench.ts [start] [cpu] [rest] [--minutes 0.5 or more] [--binary FILE]",
+    "usage: agent_bench.ts [start] [cpu] [rest] [--minutes 0.5 or more] [--rows N] [--binary FILE]",
   );
   Deno.exit(2);
 }
@@ -163,6 +164,7 @@ async function agent(name: string, interval: number, nativeOnly = false): Promis
   await Deno.writeTextFile(
     conf,
     `web_server:\n  port: ${port}\ningress:\n  interval: ${interval}\n` +
+      `imdb: { max_records_num: ${options.rows} }\n` +
       `event: { out_channel: "" }\nmeta: { out_channel: "" }\n` +
       (nativeOnly ? `probes:\n${list}extend_probes: []\n` : external),
   );

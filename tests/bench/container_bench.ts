@@ -11,7 +11,7 @@ import { LibcHostCalls } from "../../src/sys/host_calls.ts";
 import { RootFiles } from "../../src/sys/host_files.ts";
 import { startNative } from "../../src/sys/native_runner.ts";
 import { firstLine, hasHierarchies, TestContainer } from "../cgroups.ts";
-import { DEFAULTS, newStore } from "../run_probe.ts";
+import { newStore, settingsOf } from "../run_probe.ts";
 
 const CONTAINERS = Number(Deno.env.get("CONTAINERS") ?? 300);
 const TICKS = Number(Deno.env.get("TICKS") ?? 24);
@@ -38,7 +38,13 @@ using calls = new LibcHostCalls();
 const store = newStore(100_000);
 let now = 0;
 const containers = new ContainerLookup(files, { clock: () => now });
-const running = startNative(container, { store, files, calls, settings: DEFAULTS, containers });
+const running = startNative(container, {
+  store,
+  files,
+  calls,
+  settings: settingsOf(container),
+  containers,
+});
 const walls: number[] = [];
 const cpus: number[] = [];
 /** How long others had to wait during the first tick. */

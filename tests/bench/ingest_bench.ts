@@ -10,9 +10,11 @@ import { Child } from "../../src/ingest/child.ts";
 import { addIngestTable } from "../../src/ingest/ingest_table.ts";
 import { LineReader } from "../../src/ingest/line_reader.ts";
 import { parseMeta } from "../../src/ingest/meta.ts";
+import { type Output, polledOutput, streamOutput } from "../../src/ingest/output.ts";
 import { pumpOutput } from "../../src/ingest/output_pump.ts";
 import { ReadingTurns } from "../../src/ingest/reading_turns.ts";
 import { Watchdog } from "../../src/ingest/watchdog.ts";
+import { QuietPipes } from "../../src/sys/quiet_pipes.ts";
 
 const RUNS = 11;
 const LINES = 100_000;
@@ -77,6 +79,18 @@ function cpuMs(): number {
   return (user + system) / 1000;
 }
 
+const pipes = new QuietPipes();
+/** `OUTPUT=stream`: as the runtime reads it, to compare. */
+const BY_STREAM = Deno.env.get("OUTPUT") === "stream";
+
+function stdoutOf({ pid, stdout }: Child): Output {
+  if (BY_STREAM) return streamOutput(stdout);
+  const pipe = pipes.stdoutOf(pid);
+  if (pipe === undefined) throw new Error("no pipe");
+  stdout.cancel();
+  return polledOutput(pipe);
+}
+
 /** Reads the output of a program to its end. */
 async function readChild(
   program: string,
@@ -88,10 +102,12 @@ async function readChild(
   const child = new Child({ program, args, workingDirectory: "/", watchdog });
   const take = (chunk: Uint8Array) => reader.feed(chunk, 0);
   const pumps = [
-    pumpOutput(child.stdout, { chunkBytes: CHUNK_BYTES, turns, take }),
-    pumpOutput(child.stderr, { chunkBytes: 4096, turns, take: () => {} }),
+    pumpOutput(stdoutOf(child), { chunkBytes: CHUNK_BYTES, turns, take }),
+    pumpOutput(streamOutput(child.stderr), { chunkBytes: 4096, turns, take: () => {} }),
   ];
   await child.run();
+  // As the supervisor does it: the end of the child is told, that of its output is looked for.
+  child.ended.then(() => pumps.forEach((pump) => pump.hurry()));
   await Promise.all([child.ended, ...pumps.map((pump) => pump.done)]);
   await child.clear();
   return reader.rows;

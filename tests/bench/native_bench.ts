@@ -8,7 +8,7 @@ import { probes } from "../../src/gen/all.ts";
 import { LibcHostCalls } from "../../src/sys/host_calls.ts";
 import { RootFiles } from "../../src/sys/host_files.ts";
 import { startNative } from "../../src/sys/native_runner.ts";
-import { DEFAULTS, newStore } from "../run_probe.ts";
+import { newStore, settingsOf } from "../run_probe.ts";
 
 const ROUNDS = 21;
 const TICKS = 100;
@@ -60,10 +60,13 @@ function show(name: string, { wall, cpu }: { wall: number; cpu: number }): void 
 using files = new RootFiles();
 using calls = new LibcHostCalls();
 const store = newStore();
-const host = { store, files, calls, settings: DEFAULTS };
+const host = { store, files, calls };
 const running = probes.filter((probe) => probe.kind === "native")
   .filter(({ name }) => name.startsWith("system_") && name !== "system_proc")
-  .map((probe) => ({ name: probe.name, ...startNative(probe, host) }));
+  .map((probe) => ({
+    name: probe.name,
+    ...startNative(probe, { ...host, settings: settingsOf(probe) }),
+  }));
 
 let now = 0;
 for (const { name, tick } of running) {

@@ -13,7 +13,7 @@ import { RootFiles } from "../../src/sys/host_files.ts";
 import { installedLibrary, openLibbpf } from "../../src/sys/libbpf.ts";
 import { startNative } from "../../src/sys/native_runner.ts";
 import { pageSize, ProcTasks } from "../../src/sys/proc_tasks.ts";
-import { DEFAULTS, newStore } from "../run_probe.ts";
+import { newStore, settingsOf } from "../run_probe.ts";
 
 const PROCESSES = 2000;
 const ROUNDS = 21;
@@ -80,12 +80,8 @@ function measureProbe(name: string, tasks: TaskSource, files: RootFiles, setting
   running.stop();
 }
 
-const all: Settings = {
-  ...DEFAULTS,
-  number: (name, fallback) => name === "smaps_interval" ? 0 : fallback,
-  pattern: (name) => name === "proc_name" ? /^/ : new RegExp(""),
-};
-const largest: Settings = { ...all, pattern: DEFAULTS.pattern };
+const all = settingsOf(systemProc, { smaps_interval: 0, proc_name: "^" });
+const largest = settingsOf(systemProc, { smaps_interval: 0 });
 
 /** Clock ticks of a process and of its ended children, in ms. */
 function cpuOf(pid: number, children: boolean): number {

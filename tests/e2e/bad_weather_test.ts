@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** The compiled program under bad clients and a flooding probe: it goes on, keeps nothing of them, and can be ended. */
 import assert from "node:assert/strict";
+import { holdings } from "./holdings.ts";
 import { type Agent, EXAMPLE, memTotalKb, until, withAgent, withFolder } from "./run_agent.ts";
 
 const HOSTNAME = "127.0.0.1";
@@ -15,16 +16,6 @@ const GARBAGE = [
   "PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
   "GET /metrics HTTP/1.1\r\nno colon here\r\n\r\n",
 ];
-
-interface Holdings {
-  fds: number;
-  tasks: number;
-}
-
-function holdings(pid: number): Holdings {
-  const count = (folder: string) => [...Deno.readDirSync(`/proc/${pid}/${folder}`)].length;
-  return { fds: count("fd"), tasks: count("task") };
-}
 
 async function send(port: number, text: string): Promise<string> {
   using conn = await Deno.connect({ hostname: HOSTNAME, port });
@@ -70,7 +61,7 @@ Deno.test("gala-gopher answers garbage and hanging clients with errors, and keep
     await until("as few descriptors as before", () => {
       return holdings(agent.pid).fds <= before.fds + 1 || undefined;
     });
-    assert.ok(holdings(agent.pid).tasks <= before.tasks + 1);
+    assert.ok(holdings(agent.pid).threads <= before.threads + 1);
     assert.equal((await agent.end("SIGTERM")).code, 0, agent.log());
   });
 });

@@ -212,3 +212,21 @@ Deno.test("gala-gopher runs without BTF", async () => {
   const settings = { global: { btf_path: "/nowhere/btf" } };
   await withoutBpf({ settings }, /"\/nowhere\/btf" does not exist/);
 });
+
+Deno.test("gala-gopher meta writes all into a pipe that does not wait, to a reader that is slow", async () => {
+  const reader = [
+    "import fcntl, os, subprocess, sys, time",
+    "out, into = os.pipe()",
+    "fcntl.fcntl(into, fcntl.F_SETFL, fcntl.fcntl(into, fcntl.F_GETFL) | os.O_NONBLOCK)",
+    "child = subprocess.Popen([sys.argv[1], 'meta', '--json'], stdout=into)",
+    "os.close(into)",
+    "time.sleep(1)", // the pipe is full by then
+    "parts = iter(lambda: os.read(out, 4096), b'')",
+    "sys.stdout.write(b''.join(parts).decode())",
+    "sys.exit(child.wait())",
+  ].join("\n");
+  const { code, out, err } = await finished("python3", ["-c", reader, BINARY]);
+  assert.equal(code, 0, err);
+  assert.ok(out.length > 1 << 16);
+  assert.deepEqual(JSON.parse(out), JSON.parse((await run("meta", "--json")).out));
+});

@@ -4,11 +4,12 @@
  * are of no process and no container. `GOLDEN=write` writes the pages anew.
  */
 import assert from "node:assert/strict";
-import { DEFAULT_PROBES } from "../../src/manager/schema.ts";
+import { probes } from "../../src/gen/all.ts";
 import { ROOT, until, withAgent } from "./run_agent.ts";
 
 const NOT_HERE: ReadonlySet<string> = new Set(["system_proc"]);
-const PROBES = DEFAULT_PROBES.filter((name) => name.startsWith("system_") && !NOT_HERE.has(name));
+const PROBES = probes.map(({ name }) => name)
+  .filter((name) => name.startsWith("system_") && !NOT_HERE.has(name));
 /** Sizes are asked of the file system that the fixtures stand on. */
 const REAL_SIZES_REGEXP = /^(gala_gopher_(?:fs|file_system|mount)_(?!stalled|read)\w+\{.*\}) \S+$/;
 const REAL_TOTALS_REGEXP = /(Inodes|Blocks)="\d+"/g;

@@ -24,6 +24,9 @@ export interface Agent {
   log: () => string;
   page: () => Promise<string>;
   rows: (metric: string) => Promise<Row[]>;
+  /** Writes other settings, with the same port, into its configuration; SIGHUP makes it read them. */
+  configure: (settings: Settings) => Promise<void>;
+  signal: (signal: Deno.Signal) => void;
   /** Sends the signal, if any, and gives the exit code and how long the end took. */
   end: (signal?: Deno.Signal) => Promise<{ code: number; ms: number }>;
 }
@@ -123,9 +126,13 @@ export function withAgent(options: RunOptions, work: (agent: Agent) => Promise<v
     const port = freePort();
     // What is not tested here would be written to /var/log.
     const quiet = { event: { out_channel: "" }, meta: { out_channel: "" } };
-    const settings = { ...quiet, ...options.settings, web_server: { port } };
+    const configure = (settings: Settings) =>
+      Deno.writeTextFile(
+        `${folder}/gala-gopher.yaml`,
+        JSON.stringify({ ...quiet, ...settings, web_server: { port } }),
+      );
     if (options.text === undefined) {
-      await Deno.writeTextFile(`${folder}/gala-gopher.yaml`, JSON.stringify(settings));
+      await configure(options.settings ?? {});
     } else {
       const text = options.text.replace(
         /(web_server\s*[:=]\s*\{\s*port\s*[:=]\s*)\d+/,
@@ -158,7 +165,9 @@ export function withAgent(options: RunOptions, work: (agent: Agent) => Promise<v
         return log.includes(READY) || undefined;
       });
       const rows = async (metric: string) => parseRows(await page(), metric);
-      await work({ pid: child.pid, port, log: () => log, page, rows, end });
+      const signal = (name: Deno.Signal) => child.kill(name);
+      const { pid } = child;
+      await work({ pid, port, log: () => log, page, rows, configure, signal, end });
     } finally {
       if (!ended) child.kill("SIGKILL");
       await status;

@@ -1,86 +1,11 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** How the compiled program ends: asked to, or killed; nothing of it stays in the kernel or among the processes. */
 import assert from "node:assert/strict";
-import { type Agent, EXAMPLE, finished, until, withAgent, withFolder } from "./run_agent.ts";
+import { alive, descendants, heldBy, type Ids, type Process, stillThere } from "./holdings.ts";
+import { type Agent, EXAMPLE, until, withAgent, withFolder } from "./run_agent.ts";
 
 /** What issue and README promise. */
 const END_MS = 2000;
-
-/** Ids of BPF links and programs, as `link 5`. */
-type Ids = Set<string>;
-
-/** Those that the file descriptors of the process hold. */
-function heldBy(pid: number): Ids {
-  const ids: Ids = new Set();
-  for (const { name } of Deno.readDirSync(`/proc/${pid}/fdinfo`)) {
-    let text: string;
-    try {
-      text = Deno.readTextFileSync(`/proc/${pid}/fdinfo/${name}`);
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound) continue; // closed since it was listed
-      throw error;
-    }
-    for (const [, kind, id] of text.matchAll(/^(link|prog)_id:\s+(\d+)$/gm)) {
-      ids.add(`${kind} ${id}`);
-    }
-  }
-  return ids;
-}
-
-async function inKernel(): Promise<Ids> {
-  const ids: Ids = new Set();
-  for (const kind of ["link", "prog"]) {
-    const { code, out, err } = await finished("bpftool", [kind, "list", "-j"]);
-    assert.equal(code, 0, err);
-    for (const { id } of JSON.parse(out) as { id: number }[]) ids.add(`${kind} ${id}`);
-  }
-  return ids;
-}
-
-async function stillThere(held: Ids): Promise<string[]> {
-  const now = await inKernel();
-  return [...held].filter((id) => now.has(id));
-}
-
-interface Process {
-  pid: number;
-  parent: number;
-  /** With the pid, its identity: pids are used again. */
-  started: string;
-}
-
-function readProcess(pid: number): Process | undefined {
-  try {
-    const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    // Z: it has ended, and its parent, which may be any, has not looked yet.
-    if (fields[0] === "Z") return undefined;
-    return { pid, parent: Number(fields[1]), started: fields[19]! };
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound || String(error).includes("ESRCH")) return undefined;
-    if (String(error).includes("No such process")) return undefined;
-    throw error;
-  }
-}
-
-function descendants(pid: number): Process[] {
-  const all: Process[] = [];
-  for (const { name } of Deno.readDirSync("/proc")) {
-    const process = /^\d+$/.test(name) ? readProcess(Number(name)) : undefined;
-    if (process !== undefined) all.push(process);
-  }
-  const found = new Set([pid]);
-  for (let size = 0; size !== found.size;) {
-    size = found.size;
-    for (const process of all) if (found.has(process.parent)) found.add(process.pid);
-  }
-  found.delete(pid);
-  return all.filter((process) => found.has(process.pid));
-}
-
-function alive(processes: Process[]): Process[] {
-  return processes.filter(({ pid, started }) => readProcess(pid)?.started === started);
-}
 
 /** What a running agent has: its links and programs, and its children with theirs. */
 async function possessions(agent: Agent): Promise<{ held: Ids; children: Process[] }> {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Real Kafka brokers of Apache's release, KRaft, and Debian's kcat to read back what was sent. */
 import assert from "node:assert/strict";
-import kafkajs from "kafkajs";
+import kafkajs, { type Admin } from "kafkajs";
 import { finished, freePort, until } from "../e2e/run_agent.ts";
+import { CutLine } from "./cut_line.ts";
 
 const JARS = new URL("../../.tools/kafka/", import.meta.url).pathname;
 /** Small, and quick to start: these brokers live for seconds. */
@@ -23,11 +24,27 @@ async function java(...args: string[]): Promise<void> {
   assert.equal(code, 0, err);
 }
 
+const entriesOf = (settings: Readonly<Record<string, string>>) =>
+  Object.entries(settings).map(([name, value]) => ({ name, value }));
+
+const writingForbidden = (resourceName: string) => ({
+  resourceType: kafkajs.AclResourceTypes.TOPIC,
+  resourceName,
+  resourcePatternType: kafkajs.ResourcePatternTypes.LITERAL,
+  principal: "User:ANONYMOUS",
+  host: "*",
+  operation: kafkajs.AclOperationTypes.WRITE,
+  permissionType: kafkajs.AclPermissionTypes.DENY,
+});
+
 interface Node {
   readonly id: number;
   readonly plain: number;
   readonly sasl: number;
   readonly controller: number;
+  /** Where those connect who come over the line that can be cut. */
+  readonly behindLine: number;
+  readonly line: CutLine;
 }
 
 /** One broker, or several that form a cluster. */
@@ -47,9 +64,12 @@ export class Brokers implements AsyncDisposable {
     count = 1,
     settings: Readonly<Record<string, string>> = {},
   ): Promise<Brokers> {
-    const nodes = Array.from({ length: count }, (_, i) => (
-      { id: i + 1, plain: freePort(), sasl: freePort(), controller: freePort() }
-    ));
+    const nodes = Array.from({ length: count }, (_, i): Node => {
+      const behindLine = freePort();
+      const line = new CutLine(behindLine);
+      const [plain, sasl, controller] = [freePort(), freePort(), freePort()];
+      return { id: i + 1, plain, sasl, controller, behindLine, line };
+    });
     const brokers = new Brokers(folder, nodes);
     await makeCertificate(folder);
     await Promise.all(nodes.map(async (node) => {
@@ -78,6 +98,11 @@ export class Brokers implements AsyncDisposable {
   /** Addresses for clients with TLS and login. */
   get saslAddresses(): string {
     return this.#nodes.map(({ sasl }) => `localhost:${sasl}`).join();
+  }
+
+  /** The line to the first broker; a client that begins there stays on it. */
+  get line(): CutLine {
+    return this.#nodes[0]!.line;
   }
 
   /** The authority that signed the brokers' certificate. */
@@ -119,13 +144,32 @@ export class Brokers implements AsyncDisposable {
   }
 
   async createTopic(topic: string, settings: Readonly<Record<string, string>> = {}): Promise<void> {
-    const configEntries = Object.entries(settings).map(([name, value]) => ({ name, value }));
+    const configEntries = entriesOf(settings);
+    await this.#administer(async (admin) => {
+      await admin.createTopics({ waitForLeaders: false, topics: [{ topic, configEntries }] });
+    });
+    await until("a leader", async () => await this.leaderOf(topic) ?? undefined);
+  }
+
+  /** From now on the broker takes nothing for this topic; it must have an authorizer. */
+  async forbidWriting(topic: string): Promise<void> {
+    await this.#administer(async (admin) => {
+      await admin.createAcls({ acl: [writingForbidden(topic)] });
+    });
+  }
+
+  async allowWriting(topic: string): Promise<void> {
+    await this.#administer(async (admin) => {
+      await admin.deleteAcls({ filters: [writingForbidden(topic)] });
+    });
+  }
+
+  async #administer(work: (admin: Admin) => Promise<void>): Promise<void> {
     const brokers = this.addresses.split(",");
     const admin = new kafkajs.Kafka({ brokers, logLevel: kafkajs.logLevel.NOTHING }).admin();
     await admin.connect();
-    await admin.createTopics({ waitForLeaders: false, topics: [{ topic, configEntries }] });
+    await work(admin);
     await admin.disconnect();
-    await until("a leader", async () => await this.leaderOf(topic) ?? undefined);
   }
 
   /** The broker that leads the only partition of the topic; undefined while there is none. */
@@ -148,6 +192,7 @@ export class Brokers implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.kill();
+    for (const { line } of this.#nodes) await line[Symbol.asyncDispose]();
   }
 
   #file(id: number): string {
@@ -157,11 +202,11 @@ export class Brokers implements AsyncDisposable {
 
 function properties(
   folder: string,
-  { id, plain, sasl, controller }: Node,
+  { id, plain, sasl, controller, behindLine, line }: Node,
   nodes: readonly Node[],
   settings: Readonly<Record<string, string>>,
 ): string {
-  const listeners = `PLAINTEXT://127.0.0.1:${plain},SASL_SSL://localhost:${sasl}`;
+  const addresses = `PLAINTEXT://127.0.0.1:${plain},SASL_SSL://localhost:${sasl}`;
   const jaas = (module: string, more = "") =>
     `org.apache.kafka.common.security.${module}LoginModule required${more};`;
   return Object.entries({
@@ -170,9 +215,10 @@ function properties(
     "controller.quorum.voters": nodes.map((node) => `${node.id}@127.0.0.1:${node.controller}`)
       .join(),
     "controller.listener.names": "CONTROLLER",
-    "listeners": `${listeners},CONTROLLER://127.0.0.1:${controller}`,
-    "advertised.listeners": listeners,
-    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL,CONTROLLER:PLAINTEXT",
+    "listeners": `${addresses},LINE://127.0.0.1:${behindLine},CONTROLLER://127.0.0.1:${controller}`,
+    "advertised.listeners": `${addresses},LINE://127.0.0.1:${line.port}`,
+    "listener.security.protocol.map":
+      "PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL,LINE:PLAINTEXT,CONTROLLER:PLAINTEXT",
     "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-512",
     "listener.name.sasl_ssl.plain.sasl.jaas.config": jaas(
       "plain.Plain",

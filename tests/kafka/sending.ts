@@ -4,9 +4,12 @@ import { kafkaClient } from "../../src/egress/kafka_client.ts";
 import { type KafkaOptions, KafkaSender } from "../../src/egress/kafka_sender.ts";
 import { Outbox } from "../../src/egress/outbox.ts";
 import { Spool } from "../../src/egress/spool.ts";
+import { until } from "../e2e/run_agent.ts";
 
 const encoder = new TextEncoder();
 const KINDS = ["metric", "event"] as const;
+/** Brokers start, and elect leaders, in their own time. */
+export const SENDING_PATIENCE_MS = 90_000;
 export type Kind = typeof KINDS[number];
 
 export interface Sending {
@@ -56,8 +59,11 @@ export async function startSending(
     push: (kind, lines) =>
       outboxes[kind].push(encoder.encode(`${lines.join("\n")}\n`), lines.length),
     empty: async () => {
-      while (KINDS.some((kind) => outboxes[kind].waiting > 0)) {
-        await new Promise((done) => setTimeout(done, 20));
+      const isEmpty = () => KINDS.every((kind) => outboxes[kind].waiting === 0);
+      try {
+        await until("nothing waits", () => isEmpty() || undefined, SENDING_PATIENCE_MS);
+      } catch (error) {
+        throw new Error(said.join("\n"), { cause: error });
       }
     },
     close: async () => {

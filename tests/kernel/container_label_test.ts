@@ -2,12 +2,11 @@
 /** Rows of the tcp probe name the container of their process, on the running kernel. */
 import assert from "node:assert/strict";
 import { ContainerLookup } from "../../src/core/container_lookup.ts";
-import { probeSettings } from "../../src/manager/probe_settings.ts";
 import tcp from "../../src/probes/tcp.ts";
 import { startBpf } from "../../src/sys/bpf_runner.ts";
 import { RootFiles } from "../../src/sys/host_files.ts";
 import { firstLine, hasHierarchies, TestContainer } from "../cgroups.ts";
-import { newStore } from "../run_probe.ts";
+import { newStore, settingsOf } from "../run_probe.ts";
 import { openInstalled, probeBytes } from "./test_object.ts";
 
 const ignore = !hasHierarchies("");
@@ -30,7 +29,7 @@ Deno.test({
       store,
       libbpf,
       image: () => bytes,
-      settings: probeSettings({}, { file: "test" }),
+      settings: settingsOf(tcp),
       log: () => {},
       containers,
     });

@@ -7,7 +7,7 @@ import { LibcHostCalls } from "../../src/sys/host_calls.ts";
 import { RootFiles } from "../../src/sys/host_files.ts";
 import { startNative } from "../../src/sys/native_runner.ts";
 import { firstLine, hasHierarchies, TestContainer } from "../cgroups.ts";
-import { DEFAULTS, newStore, NO_CALLS, type Row, storeRows } from "../run_probe.ts";
+import { newStore, NO_CALLS, type Row, settingsOf, storeRows } from "../run_probe.ts";
 
 const V1 = ["cpu", "cpuacct", "memory", "blkio", "pids"];
 /** Keeps some 20 MB, uses some CPU time, says so, and waits for its input to end. */
@@ -34,7 +34,7 @@ class Rig implements Disposable {
         return answers;
       },
     },
-    settings: { ...DEFAULTS, flag: (name, fallback) => name === "per_cpu" || fallback },
+    settings: settingsOf(container, { per_cpu: true }),
   });
 
   tick(): void {
@@ -264,7 +264,7 @@ layout("container shows the size of the file system that its root is on", [""], 
     // A root of its own: 8 MiB and 1,000 inodes.
     const child = box.run(
       `mount -t tmpfs -o size=8m,nr_inodes=1000 tmpfs '${folder}'
-cd '${folder}' && mkdir bin lib lib64 usr
+cd '${folder}' && mkdir bin lib lib64 usr && head -c 1M /dev/zero > written
 for name in bin lib lib64 usr; do mount --rbind /$name $name; done
 exec chroot . /bin/bash -c 'echo in; read -r'`,
       { mounts: true },
@@ -280,6 +280,7 @@ exec chroot . /bin/bash -c 'echo in; read -r'`,
     }
     const [row] = rig.rows(box)["container_fs"]!;
     assert.equal(row!["fs_limit_bytes"], 8 * 1024 * 1024);
+    assert.equal(row!["fs_usage_bytes"], 1024 * 1024);
     assert.equal(row!["fs_inodes_total"], 1000);
     assertBetween(980, row!["fs_inodes_free"], 1000);
     await rig.asked;

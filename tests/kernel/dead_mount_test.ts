@@ -7,7 +7,7 @@ import systemFs from "../../src/probes/system_fs.ts";
 import { LibcHostCalls } from "../../src/sys/host_calls.ts";
 import { RootFiles } from "../../src/sys/host_files.ts";
 import { startNative } from "../../src/sys/native_runner.ts";
-import { DEFAULTS } from "../run_probe.ts";
+import { settingsOf } from "../run_probe.ts";
 import { BLOCK_BYTES, BLOCKS, FREE_BLOCKS, FuseMount } from "./fuse_mount.ts";
 
 const TIMEOUT_MS = 10_000;
@@ -35,7 +35,7 @@ Deno.test("a FUSE mount that hangs loses its row and takes one thread; all else 
     using calls = new LibcHostCalls();
     const limits = { maxTables: 8, maxRows: 1000, maxFields: 64, timeoutMs: TIMEOUT_MS };
     const store = new Store(limits, {});
-    const running = startNative(systemFs, { store, files, calls, settings: DEFAULTS });
+    const running = startNative(systemFs, { store, files, calls, settings: settingsOf(systemFs) });
     const [df, , mounts] = [...store.tables];
     let now = 0;
     const tick = async () => {

@@ -7,7 +7,7 @@ import { probes } from "../../src/gen/all.ts";
 import type { LibcHostCalls } from "../../src/sys/host_calls.ts";
 import type { RootFiles } from "../../src/sys/host_files.ts";
 import { startNative } from "../../src/sys/native_runner.ts";
-import { DEFAULTS } from "../run_probe.ts";
+import { settingsOf } from "../run_probe.ts";
 
 /** `name{a="1",b="2"}` with sorted labels to the number. */
 export type Samples = Map<string, number>;
@@ -33,7 +33,7 @@ export function hostPage(files: RootFiles, calls: LibcHostCalls): () => Promise<
   const store = new Store(limits, {});
   const running = probes.filter((probe) => probe.kind === "native")
     .filter(({ name }) => name.startsWith("system_") && !ELSEWHERE.has(name))
-    .map((probe) => startNative(probe, { store, files, calls, settings: DEFAULTS }));
+    .map((probe) => startNative(probe, { store, files, calls, settings: settingsOf(probe) }));
   const exposition = new Exposition(store);
   let now = 0;
   return async () => {

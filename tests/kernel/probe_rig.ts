@@ -2,10 +2,10 @@
 /** One eBPF probe, as it stands in the sources, with a store of its own. */
 import type { BpfProbe, RecordProbe, RunningProbe, SettingValue } from "../../src/core/probe.ts";
 import { Store } from "../../src/core/store.ts";
-import { probeSettings } from "../../src/manager/probe_settings.ts";
 import { startBpf } from "../../src/sys/bpf_runner.ts";
 import { startRecords } from "../../src/sys/record_runner.ts";
 import { openInstalled, probeBytes } from "./test_object.ts";
+import { settingsOf } from "../run_probe.ts";
 
 export interface ProbeOptions {
   readonly maxRows?: number;
@@ -38,7 +38,7 @@ export class ProbeRig implements AsyncDisposable {
       store,
       libbpf,
       image: () => bytes,
-      settings: probeSettings(settings, { file: "test" }),
+      settings: settingsOf(probe, settings),
       ...(tables && { tablesOff: new Set(others) }),
       log: () => {},
     };

@@ -4,16 +4,14 @@ import assert from "node:assert/strict";
 import { Unsupported } from "../../src/core/errors.ts";
 import type { TaskSource } from "../../src/core/task_batch.ts";
 import systemProc from "../../src/probes/system_proc.ts";
-import { probeSettings } from "../../src/manager/probe_settings.ts";
 import { BpfTasks } from "../../src/sys/bpf_tasks.ts";
 import { RootFiles } from "../../src/sys/host_files.ts";
 import { startNative } from "../../src/sys/native_runner.ts";
 import { pageSize, ProcTasks } from "../../src/sys/proc_tasks.ts";
-import { newStore, type Row, storeRows } from "../run_probe.ts";
+import { newStore, type Row, settingsOf, storeRows, type Values } from "../run_probe.ts";
 import { openInstalled, probeBytes } from "./test_object.ts";
 
 const ATTEMPTS = 5;
-type Values = Record<string, string | number>;
 
 /** The probe, running. */
 class Rig implements Disposable {
@@ -27,7 +25,7 @@ class Rig implements Disposable {
     this.#running = startNative(systemProc, {
       store: this.#store,
       files: this.files,
-      settings: probeSettings(values, { file: "test" }),
+      settings: settingsOf(systemProc, values),
       ...(tasks === undefined ? {} : { tasks }),
     });
   }

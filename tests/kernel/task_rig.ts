@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MulanPSL-2.0
-/** A probe of this program on the running kernel, read when the test says so. */
+/** A probe of this program on the running kernel, with a row for every process, read when the test says so. */
 import assert from "node:assert/strict";
 import type { BpfProbe, RunningProbe, SettingValue } from "../../src/core/probe.ts";
 import { Store } from "../../src/core/store.ts";
 import type { Table } from "../../src/core/table.ts";
-import { probeSettings } from "../../src/manager/probe_settings.ts";
 import { startBpf } from "../../src/sys/bpf_runner.ts";
 import type { Libbpf } from "../../src/sys/libbpf.ts";
 import { openInstalled, probeBytes } from "./test_object.ts";
+import { settingsOf } from "../run_probe.ts";
 
 const LIMITS = { maxTables: 64, maxRows: 16384, maxFields: 64, timeoutMs: 1000 };
 const POLLS = 1000;
@@ -39,7 +39,7 @@ export class TaskRig implements AsyncDisposable {
       store,
       libbpf,
       image: () => bytes,
-      settings: probeSettings(settings, { file: "test" }),
+      settings: settingsOf(probe, "top" in probe.settings ? { top: -1, ...settings } : settings),
       tablesOff: new Set(others),
       log: () => {},
     });

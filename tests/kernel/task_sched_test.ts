@@ -114,12 +114,15 @@ Deno.test("task says who took whose CPU, for observed processes only", async () 
   });
 });
 
-Deno.test("task gives short processes no row unless they are observed, and forgets ended ones", async () => {
+Deno.test("task gives short processes one row together unless they are observed, and forgets ended ones", async () => {
   await using rig = await TaskRig.start(task, {
     tables: ["proc_sched"],
     settings: { observe_names: "gg-seen" },
   });
   await rig.read();
+  const execs = () =>
+    [...rig.rows("proc_sched", { tgid: 0, comm: "other" }).values()][0]?.execs ?? 0;
+  const before = execs();
   await using shell = new Shell();
   const folder = await Deno.makeTempDir();
   try {
@@ -131,6 +134,7 @@ Deno.test("task gives short processes no row unless they are observed, and forge
   }
   await rig.read();
   assert.equal(rig.rows("proc_sched", { comm: "gg-seen" }).size, 31);
+  assert.ok(execs() - before >= 31, `${execs() - before} short programs`);
   assert.equal(rig.rows("proc_sched", { comm: "gg-unseen" }).size, 0);
   await rig.read();
   rig.forgetAfter(0);

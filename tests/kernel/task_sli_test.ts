@@ -17,9 +17,10 @@ const SLEEPS = 13;
 const MS = 1_000_000;
 
 Deno.test("task tells sleep of a container and of the host, and searches for memory", async () => {
-  const container_id = crypto.randomUUID().replaceAll("-", "").repeat(2);
-  using cpu = TestCgroup.of("cpuacct", `docker-${container_id}.scope`);
-  using memory = TestCgroup.of("memory", `docker-${container_id}.scope`);
+  const id = crypto.randomUUID().replaceAll("-", "").repeat(2);
+  const container_id = id.slice(0, 12);
+  using cpu = TestCgroup.of("cpuacct", `docker-${id}.scope`);
+  using memory = TestCgroup.of("memory", `docker-${id}.scope`);
   memory.limit(16 * 1024 * 1024);
   await using rig = await TaskRig.start(task, { tables: TABLES });
   const file = await Deno.makeTempFile();
@@ -31,6 +32,7 @@ Deno.test("task tells sleep of a container and of the host, and searches for mem
       await Deno.writeTextFile(`${path}/cgroup.procs`, String(pid));
     }
     await shell.run(`for i in {1..${SLEEPS}}; do sleep 0.02; done`);
+    await shell.run("dd if=/dev/urandom of=/dev/null bs=8M count=8 status=none");
     await shell.run(`dd if=/dev/zero of=${file} bs=1M count=48 status=none`);
     await Deno.remove(file);
     await rig.read();
@@ -46,6 +48,11 @@ Deno.test("task tells sleep of a container and of the host, and searches for mem
   assert.ok(node.cpu_sleep! >= row.cpu_sleep!);
   assert.ok(node.cpu_wait! > 0);
   assert.equal(node.cpu_rundelay, node.cpu_wait);
+  const longsys = rig.histogram("sli_cpu_container_histogram", "cpu_longsys_histo", {
+    container_id,
+  });
+  // 8 MiB of random bytes are one call of some 20 ms.
+  assert.ok(longsys.sum > 20 * MS && row.cpu_longsys === longsys.sum, `${longsys.sum} ns`);
   const reclaim = rig.histogram("sli_mem_container_histogram", "mem_reclaim_histo", {
     container_id,
   });

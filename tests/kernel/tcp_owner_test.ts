@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Whose connection it is: other network namespaces, IPv6, and sockets that change hands. */
 import assert from "node:assert/strict";
+import tcp from "../../src/probes/tcp.ts";
 import { DOWN_BYTES, exchange, Rig, until, UP_BYTES } from "./tcp_rig.ts";
 
 const CHILD_CONNECTIONS = 53;
@@ -86,8 +87,17 @@ Deno.test("tcp names IPv6 addresses, and IPv4 in IPv6, as they are", async () =>
   }
 });
 
-Deno.test("tcp gives a connection to the child that it was handed over to", async () => {
-  await using rig = await Rig.start();
+/** As on a kernel before 5.17. */
+const OLD = { ...tcp, choices: [["tcp_owners_old", "tcp_owners"], ...tcp.choices.slice(1)] };
+
+for (const [probeOf, how] of [[tcp, "in tables of files"], [OLD, "file by file"]] as const) {
+  Deno.test(`tcp gives a connection to the child that it was handed over to, sought ${how}`, async () => {
+    await using rig = await Rig.start({ probeOf });
+    await checkHandOver(rig);
+  });
+}
+
+async function checkHandOver(rig: Rig): Promise<void> {
   const run = `exec 3<>/dev/tcp/127.0.0.1/${rig.port} 4<&0; printf first >&3; echo; read line <&4
     ( read line <&4; printf second >&3; echo; read line <&4 ) & echo $!`;
   const shell = new Deno.Command("bash", { args: ["-c", run], stdin: "piped", stdout: "piped" })
@@ -113,7 +123,7 @@ Deno.test("tcp gives a connection to the child that it was handed over to", asyn
   await writer.close();
   await until("the child ended", async () => (await reader.read()).done);
   assert.equal(await server.read(new Uint8Array(20)), "firstsecond".length);
-});
+}
 
 Deno.test("tcp gives each end of a connection to its own process", async () => {
   await using rig = await Rig.start();

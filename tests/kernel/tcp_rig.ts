@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** The tcp probe with a store of its own, and TCP connections of this process for it to see. */
 import assert from "node:assert/strict";
-import type { RunningProbe } from "../../src/core/probe.ts";
+import type { BpfProbe, RunningProbe } from "../../src/core/probe.ts";
 import type { Store } from "../../src/core/store.ts";
 import type { Table } from "../../src/core/table.ts";
 import tcp from "../../src/probes/tcp.ts";
@@ -20,6 +20,8 @@ export interface RigOptions extends ProbeOptions {
   /** Before the probe starts, as most of a host's listeners have. */
   readonly listenFirst?: boolean;
   readonly hostname?: string;
+  /** Instead of the tcp probe as it is. */
+  readonly probeOf?: BpfProbe;
 }
 
 export class Rig implements AsyncDisposable {
@@ -32,11 +34,11 @@ export class Rig implements AsyncDisposable {
   ) {}
 
   static async start(
-    { listenFirst = false, hostname = "127.0.0.1", ...options }: RigOptions = {},
+    { listenFirst = false, hostname = "127.0.0.1", probeOf = tcp, ...options }: RigOptions = {},
   ): Promise<Rig> {
     const listen = () => Deno.listen({ hostname, port: 0 });
     const early = listenFirst ? listen() : undefined;
-    const probe = await ProbeRig.start(tcp, options);
+    const probe = await ProbeRig.start(probeOf, options);
     return new Rig(probe, early ?? listen());
   }
 

@@ -12,7 +12,7 @@ const ROOT = new URL("../../", import.meta.url);
 const FOLDER = new URL("build/test-bpf/", ROOT);
 /** Environment variable. */
 const PREPARED = "GALA_GOPHER_TEST_OBJECTS";
-const FLAGS = "-g -O2 -target bpf -D__TARGET_ARCH_x86 -Wall -Werror";
+const FLAGS = "-g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 -Wall -Werror";
 const images = new Map<string, Promise<Compiled>>();
 
 interface Compiled {

@@ -72,21 +72,24 @@ function ratio(part: number, whole: number): number {
 }
 
 /** The last and the slowest request of a connection that a server was asked on. */
-export function writeSample(tables: Tables, connection: Connection): void {
+export function writeSample(tables: Tables, connection: Connection, container: string): void {
   const { peers, protocol, isServer, last, slowest } = connection;
   if (!isServer) return;
   const { tgid, fd, localIp, localPort, remoteIp, remotePort } = peers;
   const keys = [String(tgid), Number.isNaN(fd) ? "" : String(fd)];
   const ends = [localIp, String(localPort), remoteIp, String(remotePort)];
   if (protocol?.name === "redis") {
-    tables.redis_sli.row(...keys, "REDIS", ...ends, last.operation, slowest.operation)
+    tables.redis_sli.row(...keys, "REDIS", ...ends, last.operation, slowest.operation, container)
       .set("rtt_nsec", last.latency)
       .set("max_rtt_nsec", slowest.latency);
-    tables.redissli.row(...keys, "", "", last.operation).set("cmd_delay_ns", last.latency);
+    tables.redissli.row(...keys, "", "", last.operation, container).set(
+      "cmd_delay_ns",
+      last.latency,
+    );
   } else if (protocol?.name === "pgsql") {
     const commands = [last, slowest]
       .flatMap(({ operation, code }) => [TYPES[operation] ?? operation, code]);
-    tables.opengauss_sli.row(...keys, "POSTGRE", ...ends, ...commands)
+    tables.opengauss_sli.row(...keys, "POSTGRE", ...ends, ...commands, container)
       .set("rtt_nsec", last.latency)
       .set("max_rtt_nsec", slowest.latency);
   }

@@ -61,16 +61,16 @@ export const TABLES = {
       server_err_count: counter("Answers that blame the server.", "count"),
     },
   }),
-  redis_sli: table({ ...SLI, labels: [...PEERS, "command", "max_command"] }),
+  redis_sli: table({ ...SLI, labels: [...PEERS, "command", "max_command", "container_id"] }),
   opengauss_sli: table({
     ...SLI,
-    labels: [...PEERS, "req_cmd", "rsp_cmd", "max_req_cmd", "max_rsp_cmd"],
+    labels: [...PEERS, "req_cmd", "rsp_cmd", "max_req_cmd", "max_rsp_cmd", "container_id"],
   }),
   redissli: {
     ...table({
       entity: "redissli",
       keys: ["tgid", "conn_fd"],
-      labels: ["exec_file", "version", "cmd_name"],
+      labels: ["exec_file", "version", "cmd_name", "container_id"],
       metrics: { cmd_delay_ns: gauge("Latency of the last command of the period.", "ns") },
     }),
     on: false,

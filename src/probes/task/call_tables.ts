@@ -26,6 +26,9 @@ const CALLS = [
 
 type Call = typeof CALLS[number];
 
+/** Of the longest calls. */
+export const CALL_FIELDS = CALLS.map((call) => `${call}_ns` as const);
+
 const PROCESS = {
   map: "proc_calls",
   entity: "proc",

@@ -5,7 +5,15 @@ import { filledBy, mapTable, ofBuckets, ofField } from "../../core/probe.ts";
 import { containerId, nodeKey, SLI_BOUNDS } from "../../core/sli.ts";
 import { task } from "../../gen/layouts.ts";
 
-type Cause = "wait" | "sleep" | "iowait" | "block" | "reclaim" | "compact";
+type Cause =
+  | "wait"
+  | "sleep"
+  | "iowait"
+  | "block"
+  | "longsys"
+  | "reclaim"
+  | "compact"
+  | "swapin";
 
 const sum = (cause: Cause, help: string) => ofField("counter", `${cause}_ns`, help, "ns");
 const times = (cause: Cause, help: string) =>
@@ -17,6 +25,7 @@ const CPU = {
   cpu_iowait: sum("iowait", "Time in which threads waited for I/O."),
   cpu_block: sum("block", "Time in which threads were blocked by something else."),
   cpu_rundelay: sum("wait", "The same as cpu_wait."),
+  cpu_longsys: sum("longsys", "Time of stays on a CPU that passed in the kernel, by its ticks."),
 };
 const CPU_TIMES = {
   cpu_wait_histo: times("wait", "How long threads that were ready had no CPU."),
@@ -24,6 +33,7 @@ const CPU_TIMES = {
   cpu_iowait_histo: times("iowait", "How long threads waited for I/O."),
   cpu_block_histo: times("block", "How long threads were blocked by something else."),
   cpu_rundelay_histo: times("wait", "The same as cpu_wait_histo."),
+  cpu_longsys_histo: times("longsys", "How long these stays were."),
 };
 const MEMORY = {
   mem_reclaim: filledBy(
@@ -34,6 +44,10 @@ const MEMORY = {
     "task_compact_end",
     sum("compact", "Time in which threads moved pages to have larger free ones."),
   ),
+  mem_swapin: filledBy(
+    "task_swapin_end",
+    sum("swapin", "Time in which threads waited for pages that were swapped out."),
+  ),
 };
 const MEMORY_TIMES = {
   mem_reclaim_histo: filledBy(
@@ -43,6 +57,10 @@ const MEMORY_TIMES = {
   mem_compact_histo: filledBy(
     "task_compact_end",
     times("compact", "How long threads moved pages."),
+  ),
+  mem_swapin_histo: filledBy(
+    "task_swapin_end",
+    times("swapin", "How long threads waited for pages that were swapped out."),
   ),
 };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Forms of text that the configuration accepts. */
-import type { TextFormat } from "./schema_key.ts";
+import type { TextFormat } from "./setting_key.ts";
 
 export const ABSOLUTE_PATH: TextFormat = {
   accepts: (text) => text.startsWith("/"),
@@ -47,6 +47,35 @@ export const ADDRESS: TextFormat = {
 
 function isIpv6(text: string): boolean {
   return IPV6_REGEXP.test(text) && URL.canParse(`http://[${text}]/`);
+}
+
+/** For the parts of a list: numbers of something, as "ports". */
+export function wholeNumbers(max: number, what: string): TextFormat {
+  return {
+    accepts: (text) => /^[1-9]\d{0,15}$/.test(text) && Number(text) <= max,
+    allowed: `${what} from 1 to ${max}`,
+  };
+}
+
+/** The kernel's own bound. */
+export const PIDS = wholeNumbers(4194304, "process ids");
+
+const CONTAINER_REGEXP = /^[\da-f]{12,64}$/i;
+
+export const CONTAINERS: TextFormat = {
+  accepts: (text) => CONTAINER_REGEXP.test(text),
+  allowed: "ids of containers, each of 12 to 64 hexadecimal digits",
+};
+
+export const PATTERN: TextFormat = { accepts: isPattern, allowed: "a regular expression" };
+
+function isPattern(text: string): boolean {
+  try {
+    new RegExp(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 const BROKER_REGEXP = /^(\[[\da-f:.]+\]|[\w.-]+)(?::(\d{1,5}))?$/i;

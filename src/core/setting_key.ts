@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MulanPSL-2.0
-/** What one key of the configuration may hold: its kinds, the check of a value, the words for it. */
+/**
+ * What one key of the configuration may hold, be it of a section or a setting that a probe declares: its kinds, the
+ * check of a value, the words for it.
+ */
 
 interface Described {
   /** One sentence. */
@@ -45,10 +48,11 @@ export interface ChoiceKey<Choice extends string = string> extends Described {
   readonly aliases?: Readonly<Record<string, Choice>>;
 }
 
-/** A value of a free map. */
+/** A value of a free map, or a text that may look like a number. */
 export interface AnyKey extends Described {
   readonly kind: "any";
   readonly default: string;
+  readonly format?: TextFormat;
 }
 
 /** A group with names of the user's own. */
@@ -69,6 +73,61 @@ export type ValuesOf<Table extends Keys> = {
 };
 
 export const MAX_TEXT_CHARACTERS = 4096;
+
+export function textKey(value: string, help: string, more: Partial<TextKey> = {}): TextKey {
+  return { kind: "text", default: value, help, ...more };
+}
+
+/** A whole number, if `more` does not say otherwise. */
+export function numberKey(
+  value: number,
+  [min, max]: readonly [number, number],
+  help: string,
+  more: Partial<NumberKey> = {},
+): NumberKey {
+  return { kind: "integer", default: value, min, max, help, ...more };
+}
+
+export function booleanKey(
+  value: boolean,
+  help: string,
+  more: Partial<BooleanKey> = {},
+): BooleanKey {
+  return { kind: "boolean", default: value, help, ...more };
+}
+
+/** A setting that is off unless it is switched on; the original's 1 and 0 are taken too. */
+export function flagKey(help: string): BooleanKey {
+  return booleanKey(false, help, { bits: true });
+}
+
+export function choiceKey<const Choice extends string>(
+  choices: readonly Choice[],
+  value: NoInfer<Choice>,
+  help: string,
+  more: Partial<ChoiceKey<NoInfer<Choice>>> = {},
+): ChoiceKey<Choice> {
+  return { kind: "choice", choices, default: value, help, ...more };
+}
+
+/** Parts that stand between commas; a number stands for itself. */
+export function listKey(
+  part: TextFormat,
+  help: string,
+  { value = "", most = 4096 }: { value?: string; most?: number } = {},
+): AnyKey {
+  const accepts = (text: string) => {
+    const parts = partsOf(text);
+    return parts.length <= most && parts.every(part.accepts);
+  };
+  const allowed = `up to ${most} ${part.allowed}, with "," between`;
+  return { kind: "any", default: value, help, format: { accepts, allowed } };
+}
+
+/** The parts of such a text, without the blanks around them. */
+export function partsOf(text: string): string[] {
+  return text.split(",").map((part) => part.trim()).filter((part) => part !== "");
+}
 
 // deno-lint-ignore no-control-regex -- control characters are what must not get into logs and paths
 const CONTROL_REGEXP = /[\0-\x08\x0b-\x1f\x7f]/;
@@ -91,9 +150,13 @@ export function acceptValue(key: SimpleKey, value: unknown): Scalar | undefined 
       return typeof value === "string" && isText(value) && (key.format?.accepts(value) ?? true)
         ? value
         : undefined;
-    case "any":
-      if (typeof value === "string") return isText(value) ? value : undefined;
-      return typeof value === "boolean" || Number.isFinite(value) ? value as Scalar : undefined;
+    case "any": {
+      const isScalar = typeof value === "string"
+        ? isText(value)
+        : typeof value === "boolean" || Number.isFinite(value);
+      const accepts = key.format?.accepts ?? (() => true);
+      return isScalar && accepts(String(value)) ? value as Scalar : undefined;
+    }
   }
 }
 
@@ -115,7 +178,7 @@ export function describeAllowed(key: Key): string {
     case "text":
       return key.format?.allowed ?? `a text of up to ${MAX_TEXT_CHARACTERS} characters`;
     case "any":
-      return "a text, a number, true or false";
+      return key.format?.allowed ?? "a text, a number, true or false";
     case "map":
       return `a group of names, each ${describeAllowed(key.values)}`;
   }

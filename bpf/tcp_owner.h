@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* Whose socket is it: who connected or listened tells it in his own system call; for the others the process is sought that
+ * has the socket's file open. A reading notes the files that it seeks; then the tables of open files of all processes
+ * are gone through, a word a file, and the sockets are looked at again.
+ *
+ * Memory: sought_files 80 B x 16384, and 320 KiB of marks.
+ */
+#pragma once
+
+#include "owners.h"
+#include "tcp_read.h"
+
+struct sought_val {
+	u64 socket; /* of the file */
+	u32 tgid;   /* 0: nobody yet */
+	u32 unused;
+	char comm[COMM_BYTES];
+};
+
+/* By the address of the struct file. */
+RECENT(sought_files, u64, struct sought_val, 16384);
+
+enum {
+	SOUGHT_MARKS = 16384,
+	HELD_MARKS = 262144,
+	FILES_AT_ONCE = 16,
+	MOST_FILES = 1 << 20,
+	TIMES_SOUGHT = 2,
+};
+
+u32 sought_marks[SOUGHT_MARKS]; /* by hash of the file: the reading that seeks it */
+u8 held_marks[HELD_MARKS]; /* by hash of file and process: the reading that saw them together */
+u32 searched = 0;	   /* the last reading that went through the files */
+
+static __always_inline u32 hash(u64 value, u32 slots)
+{
+	return (value * 0x9e3779b97f4a7c15ULL >> 40) & (slots - 1);
+}
+
+/* The sum differs each time, so two that share a mark do not do so for ever. */
+static __always_inline u32 held_slot(u64 file, u32 tgid)
+{
+	return hash(file + ((u64)tgid << 20) + searched, HELD_MARKS);
+}
+
+static __always_inline void own(struct sock_memory *memory, u8 owner)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+
+	memory->tgid = bpf_get_current_pid_tgid() >> 32;
+	memory->owner = owner;
+	/* The process's name, not the thread's. */
+	BPF_CORE_READ_STR_INTO(&memory->comm, task, group_leader, comm);
+}
+
+static __always_inline void seek(u64 file, u64 socket)
+{
+	struct sought_val sought = {.socket = socket};
+
+	if (bpf_map_update_elem(&sought_files, &file, &sought, BPF_ANY))
+		return; /* the next reading tries again */
+	sought_marks[hash(file, SOUGHT_MARKS)] = reading;
+	wish_for_owner();
+	wish_again();
+}
+
+/* As a number: the verifier lets nobody reckon with a pointer that it knows. 0: the socket has none. */
+static __always_inline u64 file_of(struct sock *sk)
+{
+	return (u64)BPF_CORE_READ(sk, sk_socket, file);
+}
+
+/* Whether the owner is known, or nobody is: then its listener stands for it. If not, it is sought. */
+static __always_inline bool is_owned(struct sock_memory *memory, struct sock *sk)
+{
+	u64 file;
+
+	if (memory->owner == OWNER_SEEN && memory->file)
+		return true;
+	if (!sk->sk_socket) /* not accepted yet, or an orphan */
+		return memory->owner >= OWNER_KEPT;
+	file = file_of(sk);
+	if (memory->owner == OWNER_SEEN) {
+		memory->file = file;
+		return true;
+	}
+	if (memory->owner == OWNER_KEPT)
+		return true;
+	if (file)
+		seek(file, (u64)BPF_CORE_READ(sk, sk_socket));
+	else if (++memory->sought >= TIMES_SOUGHT)
+		memory->owner = OWNER_KEPT; /* no process can have it */
+	return false;
+}
+
+/* After the search. Not found in one search may be on its way from accept() to the table of files. */
+static __always_inline bool is_found(struct sock_memory *memory, struct sock *sk, u8 owner)
+{
+	u64 file = file_of(sk);
+	struct sought_val *sought;
+
+	sought = bpf_map_lookup_elem(&sought_files, &file);
+	if (!sought)
+		return false; /* there were more than fit */
+	if (sought->tgid) {
+		memory->tgid = sought->tgid;
+		memory->owner = owner;
+		memory->file = file;
+		memory->restless = true; /* its row is another one */
+		__builtin_memcpy(memory->comm, sought->comm, COMM_BYTES);
+	} else if (++memory->sought >= TIMES_SOUGHT) {
+		memory->owner = OWNER_KEPT;
+	}
+	bpf_map_delete_elem(&sought_files, &file);
+	return memory->owner == owner;
+}
+
+/* Handed over, as to a forked child: the owner does not have it any more, and is not sought among the closed. */
+static __always_inline void check_owner(struct sock_memory *memory, struct sock *sk)
+{
+	struct rows rows;
+
+	if (memory->owner != OWNER_SEEN || !memory->file)
+		return;
+	if (held_marks[held_slot(memory->file, memory->tgid)] == (u8)searched || !sk->sk_socket)
+		return;
+	rows = rows_of(&sk->__sk_common, memory);
+	if (rows.link)
+		rows.link->changed = reading; /* it is to be measured without this one */
+	memory->owner = OWNER_INHERITED;
+	memory->file = 0;
+	memory->sought = 0;
+}
+
+/* A process has the file open. */
+static __always_inline void note_holder(u64 file, struct task_struct *task)
+{
+	struct sought_val *sought;
+	void *data = NULL;
+
+	held_marks[held_slot(file, task->tgid)] = searched;
+	if (sought_marks[hash(file, SOUGHT_MARKS)] != reading)
+		return;
+	sought = bpf_map_lookup_elem(&sought_files, &file);
+	if (!sought)
+		return;
+	bpf_probe_read_kernel(&data, sizeof(data), &((struct file *)file)->private_data);
+	if ((u64)data != sought->socket)
+		return;
+	sought->tgid = task->tgid;
+	bpf_probe_read_kernel_str(sought->comm, COMM_BYTES, task->comm);
+}
+
+struct file_table {
+	struct task_struct *task;
+	u64 files; /* address of the first */
+};
+
+static long note_files(u32 portion, struct file_table *table)
+{
+	u64 files[FILES_AT_ONCE];
+	u64 from = table->files + (u64)portion * sizeof(files);
+
+	if (bpf_probe_read_kernel(files, sizeof(files), (void *)from))
+		return 1;
+	for (u32 i = 0; i < FILES_AT_ONCE; i++)
+		if (files[i])
+			note_holder(files[i], table->task);
+	return 0;
+}
+
+/* Tables have a multiple of 16 entries. Threads share that of their process. */
+SEC("iter/task")
+int tcp_owners(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct file_table table = {};
+	u32 count;
+
+	searched = reading;
+	if (!task || task->tgid != task->pid || !task->files)
+		return 0;
+	table.task = task;
+	table.files = (u64)task->files->fdt->fd;
+	count = task->files->fdt->max_fds;
+	if (count > MOST_FILES)
+		count = MOST_FILES;
+	bpf_loop(count / FILES_AT_ONCE, note_files, &table, 0);
+	return 0;
+}
+
+/* Kernels before 5.17 (commit e6f2dd0f8067) have no bpf_loop(). Costs 0.6 us a file instead of some nanoseconds. */
+SEC("iter/task_file")
+int tcp_owners_old(struct bpf_iter__task_file *ctx)
+{
+	struct task_struct *task = ctx->task;
+	u64 file = 0;
+
+	searched = reading;
+	bpf_probe_read_kernel(&file, sizeof(file), &ctx->file);
+	if (task && file && task->tgid == task->pid)
+		note_holder(file, task);
+	return 0;
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* A reading of living sockets. Most have not changed since the last one: then nothing of them is read but their counts of
+ * segments, and the measurements of their row stay.
+ */
+#pragma once
+
+#include "owners.h"
+#include "tcp_link.h"
+
+/* Somebody is to look at the sockets a second time in this reading, and at rows that became full meanwhile. */
+VALUE(again_wishes, struct wish_val);
+
+u32 late = 0; /* the last reading that made a row full after some of its sockets were passed */
+
+static __always_inline void wish_again(void)
+{
+	struct wish_val *wish = only_value(&again_wishes);
+
+	if (wish)
+		wish->count = 1;
+}
+
+/* Measurements may change without a segment while data, a window or an error is waited for. */
+static __always_inline bool is_restless(struct tcp_sock *tp)
+{
+	struct sock *sk = &tp->inet_conn.icsk_inet.sk;
+
+	return tp->snd_una != tp->write_seq || tp->rcv_nxt != tp->copied_seq || !tp->snd_wnd ||
+	       !receive_window(tp) || BPF_CORE_READ_BITFIELD(tp, chrono_type) ||
+	       sk->sk_backlog.len || sk->sk_err || sk->sk_err_soft;
+}
+
+/* By three numbers, read without asking what the socket is: sockets that have a memory are TCP's. */
+static __always_inline bool has_changed(struct sock *sk, const struct sock_memory *memory)
+{
+	struct tcp_sock *tp = (void *)sk;
+
+	return memory->restless || memory->opened ||
+	       BPF_CORE_READ(tp, segs_in) != memory->segs_in ||
+	       BPF_CORE_READ(tp, segs_out) != memory->segs_out ||
+	       BPF_CORE_READ(tp, write_seq) != memory->write_seq;
+}
+
+/* The iterator holds no reference: the socket may have ended, and another one may stand where it was. */
+static __always_inline struct tcp_sock *still_there(struct sock *sk, struct sock_memory *memory)
+{
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+
+	if (!tp || bpf_sk_storage_get(&sock_memories, tp, NULL, 0) != memory)
+		return NULL;
+	return (s32)(tp->segs_in - memory->segs_in) < 0 ? NULL : tp;
+}
+
+static __always_inline void begin_row(struct tcp_link_val *link)
+{
+	link->reading = reading;
+	if (link->looked == reading)
+		return;
+	link->looked = reading;
+	if (want_metric || !link->changed || link->changed + 1 >= reading)
+		link->full = reading;
+}
+
+static __always_inline void count_change(struct tcp_sock *tp, struct sock_memory *memory,
+					 const struct rows *rows, struct gain *gain)
+{
+	memory->write_seq = tp->write_seq;
+	memory->restless = is_restless(tp);
+	gather(tp, memory, rows, gain);
+	if (rows->link && rows->link->full != reading) {
+		rows->link->full = reading;
+		late = reading;
+		wish_again();
+	}
+}
+
+/* A living socket, once in each reading. */
+static __noinline void look(struct sock *sk, struct sock_memory *memory)
+{
+	bool changed = has_changed(sk, memory);
+	struct sock_common *skc = &sk->__sk_common;
+	struct rows rows = rows_of(skc, memory);
+	struct tcp_sock *tp = NULL;
+	struct gain gain = {};
+
+	if (are_lost(&rows))
+		return;
+	memory->looked = reading;
+	if (rows.link)
+		begin_row(rows.link);
+	if (changed || (rows.link && rows.link->full == reading)) {
+		tp = still_there(sk, memory);
+		if (!tp)
+			return;
+	}
+	if (changed && tp)
+		count_change(tp, memory, &rows, &gain);
+	if (tp && rows.link && rows.link->full == reading)
+		update_gauges(rows.link, rows.metric, tp, memory);
+	if (rows.metric)
+		add_ratios(rows.metric);
+	if (want_service)
+		add_service(skc, memory, &gain, true);
+}
+
+/* A socket that was passed before its row became full. */
+static __noinline void measure_late(struct sock *sk, struct sock_memory *memory)
+{
+	struct rows rows = rows_of(&sk->__sk_common, memory);
+	struct tcp_sock *tp;
+
+	if (!rows.link || rows.link->full != reading)
+		return;
+	tp = still_there(sk, memory);
+	if (tp)
+		update_gauges(rows.link, rows.metric, tp, memory);
+}

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: MulanPSL-2.0
+/** What a process has of the host: file descriptors, threads, memory, BPF links, programs and maps, children. */
+import assert from "node:assert/strict";
+import { finished } from "./run_agent.ts";
+
+/** Counts, but for `anon`: private memory in MB. */
+export interface Holdings {
+  fds: number;
+  threads: number;
+  mappings: number;
+  maps: number;
+  programs: number;
+  links: number;
+  /** Those that have ended and were not looked at among them. */
+  children: number;
+  anon: number;
+}
+
+export function holdings(pid: number): Holdings {
+  const count = (folder: string) => [...Deno.readDirSync(`/proc/${pid}/${folder}`)].length;
+  const held = [...heldBy(pid)];
+  const ofKind = (kind: string) => held.filter((id) => id.startsWith(kind)).length;
+  return {
+    fds: count("fd"),
+    threads: count("task"),
+    mappings: Deno.readTextFileSync(`/proc/${pid}/maps`).split("\n").length - 1,
+    maps: ofKind("map"),
+    programs: ofKind("prog"),
+    links: ofKind("link"),
+    children: childrenOf(pid).length,
+    anon: privateMegabytes(pid),
+  };
+}
+
+export function privateMegabytes(pid: number): number {
+  const status = Deno.readTextFileSync(`/proc/${pid}/status`);
+  return Number(/^RssAnon:\s+(\d+) kB$/m.exec(status)![1]) / 1024;
+}
+
+export function childrenOf(pid: number): number[] {
+  return [...Deno.readDirSync(`/proc/${pid}/task`)].flatMap(({ name }) =>
+    Deno.readTextFileSync(`/proc/${pid}/task/${name}/children`).split(" ").filter(Boolean).map(
+      Number,
+    )
+  );
+}
+
+/** Ids of BPF links, programs and maps, as `link 5`. */
+export type Ids = Set<string>;
+
+/** Those that the file descriptors of the process hold. */
+export function heldBy(pid: number): Ids {
+  const ids: Ids = new Set();
+  for (const { name } of Deno.readDirSync(`/proc/${pid}/fdinfo`)) {
+    let text: string;
+    try {
+      text = Deno.readTextFileSync(`/proc/${pid}/fdinfo/${name}`);
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) continue; // closed since it was listed
+      throw error;
+    }
+    for (const [, kind, id] of text.matchAll(/^(link|prog|map)_id:\s+(\d+)$/gm)) {
+      ids.add(`${kind} ${id}`);
+    }
+  }
+  return ids;
+}
+
+async function inKernel(): Promise<Ids> {
+  const ids: Ids = new Set();
+  for (const kind of ["link", "prog", "map"]) {
+    const { code, out, err } = await finished("bpftool", [kind, "list", "-j"]);
+    assert.equal(code, 0, err);
+    for (const { id } of JSON.parse(out) as { id: number }[]) ids.add(`${kind} ${id}`);
+  }
+  return ids;
+}
+
+export async function stillThere(held: Ids): Promise<string[]> {
+  const now = await inKernel();
+  return [...held].filter((id) => now.has(id));
+}
+
+export interface Process {
+  pid: number;
+  parent: number;
+  /** With the pid, its identity: pids are used again. */
+  started: string;
+}
+
+function readProcess(pid: number): Process | undefined {
+  try {
+    const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    // Z: it has ended, and its parent, which may be any, has not looked yet.
+    if (fields[0] === "Z") return undefined;
+    return { pid, parent: Number(fields[1]), started: fields[19]! };
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || String(error).includes("ESRCH")) return undefined;
+    if (String(error).includes("No such process")) return undefined;
+    throw error;
+  }
+}
+
+export function descendants(pid: number): Process[] {
+  const all: Process[] = [];
+  for (const { name } of Deno.readDirSync("/proc")) {
+    const process = /^\d+$/.test(name) ? readProcess(Number(name)) : undefined;
+    if (process !== undefined) all.push(process);
+  }
+  const found = new Set([pid]);
+  for (let size = 0; size !== found.size;) {
+    size = found.size;
+    for (const process of all) if (found.has(process.parent)) found.add(process.pid);
+  }
+  found.delete(pid);
+  return all.filter((process) => found.has(process.pid));
+}
+
+export function alive(processes: Process[]): Process[] {
+  return processes.filter(({ pid, started }) => readProcess(pid)?.started === started);
+}
