@@ -88,6 +88,31 @@ int BPF_PROG(io_queue, struct bio *bio)
 	return 0;
 }
 
+static __always_inline struct disk_val *disk_of_command(struct scsi_cmnd *command)
+{
+	return disk_row(BPF_CORE_READ(command, device, request_queue, disk));
+}
+
+SEC("tp_btf/scsi_dispatch_cmd_timeout")
+int BPF_PROG(io_scsi_timeout, struct scsi_cmnd *command)
+{
+	struct disk_val *val = disk_of_command(command);
+
+	if (val)
+		__sync_fetch_and_add(&val->scsi_timeouts, 1);
+	return 0;
+}
+
+SEC("tp_btf/scsi_dispatch_cmd_error")
+int BPF_PROG(io_scsi_error, struct scsi_cmnd *command, int result)
+{
+	struct disk_val *val = disk_of_command(command);
+
+	if (val)
+		__sync_fetch_and_add(&val->scsi_errors, 1);
+	return 0;
+}
+
 /* Of devices without requests: device mapper, md. */
 SEC("tp_btf/block_bio_complete")
 int BPF_PROG(io_bio_complete, struct request_queue *queue, struct bio *bio)

@@ -44,6 +44,8 @@ struct disk_val {
 	u64 buffers_dirtied;
 	u64 loaded;
 	u64 dirtied;
+	u64 scsi_timeouts;
+	u64 scsi_errors;
 	u64 period;
 	char name[DISK_NAME_LEN];
 };

@@ -49,6 +49,14 @@ struct request {
 	u64 start_time_ns;
 };
 
+struct scsi_device {
+	struct request_queue *request_queue;
+};
+
+struct scsi_cmnd {
+	struct scsi_device *device;
+};
+
 struct buffer_head {
 	struct block_device *b_bdev;
 };

@@ -11,7 +11,6 @@
 #include "syscalls.h"
 
 /* Set before load. */
-const volatile bool calls_tcp = false;
 const volatile bool calls_udp = false;
 const volatile bool calls_unix = false;
 
@@ -22,9 +21,6 @@ struct call_watch {
 };
 
 TASK_STORAGE(call_watches, struct call_watch);
-
-/* TCP sockets by their address, others by the number of their inode: these are not told to end. */
-RECENT(call_memories, u64, struct message_memory, 16384);
 
 enum { IPPROTO_UDP = 17, SOCK_STREAM = 1, MAX_DATAGRAMS = 64, MSG_PEEK = 2 };
 
@@ -412,6 +408,7 @@ static __noinline void send_datagram(struct piece *piece, struct scratch *to)
 		read_local_address(peers, piece);
 	to->event.connection = piece->memory->connection;
 	to->event.serial = ++piece->memory->serial;
+	to->event.thread = bpf_get_current_pid_tgid();
 	send_event(&message_ring, &to->event,
 		   __builtin_offsetof(struct message_event, bytes) + known + sizeof(*peers));
 }

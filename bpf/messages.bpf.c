@@ -14,12 +14,17 @@ enum { MAX_BYTES = 256 };
 
 const volatile u32 first_bytes = 128; /* set before load; less than MAX_BYTES */
 const volatile bool by_port = false;  /* whether only connections of listed ports are of interest */
+const volatile bool calls_tcp = false; /* TCP is read in system calls; see message_calls.h */
+const volatile bool links = false; /* whether it is told who connects and who leaves, for proxies */
 
 enum message_kind {
 	MESSAGE_RECEIVED = 0,
 	MESSAGE_SENT = 1,
 	CONNECTION_OPENED = 2,
 	CONNECTION_CLOSED = 3,
+	CONNECTION_CONNECTS =
+		4,	     /* its process opens it; where to is known, from where not always */
+	CONNECTION_LEFT = 5, /* its process, which opened it, has closed it */
 	DATAGRAM_RECEIVED = 8,
 	DATAGRAM_SENT = 9,
 };
@@ -38,6 +43,7 @@ struct message_event {
 	u16 serial; /* of the connection's pieces: a gap tells of what found no room */
 	u8 kind;
 	u8 known; /* bytes that follow */
+	u32 thread;
 	u8 bytes[MAX_BYTES];
 };
 
@@ -53,9 +59,11 @@ struct connection_event {
 	u16 remote_port;
 	u8 local_ip[16];
 	u8 remote_ip[16];
+	u32 thread; /* 0: of no process, as when a connection ends by itself */
 	char comm[TASK_COMM_LEN];
+	u8 established; /* of one that ends: it had come about */
 	u8 transport;
-	u8 padding[7];
+	u8 padding[2];
 };
 
 RECORD(message_event);
@@ -96,9 +104,15 @@ struct message_memory {
 	u8 tx_known;
 	u8 arrival_count; /* of what was not read yet */
 	u16 serial;
+	u8 connects; /* its process opens it, and the agent knows */
+	u8 left;     /* and has closed it */
+	u8 established;
 };
 
 SOCKET_STORAGE(message_memories, struct message_memory);
+
+/* For system calls: TCP sockets by their address, others by the number of their inode: these are not told to end. */
+RECENT(call_memories, u64, struct message_memory, 16384);
 
 struct scratch {
 	struct message_event event;
@@ -289,33 +303,41 @@ static __always_inline bool is_new(struct sock *sk, u32 being_read)
 	       BPF_CORE_READ(tp, bytes_acked) + unsent <= 1;
 }
 
-/* False: the agent does not know of the connection, so that its pieces would be of no use. */
-static __noinline bool tell_of(struct message_memory *memory, struct sock *sk, u8 transport, u32 fd,
-			       u32 being_read)
+/* A descriptor that is not known is ~0; `being_read` is what the process has read in the present call. */
+static __noinline bool introduce(struct message_memory *memory, struct sock *sk, u16 what, u32 fd,
+				 u32 being_read)
 {
+	struct task_struct *task = bpf_get_current_task_btf();
 	struct connection_event event = {};
+	u8 kind = what, transport = what >> 8;
 
+	if (!memory)
+		return false;
 	event.time = bpf_ktime_get_ns();
 	event.connection = memory->connection;
-	event.kind = CONNECTION_OPENED;
-	event.tgid = bpf_get_current_pid_tgid() >> 32;
-	event.is_new = !memory->lost &&
-		       (transport == TRANSPORT_TCP ? is_new(sk, being_read) : memory->is_new);
-	memory->is_new = 0;
-	event.fd = fd == ~0U ? find_fd(sk) : fd;
+	event.kind = kind;
 	event.transport = transport;
-	bpf_core_read_str(event.comm, sizeof(event.comm),
-			  &bpf_get_current_task_btf()->group_leader->comm);
+	event.is_new = kind == CONNECTION_CONNECTS || memory->is_new ||
+		       (!memory->lost && transport == TRANSPORT_TCP && is_new(sk, being_read));
+	memory->is_new = 0;
+	event.tgid = BPF_CORE_READ(task, tgid);
+	event.thread = BPF_CORE_READ(task, pid);
+	event.fd = fd != ~0U || kind != CONNECTION_OPENED ? fd : find_fd(sk);
+	bpf_core_read_str(event.comm, sizeof(event.comm), &task->group_leader->comm);
 	fill_peers(&event, sk);
-	memory->told = send_event(&message_ring, &event, sizeof(event));
-	memory->lost = !memory->told;
-	return memory->told;
+	return send_event(&message_ring, &event, sizeof(event));
 }
 
+/* False: the agent does not know of the connection, so that its pieces would be of no use. */
 static __always_inline bool tell(struct message_memory *memory, struct sock *sk, u8 transport,
 				 u32 fd, u32 being_read)
 {
-	return memory->told || tell_of(memory, sk, transport, fd, being_read);
+	if (!memory->told) {
+		memory->told =
+			introduce(memory, sk, CONNECTION_OPENED | transport << 8, fd, being_read);
+		memory->lost = !memory->told;
+	}
+	return memory->told;
 }
 
 static __always_inline void send_message(struct scratch *scratch, struct message_memory *memory)
@@ -324,6 +346,7 @@ static __always_inline void send_message(struct scratch *scratch, struct message
 
 	scratch->event.connection = memory->connection;
 	scratch->event.serial = ++memory->serial;
+	scratch->event.thread = bpf_get_current_pid_tgid();
 
 	if (known > MAX_BYTES)
 		return;
@@ -512,26 +535,77 @@ int BPF_PROG(messages_arrived, struct sock *sk)
 	return 0;
 }
 
-#include "message_calls.h"
+/* Of a TCP socket. */
+static __always_inline struct message_memory *memory_of(struct sock *sk, bool make)
+{
+	static const struct message_memory zero;
+	u64 key = (u64)sk;
+
+	if (!calls_tcp)
+		return bpf_sk_storage_get(&message_memories, sk, NULL,
+					  make ? BPF_LOCAL_STORAGE_GET_F_CREATE : 0);
+	return make ? find_or_make(&call_memories, &key, &zero)
+		    : bpf_map_lookup_elem(&call_memories, &key);
+}
+
+static __noinline void end_connection(struct message_memory *memory, u8 kind, u32 thread)
+{
+	struct connection_event event = {};
+
+	if (!memory)
+		return;
+	event.time = bpf_ktime_get_ns();
+	event.connection = memory->connection;
+	event.kind = kind;
+	event.established = memory->established;
+	event.thread = thread;
+	send_event(&message_ring, &event, sizeof(event));
+}
+
+/* A process opens a connection, or closes one that it opened: both happen in the process itself. */
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(messages_state, struct sock *sk, int oldstate, int newstate)
+{
+	struct message_memory *memory;
+
+	if (!links || sk->sk_protocol != IPPROTO_TCP)
+		return 0;
+	if (newstate == TCP_SYN_SENT) {
+		memory = memory_of(sk, true);
+		if (memory && is_wanted(memory, sk) && !memory->connects)
+			memory->connects = introduce(memory, sk, CONNECTION_CONNECTS, ~0U, 0);
+		return 0;
+	}
+	memory = memory_of(sk, false);
+	if (!memory || !memory->connects || memory->verdict == VERDICT_UNWANTED)
+		return 0;
+	if (newstate == TCP_ESTABLISHED)
+		memory->established = 1;
+	if (newstate == TCP_FIN_WAIT1 || newstate == TCP_LAST_ACK) {
+		memory->left = 1;
+		end_connection(memory, CONNECTION_LEFT, bpf_get_current_pid_tgid());
+	}
+	return 0;
+}
 
 SEC("tp_btf/tcp_destroy_sock")
 int BPF_PROG(messages_closed, struct sock *sk)
 {
-	struct message_memory *memory;
-	struct connection_event event = {};
+	struct message_memory *memory = memory_of(sk, false);
 	u64 key = (u64)sk;
+	u32 thread = 0;
 
-	memory = calls_tcp ? bpf_map_lookup_elem(&call_memories, &key)
-			   : bpf_sk_storage_get(&message_memories, sk, NULL, 0);
 	if (!memory)
 		return 0;
-	if (memory->told && memory->verdict != VERDICT_UNWANTED) {
-		event.time = bpf_ktime_get_ns();
-		event.connection = memory->connection;
-		event.kind = CONNECTION_CLOSED;
-		send_event(&message_ring, &event, sizeof(event));
+	if (memory->verdict != VERDICT_UNWANTED && (memory->told || memory->connects)) {
+		/* One that was refused or reset has no state to leave: it is destroyed when its process closes it. */
+		if (memory->connects && !memory->left)
+			thread = bpf_get_current_pid_tgid();
+		end_connection(memory, CONNECTION_CLOSED, thread);
 	}
 	if (calls_tcp) /* another socket may come to stand there */
 		bpf_map_delete_elem(&call_memories, &key);
 	return 0;
 }
+
+#include "message_calls.h"

@@ -6,8 +6,8 @@
  * socket's own memory of what was counted, so nothing is counted twice and a short connection is not missed. Resets,
  * drops and errors are counted in the socket's memory when they happen.
  *
- * Memory, allocated as rows come, for each of imdb.max_records_num rows: tcp_link 450 B or tcp_metric 1.6 KB,
- * tcp_service 550 B, tcp_resets 60 B; 170 B of storage for each socket; listen_ports 64 KiB, net_drops 16 KiB a CPU.
+ * Memory, allocated as rows come, for each of imdb.max_records_num rows: tcp_link 480 B or tcp_metric 1.6 KB,
+ * tcp_service 380 B, tcp_resets 60 B; 470 B of storage for each socket; listen_ports 64 KiB, net_drops 16 KiB a CPU.
  */
 #include "namespaces.h"
 #include "tcp_delay.h"
@@ -113,21 +113,19 @@ int tcp_again(struct bpf_iter__bpf_sk_storage_map *ctx)
 
 	if (!memory || !sk)
 		return 0;
-	if (is_listener(sk)) {
-		if (memory->owner == OWNER_NONE)
-			is_found(memory, sk, OWNER_INHERITED);
+	if (memory->owner == OWNER_NONE && is_listener(sk)) {
+		is_found(memory, sk, OWNER_INHERITED);
 		return 0;
 	}
-	if (!is_living(sk))
-		return 0;
-	if (memory->looked != reading && memory->owner < OWNER_KEPT) {
-		if (is_found(memory, sk, OWNER_SEEN))
-			count_living(memory, sk);
-		return 0;
+	if (memory->looked != reading) {
+		if (memory->owner >= OWNER_KEPT || !is_living(sk) ||
+		    !is_found(memory, sk, OWNER_SEEN))
+			return 0;
+		count_living(memory, sk);
 	}
-	if (late == reading && memory->looked == reading && memory->measured != reading)
-		measure_late(sk, memory);
-	if (searched == reading)
+	if (late == reading && is_living(sk))
+		look_again(sk, memory);
+	if (checked == reading)
 		check_owner(memory, sk);
 	return 0;
 }

@@ -69,10 +69,14 @@ struct tcp_gauges {
 	u64 sk_err;
 	u64 sk_err_soft;
 	u64 retrans_ppm;
+	/* From here on the smallest. */
 	u64 snd_cwnd;
 	u64 snd_wnd;
 	u64 rcv_wnd;
 };
+
+#define GAUGES (sizeof(struct tcp_gauges) / sizeof(u64))
+#define FIRST_SMALLEST (__builtin_offsetof(struct tcp_gauges, snd_cwnd) / sizeof(u64))
 
 struct tcp_link_val {
 	u64 rx_bytes;
@@ -94,9 +98,11 @@ struct tcp_link_val {
 	struct tcp_gauges now;
 	u64 reading; /* number of the reading that found the link alive; grows */
 	u32 looked;  /* the last reading that began with its connections, */
-	u32 changed; /* that found one of them changed, or ended, */
-	u32 full;    /* and that measures all of them, changed or not: then `now` begins anew */
-	u32 merged;
+	u32 full;    /* that takes `now` from all of them, changed or not, */
+	u32 late;    /* that does so the second time it goes through them, */
+	u32 merged;  /* that began `now` anew, */
+	u32 fell;    /* and in which what `now` shows may have come down */
+	u32 unused;
 };
 
 struct tcp_metric_key {
@@ -146,7 +152,7 @@ struct tcp_service_key {
 	u8 server_ip[16];
 };
 
-#define TIME_SLOTS 24
+#define TIME_SLOTS 13
 
 struct tcp_service_val {
 	u64 opened;
@@ -172,7 +178,7 @@ struct sock_memory {
 	u32 segs_out;
 	u32 write_seq;
 	u32 looked;   /* the last reading that counted it */
-	u32 measured; /* the last that took its gauges */
+	u32 measured; /* the last that took its gauges for its row; 0: none did */
 	u32 tgid;
 	u16 local_port; /* the kernel clears its own before the last state */
 	u8 owner;
@@ -193,4 +199,5 @@ struct sock_memory {
 	u32 setup_us; /* not yet counted */
 	u32 events[EVENTS];
 	char comm[COMM_BYTES];
+	struct tcp_gauges had; /* when it was measured */
 };

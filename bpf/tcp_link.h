@@ -163,82 +163,52 @@ static __always_inline u64 delivery_rate(struct tcp_sock *tp)
 	return (u64)tp->rate_delivered * tp->mss_cache * 1000000 / interval;
 }
 
-/* A measurement of a row: of its connections the largest, or the smallest; the first of a reading stands for itself. */
-static __always_inline void largest(u64 *held, u64 value, bool first)
-{
-	if (first || value > *held)
-		*held = value;
-}
-
-static __always_inline void smallest(u64 *held, u64 value, bool first)
-{
-	if (first || value < *held)
-		*held = value;
-}
-
-static __always_inline void take_queues(struct tcp_gauges *held, struct sock *sk, bool first)
+static __always_inline void take_queues(struct tcp_gauges *now, struct sock *sk)
 {
 	int wmem = sk->sk_wmem_alloc.refs.counter;
 	int forward = sk->sk_forward_alloc;
 
-	largest(&held->sk_err_que_size, sk->sk_error_queue.qlen, first);
-	largest(&held->sk_rcv_que_size, sk->sk_receive_queue.qlen, first);
-	largest(&held->sk_wri_que_size, sk->sk_write_queue.qlen, first);
-	largest(&held->sk_backlog_size, sk->sk_backlog.len, first);
-	largest(&held->sk_omem_size, sk->sk_omem_alloc.counter, first);
-	largest(&held->sk_forward_size, forward > 0 ? forward : 0, first);
-	/* The first is the socket's own reference. */
-	largest(&held->sk_wmem_size, wmem > 0 ? wmem - 1 : 0, first);
-	largest(&held->sk_err, sk->sk_err, first);
-	largest(&held->sk_err_soft, sk->sk_err_soft, first);
-	largest(&held->pacing_rate, sk->sk_pacing_rate, first);
-	largest(&held->max_pacing_rate, sk->sk_max_pacing_rate, first);
+	now->sk_err_que_size = sk->sk_error_queue.qlen;
+	now->sk_rcv_que_size = sk->sk_receive_queue.qlen;
+	now->sk_wri_que_size = sk->sk_write_queue.qlen;
+	now->sk_backlog_size = sk->sk_backlog.len;
+	now->sk_omem_size = sk->sk_omem_alloc.counter;
+	now->sk_forward_size = forward > 0 ? forward : 0;
+	now->sk_wmem_size = wmem > 0 ? wmem - 1 : 0; /* the first is the socket's own reference */
+	now->sk_err = sk->sk_err;
+	now->sk_err_soft = sk->sk_err_soft;
+	now->pacing_rate = sk->sk_pacing_rate;
+	now->max_pacing_rate = sk->sk_max_pacing_rate;
 }
 
-static __always_inline u32 notsent_bytes(struct tcp_sock *tp)
-{
-	s32 notsent = tp->write_seq - tp->snd_nxt;
-
-	return notsent > 0 ? notsent : 0;
-}
-
-static __always_inline u64 ato_us(struct inet_connection_sock *icsk)
-{
-	return jiffies_to_us(BPF_CORE_READ_BITFIELD(icsk, icsk_ack.ato));
-}
-
-static __always_inline void take_times(struct tcp_gauges *held, struct tcp_sock *tp, bool first)
+static __noinline void take_gauges(struct tcp_gauges *now, struct tcp_sock *tp)
 {
 	struct inet_connection_sock *icsk = &tp->inet_conn;
-	u32 window = chrono(tp, 2), buffer = chrono(tp, 3);
+	u32 notsent = tp->write_seq - tp->snd_nxt;
+	u32 busy = chrono(tp, 1), window = chrono(tp, 2), buffer = chrono(tp, 3);
 
-	largest(&held->srtt_us, tp->srtt_us >> 3, first); /* the kernel keeps 8 times the value */
-	largest(&held->rcv_rtt_us, tp->rcv_rtt_est.rtt_us >> 3, first);
-	largest(&held->rto_us, jiffies_to_us(icsk->icsk_rto), first);
-	largest(&held->ato_us, ato_us(icsk), first);
-	largest(&held->busy_time, chrono(tp, 1) + window + buffer, first);
-	largest(&held->rwnd_limited, window, first);
-	largest(&held->sndbuf_limited, buffer, first);
-}
-
-static __always_inline void take_windows(struct tcp_gauges *held, struct tcp_sock *tp, bool first)
-{
-	u64 ppm = tp->segs_out ? (u64)tp->total_retrans * 1000000 / tp->segs_out : 0;
-
-	largest(&held->notsent_bytes, notsent_bytes(tp), first);
-	largest(&held->notack_bytes, tp->snd_nxt - tp->snd_una, first);
-	largest(&held->reordering, tp->reordering, first);
-	largest(&held->snd_ssthresh, tp->snd_ssthresh, first);
-	largest(&held->rcv_ssthresh, tp->rcv_ssthresh, first);
-	largest(&held->advmss, tp->advmss, first);
-	largest(&held->rcv_space, tp->rcvq_space.space, first);
-	largest(&held->delivery_rate, delivery_rate(tp), first);
-	largest(&held->lost_out, tp->lost_out, first);
-	largest(&held->sacked_out, tp->sacked_out, first);
-	largest(&held->retrans_ppm, ppm, first);
-	smallest(&held->snd_cwnd, tp->snd_cwnd, first);
-	smallest(&held->snd_wnd, tp->snd_wnd, first);
-	smallest(&held->rcv_wnd, tp->rcv_wnd, first);
+	now->srtt_us = tp->srtt_us >> 3; /* the kernel keeps 8 times the value */
+	now->rcv_rtt_us = tp->rcv_rtt_est.rtt_us >> 3;
+	now->notsent_bytes = (s32)notsent > 0 ? notsent : 0;
+	now->notack_bytes = tp->snd_nxt - tp->snd_una;
+	now->reordering = tp->reordering;
+	now->rto_us = jiffies_to_us(icsk->icsk_rto);
+	now->ato_us = jiffies_to_us(BPF_CORE_READ_BITFIELD(icsk, icsk_ack.ato));
+	now->snd_ssthresh = tp->snd_ssthresh;
+	now->rcv_ssthresh = tp->rcv_ssthresh;
+	now->advmss = tp->advmss;
+	now->rcv_space = tp->rcvq_space.space;
+	now->delivery_rate = delivery_rate(tp);
+	now->busy_time = busy + window + buffer;
+	now->rwnd_limited = window;
+	now->sndbuf_limited = buffer;
+	now->lost_out = tp->lost_out;
+	now->sacked_out = tp->sacked_out;
+	now->retrans_ppm = tp->segs_out ? (u64)tp->total_retrans * 1000000 / tp->segs_out : 0;
+	now->snd_cwnd = tp->snd_cwnd;
+	now->snd_wnd = tp->snd_wnd;
+	now->rcv_wnd = tp->rcv_wnd;
+	take_queues(now, &icsk->icsk_inet.sk);
 }
 
 /* What is left of the window that was last told to the peer. */
@@ -247,6 +217,73 @@ static __always_inline u32 receive_window(struct tcp_sock *tp)
 	s32 window = tp->rcv_wup + tp->rcv_wnd - tp->rcv_nxt;
 
 	return window > 0 ? window : 0;
+}
+
+/* Comparisons without branches: the verifier would follow each way of each of them. */
+static __always_inline u64 differ(u64 a, u64 b)
+{
+	u64 x = a ^ b;
+	u64 y = -x;
+
+	barrier_var(y);
+	return (x | y) >> 63;
+}
+
+static __always_inline u64 below(u64 a, u64 b)
+{
+	u64 borrow = a - b;
+
+	barrier_var(borrow);
+	return ((~a & b) | ((~a | b) & borrow)) >> 63;
+}
+
+/* Which measurements of its row may be this socket's: a bit for each. */
+static __always_inline u64 shown_of(const struct tcp_link_val *val,
+				    const struct sock_memory *memory)
+{
+	const u64 *held = (const u64 *)&val->now;
+	const u64 *had = (const u64 *)&memory->had;
+	u64 shown = 0;
+
+	if (!memory->measured)
+		return 0;
+#pragma unroll
+	for (u32 i = 0; i < GAUGES; i++) {
+		shown |= (differ(had[i], held[i]) ^ 1) << i;
+		barrier_var(shown);
+	}
+	return shown;
+}
+
+/* Of several connections of a row the largest, or smallest. Not 0: one of those in `shown` came down. */
+static __always_inline u64 merge(struct tcp_link_val *val, const struct sock_memory *memory,
+				 u64 shown)
+{
+	u64 *held = (u64 *)&val->now;
+	const u64 *had = (const u64 *)&memory->had;
+	u64 fell = 0;
+
+#pragma unroll
+	for (u32 i = 0; i < GAUGES; i++) {
+		u64 beats = i < FIRST_SMALLEST ? below(held[i], had[i]) : below(had[i], held[i]);
+		u64 best = held[i] + ((had[i] - held[i]) & -beats);
+
+		held[i] = best;
+		fell |= shown >> i & differ(had[i], best);
+		barrier_var(fell); /* or clang puts off the sum, and what it needs, to the end */
+	}
+	return fell;
+}
+
+/* The socket's measurements, as they were taken last, for a row that takes those of all. */
+static __noinline void merge_full(struct tcp_link_val *val, const struct sock_memory *memory)
+{
+	if (val->merged != reading) {
+		val->merged = reading;
+		val->now = memory->had;
+		return;
+	}
+	merge(val, memory, 0);
 }
 
 /* What a socket gained since it was counted last; negative for what another CPU counted ahead of us. */
@@ -335,23 +372,23 @@ static __always_inline void observe9(struct buckets9 *buckets, u64 value)
 	__sync_fetch_and_add(&buckets->sum, value);
 }
 
-static __noinline void observe(struct tcp_metric_val *val, struct tcp_sock *tp)
+static __noinline void observe(struct tcp_metric_val *val, const struct tcp_gauges *now,
+			       struct tcp_sock *tp)
 {
-	struct inet_connection_sock *icsk = &tp->inet_conn;
-	struct sock *sk = &icsk->icsk_inet.sk;
+	struct sock *sk = &tp->inet_conn.icsk_inet.sk;
 	u32 available = tp->snd_una + tp->snd_wnd - tp->snd_nxt;
 
-	observe6(&val->srtt, tp->srtt_us >> 3, TIME_BOUNDS);
-	observe6(&val->rcv_rtt, tp->rcv_rtt_est.rtt_us >> 3, TIME_BOUNDS);
-	observe6(&val->snd_cwnd, tp->snd_cwnd, WINDOW_BOUNDS);
-	observe6(&val->notsent_bytes, notsent_bytes(tp), WINDOW_BOUNDS);
-	observe6(&val->notack_bytes, tp->snd_nxt - tp->snd_una, WINDOW_BOUNDS);
-	observe6(&val->reordering, tp->reordering, WINDOW_BOUNDS);
-	observe6(&val->snd_wnd, tp->snd_wnd, WINDOW_BOUNDS);
-	observe6(&val->rcv_wnd, tp->rcv_wnd, WINDOW_BOUNDS);
+	observe6(&val->srtt, now->srtt_us, TIME_BOUNDS);
+	observe6(&val->rcv_rtt, now->rcv_rtt_us, TIME_BOUNDS);
+	observe6(&val->snd_cwnd, now->snd_cwnd, WINDOW_BOUNDS);
+	observe6(&val->notsent_bytes, now->notsent_bytes, WINDOW_BOUNDS);
+	observe6(&val->notack_bytes, now->notack_bytes, WINDOW_BOUNDS);
+	observe6(&val->reordering, now->reordering, WINDOW_BOUNDS);
+	observe6(&val->snd_wnd, now->snd_wnd, WINDOW_BOUNDS);
+	observe6(&val->rcv_wnd, now->rcv_wnd, WINDOW_BOUNDS);
 	observe6(&val->avl_snd_wnd, (s32)available > 0 ? available : 0, WINDOW_BOUNDS);
-	observe6(&val->rto, jiffies_to_us(icsk->icsk_rto) / 1000, TIMER_BOUNDS);
-	observe6(&val->ato, ato_us(icsk) / 1000, TIMER_BOUNDS);
+	observe6(&val->rto, now->rto_us / 1000, TIMER_BOUNDS);
+	observe6(&val->ato, now->ato_us / 1000, TIMER_BOUNDS);
 	observe9(&val->sk_rcvbuf, sk->sk_rcvbuf);
 	observe9(&val->sk_sndbuf, sk->sk_sndbuf);
 }
@@ -387,23 +424,37 @@ static __always_inline void add_ratios(struct tcp_metric_val *metric)
 		metric->zero_tx_ppm = link->zero_snd_wnd_count * 1000000 / link->tx_bytes;
 }
 
-static __noinline void update_gauges(struct tcp_link_val *val, struct tcp_metric_val *metric,
-				     struct tcp_sock *tp, struct sock_memory *memory)
+/* Takes the socket's measurements into its row. Whether the row has to take those of all its sockets: what it shows may
+ * be what this one had before. */
+static __noinline u64 measure(struct tcp_link_val *val, struct tcp_metric_val *metric,
+			      struct tcp_sock *tp, struct sock_memory *memory)
 {
-	bool first = val->merged != reading;
+	u64 shown = shown_of(val, memory);
+	u64 fell = 0;
 
+	take_gauges(&memory->had, tp);
+	memory->had.syn_srtt_us = memory->syn_srtt_us;
 	memory->measured = reading;
-	val->merged = reading;
-	take_times(&val->now, tp, first);
-	take_windows(&val->now, tp, first);
-	take_queues(&val->now, &tp->inet_conn.icsk_inet.sk, first);
-	largest(&val->now.syn_srtt_us, memory->syn_srtt_us, first);
+	if (val->full == reading || !val->merged)
+		merge_full(val, memory);
+	else
+		fell = merge(val, memory, shown);
 	if (!receive_window(tp))
 		__sync_fetch_and_add(&val->zero_rcv_wnd_count, 1);
-	if (!tp->snd_wnd)
+	if (!memory->had.snd_wnd)
 		__sync_fetch_and_add(&val->zero_snd_wnd_count, 1);
 	if (metric)
-		observe(metric, tp);
+		observe(metric, &memory->had, tp);
+	return fell;
+}
+
+static __always_inline void observe_time(u64 *slots, u64 *sum, u64 value)
+{
+	u32 slot = log4_slot(value, TIME_SLOTS);
+
+	if (slot < TIME_SLOTS)
+		__sync_fetch_and_add(&slots[slot], 1);
+	__sync_fetch_and_add(sum, value);
 }
 
 static __noinline void add_service(struct sock_common *skc, struct sock_memory *memory,
@@ -422,13 +473,8 @@ static __noinline void add_service(struct sock_common *skc, struct sock_memory *
 	add(&val->resets_received, gain->events[EVENT_RESET_RECEIVED]);
 	if (gain->opened) {
 		__sync_fetch_and_add(&val->opened, 1);
-		if (memory->setup_us) {
-			__sync_fetch_and_add(
-				&val->setup_slots[log2_slot(memory->setup_us, TIME_SLOTS) %
-						  TIME_SLOTS],
-				1);
-			__sync_fetch_and_add(&val->setup_us, memory->setup_us);
-		}
+		if (memory->setup_us)
+			observe_time(val->setup_slots, &val->setup_us, memory->setup_us);
 	}
 	if (first)
 		val->open = living;
@@ -456,8 +502,7 @@ static __noinline void add_end(struct sock_common *skc, const struct sock_memory
 	if (!memory->since)
 		return;
 	life = (bpf_ktime_get_ns() - memory->since) / 1000000;
-	__sync_fetch_and_add(&val->life_slots[log2_slot(life, TIME_SLOTS) % TIME_SLOTS], 1);
-	__sync_fetch_and_add(&val->life_ms, life);
+	observe_time(val->life_slots, &val->life_ms, life);
 }
 
 /* Puts the new total in its place and gives what it has gained. Two CPUs may do so at once: all gains together are right. */
@@ -522,17 +567,15 @@ static __always_inline void gather(struct tcp_sock *tp, struct sock_memory *memo
 				   const struct rows *rows, struct gain *gain)
 {
 	take_gain(gain, tp, memory);
-	if (rows->link) {
+	if (rows->link)
 		add_gain(rows->link, gain);
-		rows->link->changed = reading;
-	}
 	if (rows->metric && gain->opened && memory->syn_srtt_us)
 		observe6(&rows->metric->syn_srtt, memory->syn_srtt_us, TIME_BOUNDS);
 }
 
-/* The last word of a socket that closes, and of one that was closed before: `measure` is constant. A connection that no
+/* The last word of a socket that closes, and of one that was closed before: `first` is constant. A connection that no
  * reading saw is measured now. */
-static __noinline void count_last(struct tcp_sock *tp, struct sock_memory *memory, bool measure)
+static __noinline void count_last(struct tcp_sock *tp, struct sock_memory *memory, bool first)
 {
 	struct sock_common *skc = &tp->inet_conn.icsk_inet.sk.__sk_common;
 	struct rows rows = rows_of(skc, memory);
@@ -544,8 +587,9 @@ static __noinline void count_last(struct tcp_sock *tp, struct sock_memory *memor
 	gather(tp, memory, &rows, &gain);
 	if (rows.link) {
 		rows.link->reading = reading;
-		if (measure && !memory->measured)
-			update_gauges(rows.link, rows.metric, tp, memory);
+		if (first && !memory->measured)
+			measure(rows.link, rows.metric, tp, memory);
+		rows.link->fell = reading; /* the next reading shows those that are left */
 	}
 	if (rows.metric)
 		add_ratios(rows.metric);

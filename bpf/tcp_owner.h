@@ -26,11 +26,12 @@ enum {
 	FILES_AT_ONCE = 16,
 	MOST_FILES = 1 << 20,
 	TIMES_SOUGHT = 2,
+	CHECK_READINGS = 6,
 };
 
 u32 sought_marks[SOUGHT_MARKS]; /* by hash of the file: the reading that seeks it */
 u8 held_marks[HELD_MARKS]; /* by hash of file and process: the reading that saw them together */
-u32 searched = 0;	   /* the last reading that went through the files */
+u32 checked = 0;	   /* the last reading in which owners had to be still the same */
 
 static __always_inline u32 hash(u64 value, u32 slots)
 {
@@ -40,7 +41,7 @@ static __always_inline u32 hash(u64 value, u32 slots)
 /* The sum differs each time, so two that share a mark do not do so for ever. */
 static __always_inline u32 held_slot(u64 file, u32 tgid)
 {
-	return hash(file + ((u64)tgid << 20) + searched, HELD_MARKS);
+	return hash(file + ((u64)tgid << 20) + checked, HELD_MARKS);
 }
 
 static __always_inline void own(struct sock_memory *memory, u8 owner)
@@ -107,6 +108,7 @@ static __always_inline bool is_found(struct sock_memory *memory, struct sock *sk
 		memory->owner = owner;
 		memory->file = file;
 		memory->restless = true; /* its row is another one */
+		memory->measured = 0;
 		__builtin_memcpy(memory->comm, sought->comm, COMM_BYTES);
 	} else if (++memory->sought >= TIMES_SOUGHT) {
 		memory->owner = OWNER_KEPT;
@@ -122,11 +124,11 @@ static __always_inline void check_owner(struct sock_memory *memory, struct sock 
 
 	if (memory->owner != OWNER_SEEN || !memory->file)
 		return;
-	if (held_marks[held_slot(memory->file, memory->tgid)] == (u8)searched || !sk->sk_socket)
+	if (held_marks[held_slot(memory->file, memory->tgid)] == (u8)checked || !sk->sk_socket)
 		return;
 	rows = rows_of(&sk->__sk_common, memory);
 	if (rows.link)
-		rows.link->changed = reading; /* it is to be measured without this one */
+		rows.link->fell = reading; /* it is to be measured without this one */
 	memory->owner = OWNER_INHERITED;
 	memory->file = 0;
 	memory->sought = 0;
@@ -138,7 +140,8 @@ static __always_inline void note_holder(u64 file, struct task_struct *task)
 	struct sought_val *sought;
 	void *data = NULL;
 
-	held_marks[held_slot(file, task->tgid)] = searched;
+	if (checked == reading)
+		held_marks[held_slot(file, task->tgid)] = checked;
 	if (sought_marks[hash(file, SOUGHT_MARKS)] != reading)
 		return;
 	sought = bpf_map_lookup_elem(&sought_files, &file);
@@ -149,6 +152,12 @@ static __always_inline void note_holder(u64 file, struct task_struct *task)
 		return;
 	sought->tgid = task->tgid;
 	bpf_probe_read_kernel_str(sought->comm, COMM_BYTES, task->comm);
+}
+
+static __always_inline void begin_search(void)
+{
+	if (!checked || reading - checked >= CHECK_READINGS)
+		checked = reading;
 }
 
 struct file_table {
@@ -177,7 +186,7 @@ int tcp_owners(struct bpf_iter__task *ctx)
 	struct file_table table = {};
 	u32 count;
 
-	searched = reading;
+	begin_search();
 	if (!task || task->tgid != task->pid || !task->files)
 		return 0;
 	table.task = task;
@@ -196,7 +205,7 @@ int tcp_owners_old(struct bpf_iter__task_file *ctx)
 	struct task_struct *task = ctx->task;
 	u64 file = 0;
 
-	searched = reading;
+	begin_search();
 	bpf_probe_read_kernel(&file, sizeof(file), &ctx->file);
 	if (task && file && task->tgid == task->pid)
 		note_holder(file, task);

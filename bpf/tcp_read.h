@@ -10,7 +10,11 @@
 /* Somebody is to look at the sockets a second time in this reading, and at rows that became full meanwhile. */
 VALUE(again_wishes, struct wish_val);
 
-u32 late = 0; /* the last reading that made a row full after some of its sockets were passed */
+u32 late =
+	0; /* the last reading in which there is a row to be taken from all its sockets, some of which were passed */
+
+/* What a row shows of sockets that left it in some other way. */
+enum { FULL_READINGS = 12 };
 
 static __always_inline void wish_again(void)
 {
@@ -57,8 +61,18 @@ static __always_inline void begin_row(struct tcp_link_val *link)
 	if (link->looked == reading)
 		return;
 	link->looked = reading;
-	if (want_metric || !link->changed || link->changed + 1 >= reading)
+	if (want_metric || !link->merged || link->fell + 1 >= reading ||
+	    link->full + FULL_READINGS <= reading)
 		link->full = reading;
+}
+
+static __always_inline void take_late(struct tcp_link_val *link)
+{
+	link->fell = reading;
+	link->full = reading;
+	link->late = reading;
+	late = reading;
+	wish_again();
 }
 
 static __always_inline void count_change(struct tcp_sock *tp, struct sock_memory *memory,
@@ -67,20 +81,15 @@ static __always_inline void count_change(struct tcp_sock *tp, struct sock_memory
 	memory->write_seq = tp->write_seq;
 	memory->restless = is_restless(tp);
 	gather(tp, memory, rows, gain);
-	if (rows->link && rows->link->full != reading) {
-		rows->link->full = reading;
-		late = reading;
-		wish_again();
-	}
+	if (rows->link && measure(rows->link, rows->metric, tp, memory))
+		take_late(rows->link);
 }
 
 /* A living socket, once in each reading. */
 static __noinline void look(struct sock *sk, struct sock_memory *memory)
 {
-	bool changed = has_changed(sk, memory);
-	struct sock_common *skc = &sk->__sk_common;
-	struct rows rows = rows_of(skc, memory);
-	struct tcp_sock *tp = NULL;
+	struct rows rows = rows_of(&sk->__sk_common, memory);
+	struct tcp_sock *tp;
 	struct gain gain = {};
 
 	if (are_lost(&rows))
@@ -88,30 +97,25 @@ static __noinline void look(struct sock *sk, struct sock_memory *memory)
 	memory->looked = reading;
 	if (rows.link)
 		begin_row(rows.link);
-	if (changed || (rows.link && rows.link->full == reading)) {
+	if (rows.metric || has_changed(sk, memory)) {
 		tp = still_there(sk, memory);
 		if (!tp)
 			return;
-	}
-	if (changed && tp)
 		count_change(tp, memory, &rows, &gain);
-	if (tp && rows.link && rows.link->full == reading)
-		update_gauges(rows.link, rows.metric, tp, memory);
+	} else if (rows.link && rows.link->full == reading) {
+		merge_full(rows.link, memory);
+	}
 	if (rows.metric)
 		add_ratios(rows.metric);
 	if (want_service)
-		add_service(skc, memory, &gain, true);
+		add_service(&sk->__sk_common, memory, &gain, true);
 }
 
-/* A socket that was passed before its row became full. */
-static __noinline void measure_late(struct sock *sk, struct sock_memory *memory)
+/* The second time in a reading. */
+static __noinline void look_again(struct sock *sk, struct sock_memory *memory)
 {
 	struct rows rows = rows_of(&sk->__sk_common, memory);
-	struct tcp_sock *tp;
 
-	if (!rows.link || rows.link->full != reading)
-		return;
-	tp = still_there(sk, memory);
-	if (tp)
-		update_gauges(rows.link, rows.metric, tp, memory);
+	if (rows.link && rows.link->late == reading && memory->measured)
+		merge_full(rows.link, memory);
 }

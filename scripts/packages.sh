@@ -28,6 +28,7 @@ command ss iproute2 iproute
 command iostat sysstat sysstat
 command free procps procps-ng
 command strace strace strace
+command faketime faketime libfaketime
 command java openjdk-17-jre-headless java-17-openjdk-headless
 command mvn maven maven
 command kcat kcat kcat
@@ -37,6 +38,7 @@ command make make make
 command redis-server redis-server redis
 command nginx nginx-light nginx
 command haproxy haproxy haproxy
+file /usr/lib/nginx/modules/ngx_stream_module.so libnginx-mod-stream nginx-mod-stream
 command named bind9 bind
 command dnsmasq dnsmasq-base dnsmasq
 command mariadbd mariadb-server-core mariadb-server
@@ -53,6 +55,8 @@ KERNELS_NEEDS='
 command qemu-system-x86_64 qemu-system-x86 qemu-system-x86
 command busybox busybox-static busybox
 command cpio cpio cpio
+command ipvsadm ipvsadm ipvsadm
+command xz xz-utils xz
 '
 PACKAGE_NEEDS='
 command dpkg-deb dpkg dpkg
@@ -82,6 +86,7 @@ is_there() {
 	header) [ -e "/usr/include/$2" ] ;;
 	# Debian keeps the server's programs out of PATH, so that several versions can stand side by side.
 	postgres) command -v initdb >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null ;;
+	file) [ -e "$2" ] ;;
 	library) library_path "$2" >/dev/null ;;
 	esac
 }

@@ -149,7 +149,7 @@ fetch_kafka() {
 }
 
 stage_kafka() {
-	fetch_kafka && tests kafka "$DENO" tests/kafka
+	fetch_kafka && tests kafka "$DENO" --parallel tests/kafka
 }
 
 # The shipped third-party probes, each with the server that it observes.

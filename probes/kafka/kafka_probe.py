@@ -11,6 +11,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..
 # pylint: disable=wrong-import-position
 from kafka_wire import EARLIEST, LATEST, Broker
 from line_probe import ProbeError, add_credentials, options, password, row, run
+from tls import add_tls, tls_of
 
 # Rows of a table that a host should have.
 MAX_TOPICS = 1000
@@ -28,7 +29,8 @@ class Cluster:
 
     def broker(self, address):
         if address not in self.connections:
-            self.connections[address] = Broker(*address, self.args.user, password(self.args))
+            secret = password(self.args)
+            self.connections[address] = Broker(*address, self.args.user, secret, tls_of(self.args))
         return self.connections[address]
 
     def collect(self):
@@ -102,6 +104,7 @@ class Cluster:
 def main():
     parser = options("kafka", "Rows about a Kafka cluster, asked through one of its brokers.", 9092)
     add_credentials(parser)
+    add_tls(parser)
     args = parser.parse_args()
     cluster = Cluster(args)
     run(f"Kafka at {cluster.server}", args, cluster.collect)

@@ -11,6 +11,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..
 # pylint: disable=wrong-import-position
 from line_probe import Kept, add_credentials, from_environment, options, password, row, run
 from mysql_wire import MySql
+from tls import add_tls, tls_of
 
 # In the order of mysql_probe.meta.
 NAMES = (
@@ -30,10 +31,12 @@ def main():
     parser = options("mysql", "Rows about a MySQL or MariaDB server.", 3306)
     from_environment(parser, "-s", "--socket", default="", help="path of a Unix socket, instead of -h and -p")
     add_credentials(parser, user="root")
+    add_tls(parser)
     args = parser.parse_args()
     address = args.socket or args.host
     name = args.socket or f"{args.host}:{args.port}"
-    server = Kept(lambda: MySql(address, args.port, args.user, password(args)))
+    tls = None if args.socket else tls_of(args)
+    server = Kept(lambda: MySql(address, args.port, args.user, password(args), tls))
 
     def collect():
         rows = server.use(lambda session: session.query(STATUS) + session.query(VARIABLES))

@@ -13,6 +13,7 @@ import re
 
 from http_get import address, page
 from line_probe import ProbeError, add_credentials, from_environment, options, password, row, run
+from tls import Tls, add_tls_files
 
 STATUS = re.compile(
     r"\s*Active connections:\s*(\d+)\s+"
@@ -25,11 +26,12 @@ def main():
     parser = options("nginx", "Rows about an nginx server, from stub_status.")
     from_environment(parser, "-u", "--url", default="http://127.0.0.1/stub_status")
     add_credentials(parser)
+    add_tls_files(parser)
     args = parser.parse_args()
     server = address(args.url)
 
     def collect():
-        match = STATUS.fullmatch(page(args.url, args.user, password(args)))
+        match = STATUS.fullmatch(page(args.url, args.user, password(args), Tls(args)))
         if match is None:
             raise ProbeError("the page is not that of stub_status")
         row("nginx_status", server, *match.groups())

@@ -14,6 +14,7 @@ import time
 
 from line_probe import Kept, add_credentials, from_environment, options, password, row, run_all, seconds
 from postgres_wire import Postgres
+from tls import add_tls, tls_of
 
 DEFAULT_CONF = "/etc/gala-gopher/extend_probes/pg_stat_probe.conf"
 COUNTERS = (
@@ -36,9 +37,9 @@ COMMIT_AT = 3
 class Server:
     """One server, its session, and the commits of each database at the last reading."""
 
-    def __init__(self, ip, port, dbname, user, secret):
+    def __init__(self, tls, ip, port, dbname, user, secret):
         self.ip, self.port = ip, port
-        self.kept = Kept(lambda: Postgres(ip, port, dbname, user, secret()))
+        self.kept = Kept(lambda: Postgres(ip, port, dbname, user, secret(), tls))
         self.commits = {}
         self.read_at = 0.0
 
@@ -98,6 +99,7 @@ def configured(path):
 def main():
     parser = options("pg_stat", "Rows about PostgreSQL or openGauss servers.", 5432)
     add_credentials(parser, user="postgres")
+    add_tls(parser)
     from_environment(parser, "--dbname", default="postgres", help="database to log in to")
     from_environment(parser, "--conf", default="", help="the original's file of servers, instead of -h and so on")
     parser.add_argument("-d", dest="interval", type=seconds, help="as -t")
@@ -108,7 +110,7 @@ def main():
         targets = configured(args.conf)
     else:
         targets = [(args.host, args.port, args.dbname, args.user, lambda: password(args))]
-    servers = [Server(*target) for target in targets]
+    servers = [Server(tls_of(args), *target) for target in targets]
     if not servers:
         sys.exit(f"[ERROR] {args.conf} names no server")
     run_all(args, {f"PostgreSQL at {s.ip}:{s.port}": s.collect for s in servers})

@@ -9,9 +9,12 @@ MAX_BYTES = 16 << 20
 
 
 class ByteStream:
-    """`address` is a host, or the path of a Unix socket. The alarm of line_probe.run bounds the time."""
+    """
+    `address` is a host, or the path of a Unix socket; `tls` (tls.Tls or None) is for servers that begin with it. The
+    alarm of line_probe.run bounds the time.
+    """
 
-    def __init__(self, address, port=0):
+    def __init__(self, address, port=0, tls=None):
         if address.startswith("/"):
             self.socket = socket.socket(socket.AF_UNIX)
             try:
@@ -21,6 +24,18 @@ class ByteStream:
                 raise
         else:
             self.socket = socket.create_connection((address, port))
+        self.file = self.socket.makefile("rb")
+        if tls is not None:
+            try:
+                self.secure(tls, address)
+            except BaseException:
+                self.close()
+                raise
+
+    def secure(self, tls, host):
+        """From here on encrypted. What came before and was not read is dropped: nobody has vouched for it."""
+        self.file.close()
+        self.socket = tls.wrap(self.socket, host)
         self.file = self.socket.makefile("rb")
 
     def send(self, data):

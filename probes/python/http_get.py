@@ -10,13 +10,16 @@ from line_probe import ProbeError
 MAX_BYTES = 32 << 20
 
 
-def page(url, user="", secret=""):
+def page(url, user="", secret="", tls=None):
     """The body as text. Throws for everything but 200: a statistics page has no reason to move."""
     parts = urllib.parse.urlsplit(url)
-    kinds = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}
-    if parts.scheme not in kinds or not parts.hostname:
+    if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ProbeError("the URL must be http://host:port/path, or https")
-    connection = kinds[parts.scheme](parts.hostname, parts.port)
+    if parts.scheme == "http":
+        connection = http.client.HTTPConnection(parts.hostname, parts.port)
+    else:
+        context = None if tls is None else tls.context()
+        connection = http.client.HTTPSConnection(parts.hostname, parts.port, context=context)
     headers = {"Connection": "close"}
     if user:
         token = base64.b64encode(f"{user}:{secret}".encode()).decode()

@@ -69,8 +69,8 @@ class Answer:
 class Broker:
     """One connection to one broker."""
 
-    def __init__(self, host, port, user, secret):
-        self.stream = ByteStream(host, port)
+    def __init__(self, host, port, user, secret, tls=None):
+        self.stream = ByteStream(host, port, tls)
         self.number = 0
         try:
             if user:

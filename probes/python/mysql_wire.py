@@ -9,6 +9,7 @@ from line_probe import ProbeError
 
 # CLIENT_LONG_PASSWORD, PROTOCOL_41, TRANSACTIONS, SECURE_CONNECTION, PLUGIN_AUTH
 CAPABILITIES = 0x00000001 | 0x00000200 | 0x00002000 | 0x00008000 | 0x00080000
+CLIENT_SSL = 0x00000800
 UTF8 = 33
 MAX_PACKET = 1 << 24
 NATIVE, SHA2 = "mysql_native_password", "caching_sha2_password"
@@ -16,11 +17,13 @@ FULL_AUTHENTICATION = b"\x01\x04"
 
 
 class MySql:
-    """One session. `address` is a host or the path of a Unix socket."""
+    """One session. `address` is a host or the path of a Unix socket; `tls` is for the first."""
 
-    def __init__(self, address, port, user, secret):
+    def __init__(self, address, port, user, secret, tls=None):
         self.stream = ByteStream(address, port)
-        self.is_private = address.startswith("/")
+        self.address = address
+        self.tls = tls
+        self.is_private = tls is not None or address.startswith("/")
         self.sequence = 0
         self.version = ""
         try:
@@ -57,7 +60,7 @@ class MySql:
         at = end + 5
         nonce = greeting[at : at + 8] + greeting[at + 27 : at + 39]
         plugin = greeting[at + 40 :].split(b"\0")[0].decode()
-        body = struct.pack("<IIB23x", CAPABILITIES, MAX_PACKET - 1, UTF8) + user.encode() + b"\0"
+        body = self.begin(struct.unpack_from("<H", greeting, end + 14)[0]) + user.encode() + b"\0"
         if plugin not in (NATIVE, SHA2):
             plugin = NATIVE  # the server asks for another if it wants one
         proof = scramble(plugin, secret, nonce)
@@ -72,8 +75,20 @@ class MySql:
                 self.send(scramble(plugin, secret, nonce[:20]))
             elif packet == FULL_AUTHENTICATION:
                 if not self.is_private:
-                    raise ProbeError(f"{SHA2} sends the password itself: only through a Unix socket")
+                    raise ProbeError(f"{SHA2} sends the password itself: only through TLS or a Unix socket")
                 self.send(secret.encode() + b"\0")
+
+    def begin(self, server):
+        """Switches to TLS if that is wanted; returns how the log-in begins."""
+        if self.tls is None:
+            return struct.pack("<IIB23x", CAPABILITIES, MAX_PACKET - 1, UTF8)
+        if not server & CLIENT_SSL:
+            raise ProbeError("the server does not know TLS")
+        head = struct.pack("<IIB23x", CAPABILITIES | CLIENT_SSL, MAX_PACKET - 1, UTF8)
+        self.send(head)
+        self.sequence += 1
+        self.stream.secure(self.tls, self.address)
+        return head
 
     def send(self, body):
         self.stream.send(struct.pack("<I", len(body))[:3] + bytes([self.sequence]) + body)

@@ -11,6 +11,7 @@ from byte_stream import ByteStream
 from line_probe import ProbeError
 
 PROTOCOL = 196608
+SSL_REQUEST = struct.pack("!II", 8, 80877103)
 OK, CLEARTEXT, MD5, SASL, SASL_CONTINUE, SASL_FINAL = 0, 3, 5, 10, 11, 12
 MECHANISM = b"SCRAM-SHA-256"
 
@@ -18,11 +19,16 @@ MECHANISM = b"SCRAM-SHA-256"
 class Postgres:
     """One session. `pid` is that of its server process."""
 
-    def __init__(self, host, port, database, user, secret):
+    def __init__(self, host, port, database, user, secret, tls=None):
         address = f"{host}/.s.PGSQL.{port}" if host.startswith("/") else host
         self.stream = ByteStream(address, port)
         self.pid = None
         try:
+            if tls is not None:
+                self.stream.send(SSL_REQUEST)
+                if self.stream.exactly(1) != b"S":
+                    raise ProbeError("the server does not know TLS")
+                self.stream.secure(tls, host)
             self.log_in(user, database, secret)
         except BaseException:
             self.stream.close()

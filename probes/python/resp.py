@@ -3,10 +3,11 @@
 
 from byte_stream import ByteStream
 from line_probe import ProbeError, password
+from tls import tls_of
 
 
 def connect(args):
-    stream = ByteStream(args.host, args.port)
+    stream = ByteStream(args.host, args.port, tls_of(args))
     try:
         secret = password(args)
         if secret:

@@ -14,6 +14,7 @@ import json
 
 from http_get import address, page
 from line_probe import ProbeError, add_credentials, from_environment, options, password, row, run, seconds
+from tls import Tls, add_tls_files
 
 # As many as the API gives at once, and rows of a table that a host should have.
 MAX_QUEUES = 500
@@ -30,7 +31,8 @@ class Broker:
         self.server = address(args.url)
 
     def ask(self, what):
-        text = page(f"{self.args.url.rstrip('/')}/api/{what}", self.args.user, password(self.args))
+        url = f"{self.args.url.rstrip('/')}/api/{what}"
+        text = page(url, self.args.user, password(self.args), Tls(self.args))
         try:
             return json.loads(text)
         except ValueError as error:
@@ -91,6 +93,7 @@ def main():
     parser = options("rabbitmq", "Rows about a RabbitMQ broker, from its management API.")
     from_environment(parser, "-u", "--url", default="http://127.0.0.1:15672")
     add_credentials(parser, user="guest")
+    add_tls_files(parser)
     parser.add_argument("period", nargs="?", type=seconds, help="as -t, like the original")
     args = parser.parse_args()
     args.interval = args.period or args.interval

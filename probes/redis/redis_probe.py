@@ -13,6 +13,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..
 # pylint: disable=wrong-import-position
 import resp
 from line_probe import Kept, ProbeError, add_credentials, from_environment, options, row, run
+from tls import add_tls
 
 
 def read_info(stream):
@@ -64,6 +65,7 @@ def print_tables(info, latency):
 def main():
     parser = options("redis", "Rows about a Redis server.", 6379)
     add_credentials(parser)
+    add_tls(parser)
     from_environment(
         parser, "--latency-ms", type=milliseconds, default=10.0, help="busy loop for redis_latency"
     )

@@ -2,13 +2,10 @@
 /** The running agent: native probes and the server first, so that a scrape is answered at once; then all else. */
 import type { BuildInfo, ProbeStatus } from "../core/agent_stats.ts";
 import { ContainerLookup } from "../core/container_lookup.ts";
-import { ConfigError, messageOf, Unsupported } from "../core/errors.ts";
+import { ConfigError, messageOf } from "../core/errors.ts";
 import { ProcessTable } from "../core/process_table.ts";
 import { Store } from "../core/store.ts";
-import { agentMetrics } from "../egress/agent_metrics.ts";
-import { type MetricsServer, metricsServer } from "../egress/http_server.ts";
 import { LoopLag } from "../egress/loop_lag.ts";
-import { Snapshot } from "../egress/snapshot.ts";
 import { probes } from "../gen/all.ts";
 import { Watchdog } from "../ingest/watchdog.ts";
 import { ConfigProblems } from "../manager/config_findings.ts";
@@ -16,13 +13,10 @@ import { createLog, fileSink, type Logger, type LogSink, stderrSink } from "../m
 import { Manager } from "../manager/manager.ts";
 import { channelsOf, type Config } from "../manager/schema.ts";
 import { BpfStatistics } from "../sys/bpf_cost.ts";
-import { breakOff } from "../sys/break_off.ts";
 import { demandDescriptors } from "../sys/descriptor_limit.ts";
 import { LibcHostCalls } from "../sys/host_calls.ts";
 import { RootFiles } from "../sys/host_files.ts";
 import { type Libbpf, openLibbpf } from "../sys/libbpf.ts";
-import { ownMemory, processStats } from "../sys/process_stats.ts";
-import { IdleMemory } from "../sys/resident_memory.ts";
 import { RuntimeNames } from "../sys/runtime_names.ts";
 import { buildVersion, embeddedLibrary } from "./embedded.ts";
 import { AutoChecks } from "./auto_checks.ts";
@@ -31,8 +25,10 @@ import { EventSources } from "./event_sources.ts";
 import { ExternalStarter } from "./external_starter.ts";
 import { hostLabels } from "./identity.ts";
 import { leftOutProbes } from "./left_out.ts";
+import { MemoryCare } from "./memory_care.ts";
 import { type OpenOutputs, openOutputs } from "./open_outputs.ts";
 import { changesOf, reloadProbes } from "./reload.ts";
+import { serve, type Serving } from "./serve.ts";
 import {
   builtInProbes,
   type Configured,
@@ -42,17 +38,6 @@ import {
 } from "./starters.ts";
 
 const now = () => performance.now();
-/** It takes 0.7 ms, and 2 more until what readings and scrapes touch has come back from the page cache. */
-const GIVE_BACK_EVERY_MS = 4900;
-/** After a reading, so that what it has touched goes: till the next one 17 MB less are resident. */
-const GIVE_BACK_BEHIND_MS = 500;
-/** By then everything is loaded. */
-const GIVE_BACK_AFTER_MS = 3000;
-
-/** V8's own, with the flag of scripts/build.sh. */
-const { gc } = globalThis as { gc?: (how: Readonly<Record<string, string>>) => void };
-/** Collects twice and gives up pages that are nearly empty: measured 19.1 to 14.8 MB of heap, an ordinary one to 19.9. */
-const collectGarbage = () => gc?.({ type: "major", execution: "sync", flavor: "last-resort" });
 
 export class Agent {
   readonly #context: StartContext;
@@ -72,32 +57,24 @@ export class Agent {
   #ending = false;
   #autoChecks: AutoChecks | undefined;
   #dropIns: DropIns | undefined;
-  #giveBackTimer: ReturnType<typeof setTimeout> | undefined;
-  #gaveBackAt = Infinity;
-  #server: MetricsServer | undefined;
-  #ownMetrics: ReturnType<typeof agentMetrics> | undefined;
+  readonly #memory = new MemoryCare(now);
+  #serving: Serving | undefined;
   #libbpf: Libbpf | undefined;
-  #idleMemory: IdleMemory | undefined;
   #statistics: BpfStatistics | undefined;
 
   /** Throws ConfigError for what only the probes can tell to be wrong. Starts nothing. */
   constructor(config: Config, { quiet = false } = {}) {
-    const { global, imdb, ingress, logs } = config;
+    const { global, ingress } = config;
     this.#config = config;
-    this.#sink = quiet || global.log_file_name === ""
-      ? stderrSink()
-      : fileSink(`${logs.debug_dir}/${global.log_file_name}`, global.log_max_size * 1e6);
+    const { sink, problem } = quiet ? { sink: stderrSink() } : openSink(config);
+    this.#sink = sink;
     this.#log = createLog({
       level: quiet ? "warn" : global.log_level,
       sink: this.#sink,
       clock: Date.now,
     });
-    this.#store = new Store({
-      maxTables: imdb.max_tables_num,
-      maxRows: imdb.max_records_num,
-      maxFields: imdb.max_metrics_num,
-      timeoutMs: imdb.record_timeout * 1000,
-    }, hostLabels(global.root));
+    if (problem !== undefined) this.#log("error", problem);
+    this.#store = storeOf(config);
     this.#outputs = openOutputs(config, this.#store, this.#log);
     this.#events = new EventSources({
       config,
@@ -113,31 +90,9 @@ export class Agent {
       log: this.#log,
       now,
       intervalMs: ingress.interval * 1000,
-      ticked: () => this.#giveBackLater(),
+      ticked: () => this.#memory.ticked(),
     });
-    const containers = new ContainerLookup(this.#files, { clock: now });
-    const current = () => this.#config;
-    this.#context = {
-      get config() {
-        return current();
-      },
-      store: this.#store,
-      files: this.#files,
-      calls: this.#calls,
-      containers,
-      processes: new ProcessTable(this.#files, {
-        clock: now,
-        containerOf: (pid) => containers.idOf(pid),
-      }),
-      names: new RuntimeNames(this.#files, {
-        root: global.root,
-        clock: now,
-        log: (text) => this.#log("info", text),
-      }),
-      log: this.#log,
-      libbpf: () => this.#openLibbpf(),
-      events: this.#events,
-    };
+    this.#context = this.#newContext();
     this.#starter = new ExternalStarter({
       config,
       store: this.#store,
@@ -145,7 +100,7 @@ export class Agent {
       log: this.#log,
       now,
       onRecord: (_probe, kind, line) => this.#events.record(kind, line),
-      containerOf: (pid) => containers.idOf(pid),
+      containerOf: (pid) => this.#context.containers.idOf(pid),
     });
     this.#configured = this.#probesOf(config);
     for (const { startable } of this.#configured) this.#manager.add(startable);
@@ -156,17 +111,26 @@ export class Agent {
     for (const warning of this.#config.warnings) this.#log("warn", warning);
     await this.#startStage("files");
     if (channelsOf(this.#config.metric.out_channel).includes("web_server")) {
-      this.#server = this.#serve();
+      this.#serving = serve({
+        config: this.#config.web_server,
+        store: this.#store,
+        manager: this.#manager,
+        outputs: this.#outputs.outputs,
+        events: this.#events.events,
+        log: this.#log,
+        lag: this.#lag,
+        build: () => this.#build,
+        libbpf: () => this.#libbpf,
+      });
     }
     this.#manager.run();
-    this.#outputs.start();
+    const ready = this.#outputs.start();
     this.#events.start();
-    await Promise.all([this.#startStage("external"), this.#startKernel()]);
+    const external = ready.then(() => this.#startStage("external"));
+    await Promise.all([external, this.#startKernel()]);
     this.#startWatching();
-    // Loads its package now, so that the first scrape need not.
-    await this.#ownMetrics?.().catch((error) => this.#log("error", `Own metrics: ${error}`));
-    this.#gaveBackAt = now() + GIVE_BACK_AFTER_MS;
-    this.#giveBackTimer = setTimeout(() => this.#idleMemory?.giveBack(now()), GIVE_BACK_AFTER_MS);
+    await this.#serving?.warmUp().catch((error) => this.#log("error", `Own metrics: ${error}`));
+    this.#memory.started();
   }
 
   /** Starts every probe, also those that are switched off, tells how each fares, and ends them all. */
@@ -232,11 +196,14 @@ export class Agent {
   async stop(reason: string): Promise<void> {
     this.#log("info", `Stops: ${reason}`);
     this.#ending = true;
-    clearTimeout(this.#giveBackTimer);
+    this.#memory[Symbol.dispose]();
     this.#events.stop();
-    this.#idleMemory = undefined;
     this.#starter.hurry();
-    const closing = [this.#autoChecks?.close(), this.#dropIns?.close(), this.#server?.close(500)];
+    const closing = [
+      this.#autoChecks?.close(),
+      this.#dropIns?.close(),
+      this.#serving?.server.close(500),
+    ];
     // The outputs read the tables for the last time at once, before they go with their probes.
     await Promise.all([this.#outputs.close(), this.#manager.stop(), ...closing]);
     await this.#starter.close();
@@ -254,10 +221,29 @@ export class Agent {
     this.#sink[Symbol.dispose]();
   }
 
-  #giveBackLater(): void {
-    if (now() - this.#gaveBackAt < GIVE_BACK_EVERY_MS) return;
-    this.#gaveBackAt = now();
-    this.#giveBackTimer = setTimeout(() => this.#idleMemory?.giveBack(now()), GIVE_BACK_BEHIND_MS);
+  /** What the probes of the program share; its `config` is always the present one. */
+  #newContext(): StartContext {
+    const current = () => this.#config;
+    const containers = new ContainerLookup(this.#files, { clock: now });
+    const containerOf = (pid: number) => containers.idOf(pid);
+    return {
+      get config() {
+        return current();
+      },
+      store: this.#store,
+      files: this.#files,
+      calls: this.#calls,
+      containers,
+      processes: new ProcessTable(this.#files, { clock: now, containerOf }),
+      names: new RuntimeNames(this.#files, {
+        root: current().global.root,
+        clock: now,
+        log: (text) => this.#log("info", text),
+      }),
+      log: this.#log,
+      libbpf: () => this.#openLibbpf(),
+      events: this.#events,
+    };
   }
 
   #probesOf(config: Config): Configured[] {
@@ -303,7 +289,7 @@ export class Agent {
     try {
       this.#statistics = new BpfStatistics(this.#openLibbpf());
     } catch (error) {
-      this.#log("info", `No BPF statistics: ${error instanceof Error ? error.message : error}`);
+      this.#log("info", `No BPF statistics: ${messageOf(error)}`);
     }
   }
 
@@ -311,57 +297,29 @@ export class Agent {
     if (this.#libbpf === undefined) {
       demandDescriptors();
       this.#libbpf = openLibbpf(embeddedLibrary);
-      this.#idleMemory = new IdleMemory(
-        this.#libbpf,
-        collectGarbage,
-        () => ownMemory().anonymousBytes,
-      );
+      this.#memory.use(this.#libbpf);
     }
     return this.#libbpf;
   }
+}
 
-  #serve(): MetricsServer {
-    const { web_server: web } = this.#config;
-    const snapshot: Snapshot = new Snapshot({
-      store: this.#store,
-      loose: () => own(),
-    });
-    const server = metricsServer({
-      hostname: web.bind_addr,
-      port: web.port,
-      ...(web.ssl_auth === "on" ? { tls: readTls(web.cert_file, web.private_key) } : {}),
-      breakOff: (remote) => {
-        if (this.#libbpf !== undefined) breakOff(this.#libbpf.libc, remote);
-      },
-      snapshot,
-      build: this.#build,
-      probes: () => this.#manager.status(),
-      events: () => this.#events.events.latest(),
-      failed: (error) =>
-        this.#log("error", `HTTP: ${error instanceof Error ? error.stack : error}`),
-    });
-    const own = this.#ownMetrics = agentMetrics({
-      stats: () => ({
-        build: this.#build,
-        process: processStats(),
-        probes: this.#manager.status(),
-      }),
-      http: () => server.stats(),
-      outputs: () => this.#outputs.outputs.stats(),
-      events: () => ({ counts: this.#events.events.counts() }),
-      snapshot: () => snapshot.stats,
-      lag: () => this.#lag.stats,
-    });
-    this.#log("info", `Serves metrics on ${web.bind_addr} port ${server.port}`);
-    return server;
+/** A disk that is full or cannot be written is no reason not to observe: then the log goes to standard error. */
+function openSink({ global, logs }: Config): { sink: LogSink; problem?: string } {
+  if (global.log_file_name === "") return { sink: stderrSink() };
+  const path = `${logs.debug_dir}/${global.log_file_name}`;
+  try {
+    return { sink: fileSink(path, global.log_max_size * 1e6) };
+  } catch (error) {
+    return { sink: stderrSink(), problem: `Cannot open the log "${path}": ${messageOf(error)}` };
   }
 }
 
-function readTls(cert: string, key: string) {
-  try {
-    return { cert: Deno.readTextFileSync(cert), key: Deno.readTextFileSync(key) };
-  } catch (error) {
-    const reason = messageOf(error);
-    throw new Unsupported(`Cannot read the web server's certificate or key: ${reason}`);
-  }
+function storeOf({ global, imdb }: Config): Store {
+  const limits = {
+    maxTables: imdb.max_tables_num,
+    maxRows: imdb.max_records_num,
+    maxFields: imdb.max_metrics_num,
+    timeoutMs: imdb.record_timeout * 1000,
+  };
+  return new Store(limits, hostLabels(global.root));
 }

@@ -70,10 +70,10 @@ Deno.test("loadConfig reads the settings of version 1, probes in the place of it
       ]),
       ["event", "off", ""],
       ["tcp", "on", "-l warn -P 7"],
+      ["messages", "on", ""],
       ["task", "on", "-w /opt/gala-gopher/task_whitelist.conf -P 3174"],
       ["endpoint", "on", "-l warn"],
       ["io", "on", "-l warn"],
-      ["messages", "on", ""],
       ["oom", "off", ""],
     ],
   );

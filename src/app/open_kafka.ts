@@ -18,7 +18,8 @@ const KINDS = ["metric", "meta", "event"] as const satisfies readonly OutputKind
 
 export interface OpenKafka {
   readonly channels: readonly Channel[];
-  start(): void;
+  /** Resolves when what comes is safe: the spool is open. */
+  start(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -58,11 +59,9 @@ export function openKafka(
   });
   return {
     channels: outboxes.map((outbox, i) => channelTo(outbox, kinds[i]!, constants)),
-    start: () => {
-      openSpool(config, log).then((opened) => {
-        spool.resolve(opened);
-        sender.start();
-      });
+    start: async () => {
+      spool.resolve(await openSpool(config, log));
+      sender.start();
     },
     close: async () => {
       const opened = await spool.promise;

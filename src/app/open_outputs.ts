@@ -24,8 +24,8 @@ export interface OpenOutputs {
   readonly outputs: Outputs;
   /** Opens all files anew: somebody has moved them away. */
   readonly reopen: () => void;
-  /** Begins to send. */
-  readonly start: () => void;
+  /** Begins to send; resolves when events are safe as soon as they are handed over. */
+  readonly start: () => Promise<void>;
   /** Sends what is new for the last time, within a second. */
   readonly close: () => Promise<void>;
 }
@@ -45,10 +45,10 @@ export function openOutputs(config: Config, store: Store, log: Logger): OpenOutp
   return {
     outputs,
     reopen: () => files.forEach(({ sink }) => sink.reopen()),
-    start: () => {
+    start: async () => {
       started = true;
       outputs.start();
-      kafka?.start();
+      await kafka?.start();
     },
     close: async () => {
       // An agent that never ran, as that of doctor, leaves nothing behind.

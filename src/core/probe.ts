@@ -496,8 +496,17 @@ export function served<T extends Readonly<Record<string, MapTable>>>(
 
 /** Bounds of `slots` buckets of log2_slot() in bpf/probe.h, of which the last has none: 1, 2, 4 ... times `scale`. */
 export function log2Bounds(slots: number, scale = 1): number[] {
+  return powerBounds(2, slots, scale);
+}
+
+/** The same for log4_slot(): 1, 4, 16 ... times `scale`. */
+export function log4Bounds(slots: number, scale = 1): number[] {
+  return powerBounds(4, slots, scale);
+}
+
+function powerBounds(base: number, slots: number, scale: number): number[] {
   // 15 digits hide what multiplying by 1e-9 adds: 1.0240000000000002e-6.
-  return Array.from({ length: slots - 1 }, (_, i) => Number((2 ** i * scale).toPrecision(15)));
+  return Array.from({ length: slots - 1 }, (_, i) => Number((base ** i * scale).toPrecision(15)));
 }
 
 type Fields<L extends ObjectLayout, M extends keyof L["maps"], Part extends "key" | "value"> =

@@ -60,7 +60,9 @@ export class EventLog {
     const count = this.#countOf(event.entity, event.severity);
     const key = `${event.entity}\0${event.id}\0${event.metric}`;
     const before = this.#heard.get(key);
-    if (state === "begin" && before !== undefined && now - before.at < timeoutMs) {
+    // The clock may have been set back.
+    const repeated = before !== undefined && Math.abs(now - before.at) < timeoutMs;
+    if (state === "begin" && repeated) {
       before.kept.repeats++;
       count.suppressed++;
       return false;

@@ -69,6 +69,13 @@ Deno.test("EventLog leaves out repeats within the time-out and counts them, but 
   assert.equal(shown[2].Attributes.event_state, "end");
 });
 
+Deno.test("EventLog sends an event again when the clock was set back a day", () => {
+  const { log, clock } = setUp();
+  log.report(EVENT);
+  clock.now -= 86_400_000;
+  assert.equal(log.report(EVENT), true);
+});
+
 Deno.test("EventLog keeps the last 1,000, and counts a flood of entities together", () => {
   const { log, sent } = setUp();
   assert.equal(log.latest(), "[]");

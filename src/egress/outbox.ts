@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /**
  * Lines on their way to a place that may be away: in memory while it takes them, in the spool while it does not, and
- * always in order. A durable outbox writes everything to the spool before it is sent, so that the end of the process
+ * always in order. A durable outbox has written all to the spool when `push` returns, so that the end of the process
  * loses nothing.
  */
 import { messageOf } from "../core/errors.ts";
@@ -90,7 +90,9 @@ export class Outbox implements LineSink {
   }
 
   push(bytes: Uint8Array<ArrayBuffer>, lines: number): void {
-    this.#enqueue({ bytes, lines, repeated: false, sentBytes: 0, lostLines: 0 });
+    if (!this.#keepNow(bytes, lines)) {
+      this.#enqueue({ bytes, lines, repeated: false, sentBytes: 0, lostLines: 0 });
+    }
     this.#wake();
   }
 
@@ -162,10 +164,27 @@ export class Outbox implements LineSink {
     return this.#spool !== undefined && this.#spoolWorks && this.#wantsSpool;
   }
 
+  /** Durable lines go to disk at once, unless older ones are still in memory. */
+  #keepNow(bytes: Uint8Array<ArrayBuffer>, lines: number): boolean {
+    if (!this.#options.durable || this.#spool === undefined || !this.#spoolWorks) return false;
+    if (this.#queue.length > 0 || !this.#maySpool) return false;
+    try {
+      return this.#spool.appendNow(this.kind, bytes, lines);
+    } catch (error) {
+      this.#tell(false, error instanceof Error ? error.message : String(error));
+      return false;
+    }
+  }
+
+  /** What is being sent out of memory is older than what would be spooled. */
+  get #maySpool(): boolean {
+    return this.#held === undefined || this.#held.spooled;
+  }
+
   #wake(): void {
-    // What is being sent out of memory is older than what would be spooled.
-    const mayOverride = this.#held === undefined || this.#held.spooled;
-    if (this.#queue.length > 0 && this.#spool !== undefined && mayOverride && this.#wantsSpool) {
+    if (
+      this.#queue.length > 0 && this.#spool !== undefined && this.#maySpool && this.#wantsSpool
+    ) {
       this.#spilling ??= this.#spill().finally(() => {
         this.#spilling = undefined;
         this.#options.wake();

@@ -122,17 +122,6 @@ Deno.test("Outbox gives what failed from the disk once more, and only once", () 
     }
   }));
 
-Deno.test("Outbox that is durable has everything on disk before it is sent", () =>
-  withOutbox({ durable: true }, async ({ outbox, spool, settled }) => {
-    outbox.online = true;
-    push(outbox, "a");
-    assert.equal(outbox.ready, false);
-    await settled();
-    assert.equal(spool!.queue("metric").lines, 1);
-    assert.deepEqual(await deliver(outbox), ["a"]);
-    assert.equal(spool!.queue("metric").lines, 0);
-  }));
-
 Deno.test("Outbox without a spool drops the oldest beyond its bounds, and counts them", () =>
   withOutbox({ noSpool: true, maxLines: 3, maxBytes: 12 }, async ({ outbox }) => {
     push(outbox, "1", "2", "3", "4");
@@ -168,11 +157,54 @@ Deno.test("Outbox counts what was refused for good", () =>
     assert.deepEqual([outbox.stats.lines, outbox.stats.losses], [1, { refused: 1 }]);
   }));
 
+Deno.test("Outbox has a durable line on disk when push returns, in order, whatever is at work", () =>
+  withOutbox({ durable: true }, async ({ outbox, spool }) => {
+    outbox.online = true;
+    const expected: string[] = [];
+    const taken: string[] = [];
+    const taking = (async () => {
+      for (; taken.length < 301; await new Promise((done) => setTimeout(done, 0))) {
+        taken.push(...await deliver(outbox));
+      }
+    })();
+    for (let i = 0; i < 301; i++) {
+      expected.push(`line ${i}`);
+      push(outbox, `line ${i}`);
+      assert.equal(outbox.stats.queuedBytes, 0);
+      assert.ok(spool!.queue("metric").bytes > 0);
+      if (i % 7 === 0) await new Promise((done) => setTimeout(done, 0));
+    }
+    await taking;
+    assert.deepEqual(taken, expected);
+  }));
+
+Deno.test("Outbox makes room for durable lines in a full spool, and counts what had to go", () =>
+  withOutbox(
+    { durable: true, maxBytes: 1e7, maxLines: 1e4 },
+    async ({ outbox, spool, settled }) => {
+      const line = "x".repeat(1500);
+      for (let i = 0; i < 1000; i++) push(outbox, `${i} ${line}`);
+      await settled();
+      const lines = await deliver(outbox);
+      const numbers = lines.map((text) => Number(text.split(" ")[0]));
+      assert.equal(numbers.at(-1), 999);
+      assert.deepEqual(Object.keys(outbox.stats.losses), ["spool_full"]);
+      assert.deepEqual(numbers, numbers.toSorted((a, b) => a - b));
+      assert.equal(outbox.stats.losses.spool_full, 1000 - numbers.length);
+      assert.ok(spool!.queue("metric").dropped > 0);
+    },
+  ));
+
 Deno.test("Outbox says once that the spool refuses, and goes on in memory", () =>
   withOutbox({ durable: true }, async ({ outbox, spool, said, settled }) => {
     let broken = true;
     const append = spool!.append.bind(spool);
+    const appendNow = spool!.appendNow.bind(spool);
     spool!.append = (...args) => broken ? Promise.reject(new Error("disk full")) : append(...args);
+    spool!.appendNow = (...args) => {
+      if (broken) throw new Error("disk full");
+      return appendNow(...args);
+    };
     push(outbox, "a");
     await new Promise((done) => setTimeout(done, 1));
     push(outbox, "b");

@@ -3,12 +3,19 @@
  * Lines that wait on disk, in a queue for each kind, oldest first. All queues share one limit: to make room the oldest
  * lines of the least important kind go first. What is written survives the end of the process, however it ends.
  *
- * A queue is a folder of segments, each a row of records (spool_record.ts), and a cursor (spool_cursor.ts). A record
+ * A queue is a folder of segments, each a row of records (spool_segment.ts), and a cursor (spool_cursor.ts). A record
  * cut short by the end of the process is found by its checksum and cut off.
  */
 import { join } from "node:path";
 import { readCursor, writeCursor } from "./spool_cursor.ts";
-import { HEAD_BYTES, lengthOfRecord, packRecord, recordAt, unpackRecords } from "./spool_record.ts";
+import { packRecord, packRecordNow } from "./spool_record.ts";
+import {
+  readRecords,
+  scanSegment,
+  type Segment,
+  writeRecord,
+  writeRecordNow,
+} from "./spool_segment.ts";
 
 export interface SpoolOptions {
   readonly folder: string;
@@ -35,17 +42,6 @@ export interface SpoolQueue {
 
 const MAX_SEGMENT_BYTES = 4 << 20;
 const MIN_SEGMENTS = 16;
-
-interface Segment {
-  readonly path: string;
-  readonly number: number;
-  /** Whole records end here. */
-  size: number;
-  /** Sent up to here. */
-  offset: number;
-  /** Lines behind the offset. */
-  lines: number;
-}
 
 class Queue implements SpoolQueue {
   readonly segments: Segment[] = [];
@@ -105,15 +101,27 @@ export class Spool {
       const queue = this.#queueOf(kind);
       const record = await packRecord(bytes, lines, repeated);
       if (!await this.#makeRoom(kind, record.length)) return false;
-      let segment = queue.segments.at(-1);
-      if (segment === undefined || queue.tail === undefined || segment.size >= this.#segmentBytes) {
-        segment = await startSegment(queue);
-      }
+      const segment = this.#tailOf(queue);
       await writeRecord(queue.tail!, segment.size, record);
       segment.size += record.length;
       segment.lines += lines;
       return true;
     });
+  }
+
+  /**
+   * Adds whole lines before it returns, if that takes no room from others: false then, and nothing was added. Never
+   * while `append` is at work on the same queue. Throws when the disk refuses them.
+   */
+  appendNow(kind: string, bytes: Uint8Array, lines: number): boolean {
+    const queue = this.#queueOf(kind);
+    const record = packRecordNow(bytes, lines);
+    if (this.#total + record.length > this.#options.maxBytes) return false;
+    const segment = this.#tailOf(queue);
+    writeRecordNow(queue.tail!, segment.size, record);
+    segment.size += record.length;
+    segment.lines += lines;
+    return true;
   }
 
   /** The oldest lines, of about `maxBytes`; notes on disk that their sending begins. */
@@ -176,6 +184,19 @@ export class Spool {
     return queue;
   }
 
+  /** The segment that is written. */
+  #tailOf(queue: Queue): Segment {
+    const segment = queue.segments.at(-1);
+    if (segment === undefined || queue.tail === undefined || segment.size >= this.#segmentBytes) {
+      return startSegment(queue);
+    }
+    return segment;
+  }
+
+  get #total(): number {
+    return [...this.#queues.values()].reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
   /** Steps follow one another: they share files and their order. */
   #locked<Result>(step: () => Promise<Result>): Promise<Result> {
     const result = this.#work.then(step);
@@ -183,17 +204,19 @@ export class Spool {
     return result;
   }
 
+  /** The less important leave a segment's room, so that the most important need not wait for it. */
   async #makeRoom(kind: string, wanted: number): Promise<boolean> {
-    const { kinds, maxBytes } = this.#options;
-    const total = () => [...this.#queues.values()].reduce((sum, { bytes }) => sum + bytes, 0);
+    const { kinds } = this.#options;
+    const reserve = kind === kinds.at(-1) ? 0 : this.#segmentBytes;
+    const maxBytes = this.#options.maxBytes - reserve;
     for (const candidate of kinds.slice(0, kinds.indexOf(kind) + 1)) {
       const queue = this.#queueOf(candidate);
-      while (total() + wanted > maxBytes && queue.segments.length > 0) {
+      while (this.#total + wanted > maxBytes && queue.segments.length > 0) {
         queue.dropped += queue.segments[0]!.lines;
         await removeFirst(queue);
       }
     }
-    return total() + wanted <= maxBytes;
+    return this.#total + wanted <= maxBytes;
   }
 }
 
@@ -215,7 +238,7 @@ async function openQueue(folder: string): Promise<Queue> {
     };
     queue.next = segment.number + 1;
     if (cursor?.segment === segment.number) segment.offset = cursor.offset;
-    if (!await scan(segment)) queue.broken++;
+    if (!await scanSegment(segment)) queue.broken++;
     if (segment.lines > 0) queue.segments.push(segment);
     else await Deno.remove(segment.path);
   }
@@ -224,62 +247,15 @@ async function openQueue(folder: string): Promise<Queue> {
   return queue;
 }
 
-/** Finds the whole records of a segment; false if something else follows them. */
-async function scan(segment: Segment): Promise<boolean> {
-  const bytes = await Deno.readFile(segment.path);
-  let at = 0;
-  while (at < bytes.length) {
-    const record = recordAt(bytes, at);
-    if (record === undefined) break;
-    if (at >= segment.offset) segment.lines += record.lines;
-    at = record.end;
-  }
-  segment.size = at;
-  segment.offset = Math.min(segment.offset, at);
-  return at === bytes.length;
-}
-
-async function writeRecord(file: Deno.FsFile, size: number, record: Uint8Array): Promise<void> {
-  let done = 0;
-  try {
-    while (done < record.length) done += await file.write(record.subarray(done));
-  } catch (error) {
-    await file.truncate(size); // a full disk has room to become smaller
-    throw error;
-  }
-}
-
-async function startSegment(queue: Queue): Promise<Segment> {
+function startSegment(queue: Queue): Segment {
   closeTail(queue);
   const number = queue.next;
   const path = join(queue.folder, String(number).padStart(16, "0"));
-  queue.tail = await Deno.open(path, { create: true, append: true, mode: 0o600 });
+  queue.tail = Deno.openSync(path, { create: true, append: true, mode: 0o600 });
   queue.next = number + 1;
   const segment = { path, number, size: 0, offset: 0, lines: 0 };
   queue.segments.push(segment);
   return segment;
-}
-
-/** Lines from the segment's offset up to `end`, at least those of a record; undefined if that is broken. */
-async function readRecords(segment: Segment, end: number, maxBytes: number) {
-  using file = await Deno.open(segment.path);
-  const { offset } = segment;
-  const bytes = await readAt(file, offset, Math.min(end - offset, maxBytes + HEAD_BYTES));
-  const first = lengthOfRecord(bytes);
-  if (first <= bytes.length) return await unpackRecords(bytes, maxBytes);
-  return await unpackRecords(await readAt(file, offset, Math.min(first, end - offset)), maxBytes);
-}
-
-async function readAt(file: Deno.FsFile, offset: number, length: number) {
-  const bytes = new Uint8Array(length);
-  await file.seek(offset, Deno.SeekMode.Start);
-  let done = 0;
-  while (done < length) {
-    const count = await file.read(bytes.subarray(done));
-    if (count === null) break;
-    done += count;
-  }
-  return bytes.subarray(0, done);
 }
 
 async function removeFirst(queue: Queue): Promise<void> {

@@ -4,7 +4,7 @@
  * compressed where they are many.
  */
 import { promisify } from "node:util";
-import { crc32, zstdCompress, zstdDecompress } from "node:zlib";
+import { crc32, zstdCompress, zstdCompressSync, zstdDecompress } from "node:zlib";
 
 const MAGIC = 0x47475331;
 export const HEAD_BYTES = 24;
@@ -51,15 +51,30 @@ export async function packRecord(
   lines: number,
   repeated: boolean,
 ): Promise<Uint8Array> {
-  const compressed = bytes.length >= MIN_COMPRESSED_BYTES;
-  const stored = compressed ? await compress(bytes) : bytes;
+  const stored = bytes.length < MIN_COMPRESSED_BYTES ? bytes : await compress(bytes);
+  return recordOf(bytes.length, stored, lines, repeated);
+}
+
+/** The same without a wait, for a few lines. */
+export function packRecordNow(bytes: Uint8Array, lines: number): Uint8Array {
+  const stored = bytes.length < MIN_COMPRESSED_BYTES ? bytes : zstdCompressSync(bytes);
+  return recordOf(bytes.length, stored, lines, false);
+}
+
+function recordOf(
+  rawBytes: number,
+  stored: Uint8Array,
+  lines: number,
+  repeated: boolean,
+): Uint8Array {
+  const compressed = rawBytes >= MIN_COMPRESSED_BYTES;
   const record = new Uint8Array(HEAD_BYTES + stored.length);
   const view = new DataView(record.buffer);
   view.setUint32(0, MAGIC);
   view.setUint32(4, stored.length);
   view.setUint32(8, lines);
   view.setUint32(12, (repeated ? REPEATED_FLAG : 0) | (compressed ? COMPRESSED_FLAG : 0));
-  view.setUint32(16, bytes.length);
+  view.setUint32(16, rawBytes);
   record.set(stored, HEAD_BYTES);
   view.setUint32(SUM_AT, crc32(stored, crc32(record.subarray(0, SUM_AT))));
   return record;

@@ -260,8 +260,9 @@ class Supervised implements ExternalProbe {
   async #watch(): Promise<void> {
     const { code, signal } = await this.#child.ended;
     if (this.#stopping !== undefined) return;
+    const why = this.#options.cgroup?.wasOutOfMemory() ? ": it was out of memory" : "";
     this.#stopping = this.#finish();
-    await this.#report(signal === null ? `Exit code ${code}` : `Ended by ${signal}`);
+    await this.#report(signal === null ? `Exit code ${code}${why}` : `Ended by ${signal}${why}`);
   }
 
   #endHung(afterMs: number): void {

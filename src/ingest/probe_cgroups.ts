@@ -169,10 +169,20 @@ export class ProbeCgroup {
     };
   }
 
+  /** Whether the kernel has killed a process of it for want of memory. */
+  wasOutOfMemory(): boolean {
+    return this.#folders.some((folder) =>
+      OOM_FILES.some((file) => /^oom_kill [1-9]/m.test(readText(`${folder}/${file}`)))
+    );
+  }
+
   async remove(): Promise<void> {
     for (const folder of this.#folders) await removeFolder(folder);
   }
 }
+
+/** Of version 2 and 1. */
+const OOM_FILES = ["memory.events", "memory.oom_control"];
 
 /** Tenths of a second in which the group wanted more CPU than it may have. */
 function throttled(folder: string): number | undefined {

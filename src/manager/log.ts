@@ -40,7 +40,8 @@ export function createLog({ level, sink, clock }: LogOptions): Logger {
     if (LOG_LEVELS.indexOf(lineLevel) < lowest) return;
     const now = clock();
     const before = heard.get(text);
-    if (before !== undefined && now - before.at < HOLD_BACK_MS) {
+    // The clock may have been set back: then what was said is not of the last minute either.
+    if (before !== undefined && Math.abs(now - before.at) < HOLD_BACK_MS) {
       before.repeats++;
       return;
     }

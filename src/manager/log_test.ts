@@ -42,6 +42,14 @@ Deno.test("createLog holds a repeated line back for a minute, then says how ofte
   assert.match(lines[3]!, / info same\n$/);
 });
 
+Deno.test("createLog says a line again when the clock was set back", () => {
+  const { log, lines, pass } = heardLog();
+  log("info", "same");
+  pass(-86_400_000);
+  log("info", "same");
+  assert.equal(lines.length, 2);
+});
+
 Deno.test("createLog remembers a bounded number of texts", () => {
   const { log, lines } = heardLog();
   for (let i = 0; i <= 512; i++) log("info", `text ${i}`);

@@ -40,7 +40,6 @@ export default bpfProbe({
   optional: ["io_hang", "io_page_access", "io_buffer_dirty", "io_page_load", "io_page_dirty"],
   alive: "reading",
   lacking: {
-    "block.count_iscsi_*": "no iSCSI or SCSI error counts yet: scsi tracepoints are not everywhere",
     "block.conn_err_*": "errors of iSCSI connections pass no tracepoint",
     "block.count_sas_abort": "aborts of SAS tasks pass no tracepoint",
     "thread_io.iowait_us": "is iowait_us of table thread_cpu of probe task",

@@ -2,6 +2,8 @@
 /** What applications say to each other: requests, answers, errors and latency. Kernel side: bpf/messages.bpf.c. */
 import { Connections, type Peers, type Verdict } from "../core/messages/connections.ts";
 import { Datagrams, type Ends } from "../core/messages/datagrams.ts";
+import { Forwarding } from "../core/messages/forwarding.ts";
+import { LinkCounts } from "../core/messages/link_counts.ts";
 import type { Chunk } from "../core/messages/protocol.ts";
 import { Traffic } from "../core/messages/traffic.ts";
 import { observedConstants, observedEntries, observeKeys } from "../core/observe.ts";
@@ -17,22 +19,32 @@ import {
   type Writers,
 } from "../core/probe.ts";
 import { wholeNumbers } from "../core/setting_format.ts";
-import { choiceKey, listKey, numberKey, type TextFormat } from "../core/setting_key.ts";
+import {
+  booleanKey,
+  choiceKey,
+  flagKey,
+  listKey,
+  numberKey,
+  type TextFormat,
+} from "../core/setting_key.ts";
 import { messages } from "../gen/layouts.ts";
 import { protocols } from "../gen/protocols.ts";
-import { writeLink, writeSample } from "./messages/rows.ts";
+import { writeForwards, writeLink, writeSample } from "./messages/rows.ts";
 import { TABLES } from "./messages/tables.ts";
 
 const SERVERS = "redis-server,postgres,mariadbd,mysqld,nginx,haproxy,java,dnsmasq,named";
 const MESSAGE = messages.records.message_event.fields;
-const ENDS = messages.records.datagram_event;
+const CONNECTION = new KeyView(messages.records.connection_event);
 const CONNECTION_BYTES = messages.records.connection_event.size;
+const ENDS = messages.records.datagram_event;
 /** enum message_kind of the kernel side. */
 const KINDS = {
   received: 0,
   sent: 1,
   opened: 2,
   closed: 3,
+  connects: 4,
+  left: 5,
   datagramReceived: 8,
   datagramSent: 9,
 } as const;
@@ -100,6 +112,8 @@ function ways(settings: Settings): readonly [RecordWay, ...RecordWay[]] {
 function open(host: RecordHost): RecordReading {
   const maxConnections = host.settings.number("connections");
   const traffic = new Traffic(maxConnections);
+  const forwards = new LinkCounts(maxConnections, host.settings.flag("report_cport"));
+  const forwarding = new Forwarding(forwards);
   const idBytes = new Uint8Array(8);
   const idView = new DataView(idBytes.buffer);
   const changeBytes = new Uint8Array(8);
@@ -112,7 +126,7 @@ function open(host: RecordHost): RecordReading {
     changeView.setBigUint64(0, ++changes, true);
     host.update("verdict_changes", FIRST_ENTRY, changeBytes);
   };
-  const connections = new Connections({ protocols, traffic, maxConnections, decide });
+  const connections = new Connections({ protocols, traffic, maxConnections, forwarding, decide });
   const datagrams = new Datagrams({ protocols, traffic, maxFlows: maxConnections, decide });
   return {
     take: taker(connections, datagrams),
@@ -124,15 +138,19 @@ function open(host: RecordHost): RecordReading {
       for (const connection of connections.answered()) {
         writeSample(own, connection, host.containerOf(connection.peers.tgid));
       }
+      writeForwards(own, forwards.all());
       connections.age();
       datagrams.age();
       traffic.age();
+      forwarding.age();
+      forwards.age();
     },
     losses: () => ({
       ...connections.losses,
       ...datagrams.losses,
       unpaired_messages: connections.losses.unpaired_messages + datagrams.losses.unpaired_messages,
-      tables_full: traffic.refused,
+      unpaired_forwards: forwarding.unpaired,
+      tables_full: traffic.refused + forwards.refused,
     }),
     facts: () => ({ connections: connections.size, datagram_sockets: datagrams.size }),
   };
@@ -164,13 +182,9 @@ function taker(
       const idWord = (at + MESSAGE.connection.offset) >> 2;
       const id = words[idWord]! + words[idWord + 1]! * WORD;
       const kind = bytes[at + MESSAGE.kind.offset]!;
-      if (kind === KINDS.closed) {
-        connections.closed(id);
-        continue;
-      }
-      if (kind === KINDS.opened) {
-        const peers = peersAt(id, bytes.subarray(at, at + CONNECTION_BYTES));
-        (peers.transport === "udp" ? datagrams : connections).opened(peers);
+      if (kind > KINDS.sent && kind < KINDS.datagramReceived) {
+        const change = bytes.subarray(at, at + CONNECTION_BYTES);
+        takeChange({ connections, datagrams }, id, kind, change);
         continue;
       }
       const timeWord = (at + MESSAGE.time.offset) >> 2;
@@ -184,7 +198,9 @@ function taker(
         datagrams.piece(id, kind === KINDS.datagramSent, chunk, ends);
         continue;
       }
-      connections.piece(id, kind === KINDS.sent, halves[(at + MESSAGE.serial.offset) >> 1]!, chunk);
+      const serial = halves[(at + MESSAGE.serial.offset) >> 1]!;
+      const thread = words[(at + MESSAGE.thread.offset) >> 2]!;
+      connections.piece(id, kind === KINDS.sent, serial, chunk, thread);
     }
   };
 }
@@ -202,8 +218,29 @@ function endsAt(bytes: Uint8Array): Ends {
   };
 }
 
+interface Engine {
+  readonly connections: Connections;
+  readonly datagrams: Datagrams;
+}
+
+function takeChange(
+  { connections, datagrams }: Engine,
+  id: number,
+  kind: number,
+  bytes: Uint8Array,
+): void {
+  const event = CONNECTION.at(bytes, 0);
+  const thread = event.number("thread");
+  const established = event.number("established") === 1;
+  if (kind === KINDS.closed) return connections.closed(id, thread, established);
+  if (kind === KINDS.left) return connections.left(id, thread, established);
+  const peers = peersAt(id, bytes);
+  if (kind === KINDS.connects) return connections.connecting(peers, thread);
+  (peers.transport === "udp" ? datagrams : connections).opened(peers);
+}
+
 function peersAt(id: number, bytes: Uint8Array): Peers {
-  const event = new KeyView(messages.records.connection_event).at(bytes, 0);
+  const event = CONNECTION.at(bytes, 0);
   const family = event.number("family");
   const fd = event.number("fd");
   const transport = TRANSPORTS[event.number("transport")] ?? "tcp";
@@ -226,7 +263,7 @@ export default recordProbe({
   name: "messages",
   help:
     "Requests and answers of Redis, HTTP/1, PostgreSQL and MySQL on TCP, from the first bytes of each.",
-  partOf: ["ksliprobe", "redissli", "opengauss_sli", "dnsmasq"],
+  partOf: ["ksliprobe", "redissli", "opengauss_sli", "trace_dnsmasq", "nginx_probe", "trace_haproxy"],
   on: false,
   layout: messages,
   settings: {
@@ -244,11 +281,16 @@ export default recordProbe({
     connections: numberKey(16384, [16, 1_000_000], "Connections that are followed at a time.", {
       unit: "connections",
     }),
+    links: booleanKey(true, "Whether it is told where proxies send what they receive.", {
+      bits: true,
+    }),
+    report_cport: flagKey("Whether nginx_link has the client's port: a row for each connection."),
   },
   ring: "message_ring",
   tables: TABLES,
   constants: (settings) => ({
     first_bytes: settings.number("first_bytes"),
+    links: settings.flag("links") ? 1 : 0,
     by_port: portsOf(settings).length > 0 ? 1 : 0,
     ...observedConstants(settings),
   }),

@@ -4,7 +4,7 @@ import type { EventRule } from "../core/event.ts";
 import { address, containerOf, id, nameOf, text, unknown, word } from "../core/labels.ts";
 import {
   bpfProbe,
-  log2Bounds,
+  log4Bounds,
   mapTable,
   NAMESPACE_CAPABILITIES,
   ofBuckets,
@@ -248,7 +248,8 @@ const METRIC_TABLES = {
 const FAMILIES: string[] = [];
 Object.assign(FAMILIES, { 0: "", 2: "ipv4", 10: "ipv6" });
 
-const SLOTS = 24;
+/** Up to 4.2 s, and 70 minutes. */
+const SLOTS = 13;
 
 const SERVICE_TABLES = {
   tcp_service: mapTable(tcp, {
@@ -272,13 +273,13 @@ const SERVICE_TABLES = {
       resets_received_total: ofField("counter", "resets_received", "Peer's resets.", "count"),
       setup_seconds: ofBuckets(
         { field: "setup_slots", sum: "setup_us", scale: 1e-6 },
-        log2Bounds(SLOTS, 1e-6),
+        log4Bounds(SLOTS, 1e-6),
         "Set-up: a client's from SYN on, a server's from SYN-ACK on.",
         "seconds",
       ),
       life_seconds: ofBuckets(
         { field: "life_slots", sum: "life_ms", scale: 1e-3 },
-        log2Bounds(SLOTS, 1e-3),
+        log4Bounds(SLOTS, 1e-3),
         "From set-up to end.",
         "seconds",
       ),

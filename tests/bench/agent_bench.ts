@@ -6,6 +6,8 @@
  */
 import { parseArgs } from "node:util";
 import { probes } from "../../src/gen/all.ts";
+import { freePort } from "../e2e/run_agent.ts";
+import { median, type Memory, memoryOf, pause, scrape, series } from "./measure.ts";
 
 const STARTS = 15;
 const SCRAPES = 30;
@@ -66,19 +68,6 @@ const libc = Deno.dlopen("libc.so.6", {
 });
 const folder = await Deno.makeTempDir({ prefix: "agent_bench." });
 
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
-}
-
-function median(numbers: readonly number[]): number {
-  return numbers.toSorted((a, b) => a - b)[numbers.length >> 1]!;
-}
-
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
-}
-
 /** CPU time of all threads of a process, ended ones too, to the nanosecond: its own clock, as clock_getcpuclockid. */
 function cpuMs(pid: number): number {
   const time = new BigInt64Array(2);
@@ -104,44 +93,6 @@ function childrenCpuMs(pid: number): number {
     }
   }
   return sum;
-}
-
-interface Memory {
-  readonly rss: number;
-  readonly anon: number;
-  readonly fds: number;
-  readonly maps: number;
-}
-
-function memoryOf(pid: number): Memory {
-  const status = Deno.readTextFileSync(`/proc/${pid}/status`);
-  const megabytes = (field: string) =>
-    Number(new RegExp(`^${field}:\\s+(\\d+)`, "m").exec(status)?.[1]) / 1024;
-  return {
-    rss: megabytes("VmRSS"),
-    anon: megabytes("RssAnon"),
-    fds: [...Deno.readDirSync(`/proc/${pid}/fd`)].length,
-    maps: Deno.readTextFileSync(`/proc/${pid}/maps`).split("\n").length - 1,
-  };
-}
-
-/** One page, on a connection that is kept as Prometheus keeps it; undefined while nobody listens. */
-async function scrape(port: number, zipped: boolean): Promise<string | undefined> {
-  const headers = { "accept-encoding": zipped ? "gzip" : "identity" };
-  let response: Response;
-  try {
-    response = await fetch(`http://127.0.0.1:${port}/metrics`, { headers });
-  } catch (error) {
-    if (error instanceof TypeError) return undefined;
-    throw error;
-  }
-  const page = await response.text();
-  if (response.status !== 200) throw new Error(`${port}: ${response.status} ${page}`);
-  return page;
-}
-
-function series(page: string): number {
-  return page.split("\n").filter((line) => line !== "" && line[0] !== "#").length;
 }
 
 interface Subject {

@@ -4,7 +4,6 @@
  * (or in v2, where that is all there is), with one sleeping process each, a tenth of them in a network of their own.
  * CONTAINERS (300) and TICKS (24) come from the environment; everything is removed again.
  */
-import process from "node:process";
 import { ContainerLookup } from "../../src/core/container_lookup.ts";
 import container from "../../src/probes/container.ts";
 import { LibcHostCalls } from "../../src/sys/host_calls.ts";
@@ -12,18 +11,12 @@ import { RootFiles } from "../../src/sys/host_files.ts";
 import { startNative } from "../../src/sys/native_runner.ts";
 import { firstLine, hasHierarchies, TestContainer } from "../cgroups.ts";
 import { newStore, settingsOf } from "../run_probe.ts";
+import { cpuMs, median } from "./measure.ts";
 
 const CONTAINERS = Number(Deno.env.get("CONTAINERS") ?? 300);
 const TICKS = Number(Deno.env.get("TICKS") ?? 24);
 const V1 = ["cpu", "cpuacct", "memory", "blkio", "pids"];
 const OWN_NETWORK = 10;
-
-function cpuMs(): number {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1000;
-}
-
-const median = (values: number[]) => values.toSorted((a, b) => a - b)[values.length >> 1]!;
 
 const hierarchies = hasHierarchies(...V1) ? V1 : [""];
 await using boxes = new AsyncDisposableStack();

@@ -15,6 +15,7 @@ import { pumpOutput } from "../../src/ingest/output_pump.ts";
 import { ReadingTurns } from "../../src/ingest/reading_turns.ts";
 import { Watchdog } from "../../src/ingest/watchdog.ts";
 import { QuietPipes } from "../../src/sys/quiet_pipes.ts";
+import { cpuMs, median } from "./measure.ts";
 
 const RUNS = 11;
 const LINES = 100_000;
@@ -62,21 +63,12 @@ function text(): Uint8Array {
   return new TextEncoder().encode(lines.join(""));
 }
 
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[values.length >> 1]!;
-}
-
 function parseAll(bytes: Uint8Array, reader: LineReader): number {
   const start = performance.now();
   for (let at = 0; at < bytes.length; at += CHUNK_BYTES) {
     reader.feed(bytes.subarray(at, at + CHUNK_BYTES), start);
   }
   return performance.now() - start;
-}
-
-function cpuMs(): number {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1000;
 }
 
 const pipes = new QuietPipes();

@@ -6,13 +6,10 @@
 import assert from "node:assert/strict";
 import { BpfObject } from "../../src/sys/object.ts";
 import { openInstalled, testImage } from "../kernel/test_object.ts";
+import { median } from "./measure.ts";
 
 const ROUNDS = 15;
 const ROWS = 10_000;
-
-function median(numbers: number[]): number {
-  return numbers.sort((a, b) => a - b)[numbers.length >> 1]!;
-}
 
 using libbpf = openInstalled();
 const off = ["sample_call", "sample_tasks", "sample_silent", "sample_sockets"];

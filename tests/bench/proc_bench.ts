@@ -4,7 +4,6 @@
  * are reported and when the 20 largest are; beside it `ps` and, where it is installed, node_exporter's process
  * collector. CPU time, user and system: median of rounds.
  */
-import process from "node:process";
 import systemProc from "../../src/probes/system_proc.ts";
 import type { Settings } from "../../src/core/probe.ts";
 import { TaskBatch, type TaskSource } from "../../src/core/task_batch.ts";
@@ -14,6 +13,7 @@ import { installedLibrary, openLibbpf } from "../../src/sys/libbpf.ts";
 import { startNative } from "../../src/sys/native_runner.ts";
 import { pageSize, ProcTasks } from "../../src/sys/proc_tasks.ts";
 import { newStore, settingsOf } from "../run_probe.ts";
+import { cpuMs, median } from "./measure.ts";
 
 const PROCESSES = 2000;
 const ROUNDS = 21;
@@ -39,15 +39,6 @@ async function startProcesses(): Promise<AsyncDisposable> {
       await child.status;
     },
   };
-}
-
-function cpuMs(): number {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1000;
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((one, other) => one - other)[values.length >> 1]!;
 }
 
 function show(name: string, ms: number, processes: number): void {

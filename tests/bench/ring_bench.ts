@@ -8,6 +8,7 @@ import { BpfObject } from "../../src/sys/object.ts";
 import type { RingPortion } from "../../src/sys/ring_reader.ts";
 import { openInstalled, testImage } from "../kernel/test_object.ts";
 import { callMany } from "../kernel/workload.ts";
+import { median } from "./measure.ts";
 
 const ROUNDS = 11;
 const RECORDS = 600_000;
@@ -18,10 +19,6 @@ const libbpfRing = Deno.dlopen("libbpf.so.1", {
   ring_buffer__consume: { parameters: ["pointer"], result: "i32" },
   ring_buffer__free: { parameters: ["pointer"], result: "void" },
 });
-
-function median(numbers: number[]): number {
-  return numbers.sort((a, b) => a - b)[numbers.length >> 1]!;
-}
 
 /** What both sides read of each record: seq (of which the low word moves), tgid, size. */
 const sums = new Float64Array(3);

@@ -10,6 +10,7 @@ import io from "../../src/probes/io.ts";
 import task from "../../src/probes/task.ts";
 import { BpfStatistics } from "../../src/sys/bpf_cost.ts";
 import { TaskRig, until } from "../kernel/task_rig.ts";
+import { median } from "./measure.ts";
 
 const { values } = parseArgs({
   options: {
@@ -135,10 +136,6 @@ const VARIANTS: Record<string, () => Promise<Running>> = {
   "libbpf-tools runqlat": () => Promise.resolve(new Child("/usr/sbin/runqlat", ["-P", "1000"])),
   "libbpf-tools syscount -L": () => Promise.resolve(new Child("/usr/sbin/syscount", ["-L"])),
 };
-
-function median(numbers: number[]): number {
-  return numbers.toSorted((a, b) => a - b)[numbers.length >> 1]!;
-}
 
 async function main(): Promise<void> {
   await using server = new Child("redis-server", [

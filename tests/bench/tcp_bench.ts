@@ -4,23 +4,14 @@
  * each short connection; and of a server's requests with the probes and without, in alternating pairs.
  * Run: deno run --allow-all tests/bench/tcp_bench.ts [connections=5000], as root. Each connection is two sockets.
  */
-import process from "node:process";
 import type { BpfProbe } from "../../src/core/probe.ts";
 import endpoint from "../../src/probes/endpoint.ts";
 import tcp from "../../src/probes/tcp.ts";
 import { ProbeRig } from "../kernel/probe_rig.ts";
+import { cpuMs, median } from "./measure.ts";
 
 const ROUNDS = 9;
 const MAX_ROWS = 32768;
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[values.length >> 1]!;
-}
-
-function cpuMs(): number {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1000;
-}
 
 /** CPU of a command with its children, as the shell tells it. */
 async function commandMs(command: string): Promise<number> {

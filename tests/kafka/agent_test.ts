@@ -4,32 +4,40 @@ import assert from "node:assert/strict";
 import { type Agent, parseRows, until, withAgent, withFolder } from "../e2e/run_agent.ts";
 import { Brokers } from "./broker.ts";
 
-/** Prints events with growing numbers, 20 every tenth of a second, and a row that changes. */
-const PROBE = `i=$1; while :; do j=0; while [ $j -lt 20 ]; do
-echo "|event|load|e$i|n|WARN|13|number $i|"; i=$((i+1)); j=$((j+1)); done
-echo "|load|key|$i|"; sleep 0.1; done
+/** How long the probe prints in all. The measure of the issue is 600. */
+const SECONDS = Number(Deno.env.get("GALA_GOPHER_WEATHER_SECONDS") ?? 12);
+const KEYS = 5000;
+
+/** Each second prints 5,000 rows, each with a new value, and 100 events with growing numbers. */
+const PROBE = `BEGIN { for (n = i;; n++) for (part = 0; part < 5; part++) {
+for (j = 0; j < 20; j++) { print "|event|load|e" i "|n|WARN|13|number " i "|"; i++ }
+for (j = 0; j < ${KEYS / 5}; j++) print "|load|" part * ${KEYS / 5} + j "|" n "|"
+fflush(); system("sleep 0.2") } }
 `;
 const META =
   'version = "1.0.0"\nmeasurements: ({ table_name: "load", entity_name: "load", fields: (' +
   '{ description: "k", type: "key", name: "k" }, { description: "v", type: "gauge", name: "v" }) })\n';
+/** Between the first numbers of two runs of the agent. */
+const RUN = 1_000_000;
 
-function settingsFor(folder: string, brokers: Brokers, first: number) {
+function settingsFor(folder: string, brokers: Brokers, run: number) {
   return {
     metric: { out_channel: "web_server,kafka" },
     event: { out_channel: "kafka", timeout: 0 },
     meta: { out_channel: "kafka" },
-    egress: { interval: 0.2 },
+    egress: { interval: 1 },
+    imdb: { max_records_num: KEYS },
     kafka: { kafka_broker: brokers.addresses, spool_dir: `${folder}/spool` },
     probes: [{ name: "system_meminfo" }],
     extend_probes: [{
       name: "load",
-      command: `/bin/sh ${folder}/probe.sh ${first}`,
+      command: `awk -v i=${run * RUN} -f ${folder}/probe.awk`,
       meta: `${folder}/load.meta`,
     }],
   };
 }
 
-/** The number of the last event that the agent has taken, once there are `more` than before. */
+/** The number of the last event that the agent has taken, so that it is safe, once it is `more` at least. */
 async function lastEvent({ port }: Agent, more: number): Promise<number> {
   return await until("events", async () => {
     const events = await (await fetch(`http://127.0.0.1:${port}/events`)).json();
@@ -38,51 +46,80 @@ async function lastEvent({ port }: Agent, more: number): Promise<number> {
   });
 }
 
-/**
- * The number of an event that is safe by now: on disk, or sent. One that was taken within the last milliseconds may
- * still be in memory; the page is at most one row of the probe old.
- */
-async function safeEvent(agent: Agent, more: number): Promise<number> {
-  const number = await lastEvent(agent, more);
-  await lastEvent(agent, number + 40);
-  await until("no event in memory", async () => {
-    return await metricOf(agent, "output_waiting_bytes", "event") === 0 || undefined;
-  });
-  return number;
+/** A quarter of the time under load; gives the number of the last event that is safe then. */
+async function quarter(agent: Agent): Promise<number> {
+  const first = await lastEvent(agent, 0);
+  await new Promise((done) => setTimeout(done, SECONDS * 250));
+  return await lastEvent(agent, first + 1);
 }
 
-/** Numbers of events that arrived, and those of them that came again without a mark. */
-async function arrived(brokers: Brokers) {
+/** Numbers of events that arrived; none came again, or before an older one, without a mark. */
+async function arrivedEvents(brokers: Brokers): Promise<Set<number>> {
   const numbers = new Set<number>();
-  const unmarked: number[] = [];
-  for (const { value, headers } of await brokers.messages("gala_gopher_event")) {
+  const wrong: number[] = [];
+  let last = -1;
+  await brokers.eachMessage("gala_gopher_event", ({ value, headers }) => {
     const number = Number(/number (\d+)/.exec(JSON.parse(value).Body)![1]);
-    if (numbers.has(number) && headers !== "repeated=true") unmarked.push(number);
     numbers.add(number);
-  }
-  return { numbers, unmarked };
+    if (number > last) last = number;
+    else if (headers !== "repeated=true") wrong.push(number);
+  });
+  assert.deepEqual(wrong, []);
+  return numbers;
+}
+
+/** How many rows of the probe arrived; of no key an older value, or one again, without a mark. */
+async function arrivedRows(brokers: Brokers): Promise<number> {
+  const machineId = (await Deno.readTextFile("/etc/machine-id")).trim();
+  const values = new Map<string, number>();
+  const wrong: string[] = [];
+  let rows = 0;
+  await brokers.eachMessage("gala_gopher", ({ key, headers, value }) => {
+    assert.equal(key, machineId);
+    const { entity_name, k, v } = JSON.parse(value);
+    if (entity_name !== "load") return;
+    rows++;
+    if (Number(v) > (values.get(k) ?? -1)) values.set(k, Number(v));
+    else if (headers !== "repeated=true") wrong.push(`${k}: ${v}`);
+  });
+  assert.deepEqual(wrong.slice(0, 10), []);
+  assert.equal(values.size, KEYS);
+  return rows;
 }
 
 const metricOf = async (agent: Agent, name: string, kind: string) =>
   parseRows(await agent.page(), `gala_gopher_agent_${name}`)
     .find(({ labels }) => labels.kind === kind)?.value;
 
-Deno.test("gala-gopher loses no event when the broker is away and the agent is killed meanwhile", () =>
+async function emptySpool(agent: Agent): Promise<void> {
+  for (const kind of ["event", "metric"]) {
+    await until(
+      `an empty spool of ${kind}`,
+      async () => await metricOf(agent, "output_spooled_bytes", kind) === 0 || undefined,
+      SECONDS * 1000 + 20_000,
+    );
+    const lost = parseRows(await agent.page(), "gala_gopher_agent_output_lost_total")
+      .filter(({ labels, value }) => labels.channel === "kafka" && value > 0);
+    assert.deepEqual(lost, []);
+  }
+}
+
+Deno.test("gala-gopher loses no event when the broker is away for half of the time, and the agent is killed meanwhile", () =>
   withFolder(async (folder) => {
-    await Deno.writeTextFile(`${folder}/probe.sh`, PROBE);
+    await Deno.writeTextFile(`${folder}/probe.awk`, PROBE);
     await Deno.writeTextFile(`${folder}/load.meta`, META);
     await using brokers = await Brokers.prepare(folder);
     await brokers.start();
     const taken: number[] = [];
     // Killed under load with the broker there, then with the broker away, then it ends in peace.
     await withAgent({ settings: settingsFor(folder, brokers, 0) }, async (agent) => {
-      taken.push(await safeEvent(agent, 200));
+      taken.push(await quarter(agent));
       await agent.end("SIGKILL");
     });
-    await withAgent({ settings: settingsFor(folder, brokers, 100_000) }, async (agent) => {
-      await lastEvent(agent, 100_100);
+    await withAgent({ settings: settingsFor(folder, brokers, 1) }, async (agent) => {
+      await lastEvent(agent, RUN + 100);
       await brokers.kill();
-      taken.push(await safeEvent(agent, 100_400));
+      taken.push(await quarter(agent));
       await until(
         "metrics on disk",
         async () => await metricOf(agent, "output_spooled_bytes", "metric") || undefined,
@@ -92,28 +129,20 @@ Deno.test("gala-gopher loses no event when the broker is away and the agent is k
       assert.equal(agent.log().match(/Cannot connect/g)?.length ?? 1, 1, agent.log());
       await agent.end("SIGKILL");
     });
-    await brokers.start();
-    await withAgent({ settings: settingsFor(folder, brokers, 200_000) }, async (agent) => {
-      taken.push(await lastEvent(agent, 200_100));
-      await until(
-        "an empty spool",
-        async () => await metricOf(agent, "output_spooled_bytes", "metric") === 0 || undefined,
-      );
+    await withAgent({ settings: settingsFor(folder, brokers, 2) }, async (agent) => {
+      await quarter(agent);
+      await brokers.start();
+      taken.push(await quarter(agent));
+      await emptySpool(agent);
       assert.equal((await agent.end("SIGTERM")).code, 0);
     });
-    const { numbers, unmarked } = await arrived(brokers);
+    const events = await arrivedEvents(brokers);
     for (const [run, last] of taken.entries()) {
-      for (let number = run * 100_000; number <= last; number++) {
-        assert.ok(numbers.has(number), `event ${number} of ${last} did not arrive`);
+      for (let number = run * RUN; number <= last; number++) {
+        assert.ok(events.has(number), `event ${number} of ${last} did not arrive`);
       }
     }
-    assert.deepEqual(unmarked, []);
-    const rows = await brokers.messages("gala_gopher");
-    const machineId = (await Deno.readTextFile("/etc/machine-id")).trim();
-    assert.ok(rows.every(({ key }) => key === machineId));
-    const loads = rows.map(({ value }) => JSON.parse(value))
-      .filter(({ entity_name }) => entity_name === "load").map(({ v }) => Number(v));
-    assert.ok(loads.length > 10);
+    console.log(`${events.size} events and ${await arrivedRows(brokers)} rows arrived`);
     const described = (await brokers.messages("gala_gopher_metadata"))
       .map(({ value }) => JSON.parse(value).meta_name);
     assert.ok(described.includes("system_meminfo") && described.includes("load"));

@@ -181,13 +181,27 @@ export class Brokers implements AsyncDisposable {
 
   /** All messages of a topic up to now, in the order of their partitions; none where there is no topic. */
   async messages(topic: string): Promise<Message[]> {
+    const messages: Message[] = [];
+    await this.eachMessage(topic, (message) => messages.push(message));
+    return messages;
+  }
+
+  /** The same one by one, where they would not fit into memory. */
+  async eachMessage(topic: string, visit: (message: Message) => void): Promise<void> {
     const format = "%p\\x01%k\\x01%h\\x01%s\\x02";
     const args = ["-b", this.addresses, "-C", "-t", topic, "-e", "-q", "-f", format];
-    const { out } = await finished("kcat", args);
-    return out.split("\x02").slice(0, -1).map((text) => {
-      const [partition, key = "", headers = "", value = ""] = text.split("\x01");
-      return { partition: Number(partition), key, headers, value };
-    });
+    const kcat = new Deno.Command("kcat", { args, stdin: "null", stdout: "piped", stderr: "null" });
+    const child = kcat.spawn();
+    let rest = "";
+    for await (const chunk of child.stdout.pipeThrough(new TextDecoderStream())) {
+      const texts = (rest + chunk).split("\x02");
+      rest = texts.pop()!;
+      for (const text of texts) {
+        const [partition, key = "", headers = "", value = ""] = text.split("\x01");
+        visit({ partition: Number(partition), key, headers, value });
+      }
+    }
+    await child.status;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -3,12 +3,14 @@
 #include "probe.h"
 
 #define SLOTS 12
+#define FOURS 7
 
 struct value_key {
 	u32 odd;
 };
 struct value_val {
 	u64 slots[SLOTS];
+	u64 fours[FOURS];
 	u64 sum;
 };
 
@@ -38,6 +40,9 @@ int BPF_PROG(histogram_call, struct pt_regs *regs, long id)
 	slot = log2_slot(value, SLOTS);
 	if (slot < SLOTS)
 		val->slots[slot]++;
+	slot = log4_slot(value, FOURS);
+	if (slot < FOURS)
+		val->fours[slot]++;
 	val->sum += value;
 	return 0;
 }

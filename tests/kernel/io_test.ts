@@ -170,3 +170,12 @@ Deno.test("io counts pages of the cache by process and disk", async () => {
   const dd = [...rig.rows("proc_page", { comm: "dd" }).values()];
   assert.equal(dd.reduce((sum, row) => sum + row.mark_page_dirty!, 0), pages);
 });
+
+Deno.test("io counts SCSI errors where the kernel tells them, and else leaves the table out", async () => {
+  await using rig = await TaskRig.start(io, { tables: ["block", "block_iscsi"] });
+  const verdicts = rig.running.hooks!().filter(({ program }) => program.startsWith("io_scsi"));
+  assert.equal(verdicts.length, 2);
+  const attached = verdicts.every(({ state }) => state === "attached");
+  assert.equal([...rig.store.tables].some(({ name }) => name === "block_iscsi"), attached);
+  if (!attached) assert.match(verdicts[0]!.reason!, /this kernel has no "tp_btf\/scsi_dispatch/);
+});

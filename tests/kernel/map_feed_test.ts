@@ -2,7 +2,7 @@
 /** From an array of counts in the kernel to a histogram of the store. */
 import assert from "node:assert/strict";
 import { id } from "../../src/core/labels.ts";
-import { log2Bounds, type MapTable, ofBuckets } from "../../src/core/probe.ts";
+import { log2Bounds, log4Bounds, type MapTable, ofBuckets } from "../../src/core/probe.ts";
 import { Store } from "../../src/core/store.ts";
 import { kernelEnums } from "../../src/sys/kernel_enums.ts";
 import { MapFeed } from "../../src/sys/map_feed.ts";
@@ -11,6 +11,7 @@ import { openInstalled, testImage } from "./test_object.ts";
 import { callMany, onCpu } from "./workload.ts";
 
 const SLOTS = 12;
+const FOURS = 7;
 const CALLS = 5003;
 const OPTIONS = { labels: { enums: kernelEnums(), idOf: () => undefined } };
 
@@ -29,18 +30,23 @@ function spec(slots: number): MapTable {
     metrics: {
       seconds: ofBuckets({ field: "slots", sum: "sum", scale: 1e-9 }, bounds, "S.", "seconds"),
       again: ofBuckets({ field: "slots" }, bounds, "S.", "seconds"),
+      fours: ofBuckets(
+        { field: "fours", sum: "sum", scale: 1e-9 },
+        log4Bounds(FOURS, 1e-9),
+        "S.",
+        "seconds",
+      ),
     },
   };
 }
 
 /** What the values first, first + 2 ... below CALLS must give. */
-function expected(first: number): number[] {
-  const bounds = log2Bounds(SLOTS);
-  const counts = new Array<number>(SLOTS).fill(0);
+function expected(first: number, bounds = log2Bounds(SLOTS)): number[] {
+  const counts = new Array<number>(bounds.length + 1).fill(0);
   let sum = 0;
   for (let value = first; value < CALLS; value += 2) {
     const slot = bounds.findIndex((bound) => value <= bound);
-    counts[slot < 0 ? SLOTS - 1 : slot]!++;
+    counts[slot < 0 ? bounds.length : slot]!++;
     sum += value;
   }
   return [...counts, sum * 1e-9];
@@ -64,7 +70,8 @@ Deno.test("MapFeed carries 5,003 values of all CPUs into the right buckets, and 
     const slot = table.row([String(odd)], 2);
     const numbers = Array.from({ length: table.columns }, (_, i) => table.get(slot, i));
     const wanted = expected(odd);
-    assert.deepEqual(numbers, [...wanted, ...wanted.slice(0, SLOTS), NaN]);
+    const fours = expected(odd, log4Bounds(FOURS));
+    assert.deepEqual(numbers, [...wanted, ...wanted.slice(0, SLOTS), NaN, ...fours]);
   }
 });
 

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import tcp from "../../src/probes/tcp.ts";
 import { startScript } from "./net_script.ts";
 import { ProbeRig } from "./probe_rig.ts";
+import { exchange, type Link, readExactly, Rig, until } from "./tcp_rig.ts";
 
 type Counters = Readonly<Record<string, number>>;
 
@@ -145,3 +146,59 @@ Deno.test("tcp counts segments sent again as the kernel does", async () => {
     await end();
   }
 });
+
+/** What a row shows of all its connections. */
+const OF_ROW: Readonly<Record<string, readonly [string, (...values: number[]) => number]>> = {
+  srtt: ["tcp_rtt", Math.max],
+  snd_cwnd: ["tcp_windows", Math.min],
+  snd_wnd: ["tcp_windows", Math.min],
+  rto: ["tcp_rate", Math.max],
+  rcv_space: ["tcp_rate", Math.max],
+  rcv_ssthresh: ["tcp_rate", Math.max],
+  delivery_rate: ["tcp_rate", Math.max],
+  busy_time: ["tcp_rate", Math.max],
+};
+
+/** ss on the sockets of clients or of servers. */
+async function ssLines(filter: string): Promise<string[]> {
+  const { stdout } = await new Deno.Command("ss", {
+    args: ["-tinmOH", "state", "established", filter],
+  })
+    .output();
+  return new TextDecoder().decode(stdout).trim().split("\n");
+}
+
+Deno.test("tcp shows the largest and the smallest of a row's connections, whichever changed", async () => {
+  await using rig = await Rig.start();
+  for (let i = 0; i < 11; i++) await rig.connect();
+  const { port } = rig;
+  for (let now = 1; now <= 17; now++) {
+    const quiet = now > 5 && now < 9;
+    for (const [i, link] of rig.links.entries()) {
+      if (quiet || (i + now) % 5 !== 0) continue;
+      await link.client.write(new Uint8Array(97 * (i + now)));
+      await readExactly(link.server, 97 * (i + now));
+      await exchange(link);
+    }
+    if (now % 4 === 0) closeOne(rig.links.shift()!);
+    await until("all is acknowledged", async () => {
+      const lines = await ssLines(`( sport = :${port} or dport = :${port} )`);
+      return lines.length === 2 * rig.links.length && lines.every((it) => !it.includes("unacked"));
+    });
+    await rig.tick(now);
+    for (const [role, filter] of [[0, `sport = :${port}`], [1, `dport = :${port}`]] as const) {
+      const lines = await ssLines(filter);
+      for (const [metric, [table, pick]] of Object.entries(OF_ROW)) {
+        const shown = rig.row(table, `role="${role}"`)[metric]!;
+        const said = lines.map(OF_SS[table]![metric]!);
+        const value = metric === "busy_time" ? shown * JIFFY_MS : shown;
+        assert.equal(value, pick(...said), `${metric} of role ${role}, reading ${now}: ${said}`);
+      }
+    }
+  }
+});
+
+function closeOne({ client, server }: Link): void {
+  client.close();
+  server.close();
+}

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** A cgroup of a test's own: of a controller of version 1, or of version 2 where the host has no other. */
+import { hasHierarchies } from "../cgroups.ts";
 
 export class TestCgroup implements Disposable {
   private constructor(readonly path: string, readonly name: string, readonly isV1: boolean) {
@@ -7,7 +8,7 @@ export class TestCgroup implements Disposable {
   }
 
   static of(controller: string, name = `gg-${crypto.randomUUID()}`): TestCgroup {
-    const isV1 = exists(`/sys/fs/cgroup/${controller}/cgroup.procs`);
+    const isV1 = hasHierarchies(controller);
     const folder = isV1 ? `/sys/fs/cgroup/${controller}` : "/sys/fs/cgroup";
     return new TestCgroup(`${folder}/${name}`, name, isV1);
   }
@@ -25,15 +26,5 @@ export class TestCgroup implements Disposable {
 
   [Symbol.dispose](): void {
     Deno.removeSync(this.path);
-  }
-}
-
-function exists(path: string): boolean {
-  try {
-    Deno.statSync(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
   }
 }

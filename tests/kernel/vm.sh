@@ -13,7 +13,9 @@ cd "$(dirname "$0")/../.."
 # and iter_reader can be named.
 TESTS=(endpoint tcp_trouble tcp)
 # Programs that the tests start.
-PROGRAMS=(/bin/bash /usr/bin/unshare /usr/bin/python3 "$(command -v bpftool)")
+PROGRAMS=(/bin/bash /usr/bin/unshare /usr/bin/python3 "$(command -v bpftool)" "$(command -v ipvsadm)")
+# For the lvs probe, each after those that it needs.
+MODULES=(libcrc32c nf_defrag_ipv4 nf_defrag_ipv6 nf_conntrack ip_vs ip_vs_rr)
 MEMORY_MB=1536
 BOOT_SECONDS=${BOOT_SECONDS:-240}
 UNAVAILABLE=77
@@ -23,7 +25,7 @@ packages() {
 	apt-cache --names-only search "^linux-image-${KERNEL//./\\.}\\.[0-9][.0-9+a-z-]*-cloud-amd64\$" | cut -d' ' -f1 | sort -V
 }
 
-# Prints the path of the kernel's image, which it fetches unless it is there already.
+# Prints the path of the kernel's image, which it fetches unless it is there already. Beside it are its modules.
 fetch_kernel() {
 	local folder=$TOOLS/kernels package image
 	mkdir -p "$folder"
@@ -32,7 +34,7 @@ fetch_kernel() {
 		apt-get update -q >&2 || true
 		package=$(packages | tail -n 1)
 	fi
-	if [ -n "$package" ] && [ ! -e "$folder/$package" ]; then
+	if [ -n "$package" ] && [ ! -e "$folder/$package.modules" ]; then
 		(
 			set -e
 			unpacked=$(mktemp -d "$folder/new.XXXXXX")
@@ -41,6 +43,7 @@ fetch_kernel() {
 			apt-get download -q "$package" >&2
 			dpkg -x ./*.deb .
 			mv boot/vmlinuz-* "../$package"
+			mv lib/modules/* "../$package.modules"
 		) || say "Cannot download $package"
 	fi
 	image=$(find "$folder" -maxdepth 1 -type f -name "linux-image-$KERNEL.*" | sort -V | tail -n 1)
@@ -55,6 +58,20 @@ add() {
 		while read -r library; do
 			if [ ! -e "$GUEST$library" ]; then install -D -m 755 "$(readlink -f "$library")" "$GUEST$library"; fi
 		done < <(ldd "$file" 2>/dev/null | grep -o '/[^ ]*')
+	done
+}
+
+# add_modules IMAGE: in the order in which they are to be loaded.
+add_modules() {
+	local module file number=10
+	mkdir -p "$GUEST/modules"
+	for module in "${MODULES[@]}"; do
+		file=$(find "$1.modules" -name "$module.ko*" 2>/dev/null | head -n 1)
+		case $file in
+		*.ko) cp "$file" "$GUEST/modules/$number-$module.ko" ;;
+		*.ko.xz) xz -dc "$file" >"$GUEST/modules/$number-$module.ko" ;;
+		esac
+		number=$((number + 1))
 	done
 }
 
@@ -74,7 +91,8 @@ fill_guest() {
 	mkdir -p "$GUEST$python"
 	cp -r "$python"/{*.py,collections,encodings,importlib,json,lib-dynload,re} "$GUEST$python"
 	find "$GUEST$python" -name __pycache__ -prune -exec rm -r {} +
-	cp -r --parents main.ts deno.json src scripts tests/kernel tests/guest tests/e2e/run_agent.ts "$tree"
+	cp -r --parents main.ts deno.json src scripts tests/kernel tests/run_probe.ts tests/guest tests/e2e/run_agent.ts \
+		tests/probes/run_probe_agent.ts probes/lvs "$tree"
 	cp -r build/lib "$tree/build/"
 	"$DENO" run --no-check --allow-all tests/kernel/prepare_objects.ts "$tree/build/objects"
 	for test in "${TESTS[@]}"; do files+=("tests/kernel/${test}_test.ts"); done
@@ -126,6 +144,7 @@ main() {
 	trap 'rm -rf "$WORK"' EXIT
 	GUEST=$WORK/guest
 	fill_guest
+	add_modules "$image"
 	(cd "$GUEST" && find . | cpio --quiet -H newc -R 0:0 -o >"$WORK/initrd")
 	rm -rf "$GUEST"
 	out=$BUILD/vm/$KERNEL

@@ -13,6 +13,9 @@ mount -t tmpfs tmpfs /tmp
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 mount -t tracefs tracefs /sys/kernel/tracing
 ip link set lo up
+for module in /modules/*.ko; do
+	[ ! -e "$module" ] || insmod "$module" || echo "no module $module" >/dev/console
+done
 hostname vm
 ulimit -n 65536
 # What the probe of system events reads.

@@ -3,6 +3,8 @@
  * The connections whose pieces the kernel shows: finds out what each speaks, and which side is the server, and counts
  * its messages. Memory: about 1.5 KB a connection, whose number is bounded.
  */
+import type { Forwarding } from "./forwarding.ts";
+import { Hop } from "./hop.ts";
 import { type Fault, type MessageSink, Pairing } from "./pairing.ts";
 import type { Chunk, Conversation, Protocol } from "./protocol.ts";
 import type { Link, Traffic, Transport } from "./traffic.ts";
@@ -11,6 +13,7 @@ import type { Link, Traffic, Transport } from "./traffic.ts";
 export interface Peers {
   readonly id: number;
   readonly tgid: number;
+  /** Name of the process. */
   readonly comm: string;
   readonly transport: Transport;
   /** NaN: not found. */
@@ -46,19 +49,33 @@ export class Connection implements MessageSink {
   idleReadings = 0;
   link: Link | undefined;
   nextSerial = 1;
+  /** It is opened by its process, and nothing was said on it yet. */
+  isOpening = false;
+  /** Of a proxy. */
+  hop: Hop | undefined;
+  /** That the present piece is of. */
+  thread = 0;
   readonly #losses: { unpaired_messages: number };
+  readonly #forwarding: Forwarding;
 
-  constructor(readonly peers: Peers, losses: { unpaired_messages: number }) {
+  constructor(
+    public peers: Peers,
+    forwarding: Forwarding,
+    losses: { unpaired_messages: number },
+  ) {
+    this.#forwarding = forwarding;
     this.#losses = losses;
     this.pairing = new Pairing(this);
     if (!peers.isNew) this.pairing.joined();
   }
 
-  asked(operation: string): void {
+  asked(operation: string, mark = 0): void {
+    if (this.hop !== undefined) this.#forwarding.asked(this.hop, this.thread, mark);
     this.link?.asked(operation);
   }
 
   answered(operation: string, latency: number, fault: Fault, code: string): void {
+    if (this.hop !== undefined) this.#forwarding.answered(this.hop, this.thread);
     this.link?.answered(operation, latency, fault, code);
     note(this.last, operation, code, latency);
     if (!(latency <= this.slowest.latency)) note(this.slowest, operation, code, latency);
@@ -66,12 +83,14 @@ export class Connection implements MessageSink {
 
   unpaired(count: number): void {
     this.#losses.unpaired_messages += count;
+    if (this.hop !== undefined) this.#forwarding.missed(this.hop);
   }
 
   /** Pieces were lost: whoever waits may have been answered, and others may have asked. */
   missed(time: number): void {
     if (this.protocol === undefined) return this.pairing.joined();
     this.conversation = this.protocol.converse(this.pairing);
+    if (this.hop !== undefined) this.#forwarding.missed(this.hop);
     this.pairing.missedAny(time);
   }
 
@@ -90,6 +109,7 @@ function note(sample: Sample, operation: string, code: string, latency: number):
 export interface ConnectionsOptions {
   readonly protocols: readonly Protocol[];
   readonly traffic: Traffic;
+  readonly forwarding: Forwarding;
   readonly maxConnections: number;
   readonly decide: (id: number, verdict: Verdict) => void;
 }
@@ -102,6 +122,10 @@ const MAX_IDLE_READINGS = 60;
 /** Connections that ended since the last reading and are still to be shown. */
 const MAX_GONE = 1024;
 const SERIALS = 2 ** 16;
+/** Programs that are proxies even before they have opened a connection. */
+const PROXIES = new Set(["nginx", "haproxy"]);
+/** Processes that open connections, of which this is remembered. */
+const MAX_CONNECTING = 4096;
 /** Unknown connections that the kernel is told of between two readings. */
 const MAX_UNKNOWN = 1024;
 
@@ -109,6 +133,7 @@ export class Connections {
   /** Connections that there was no room for; pieces of connections that are not known; messages without partner. */
   readonly losses = { connections_full: 0, unknown_pieces: 0, unpaired_messages: 0 };
   readonly #known = new Map<number, Connection>();
+  readonly #connecting = new Set<number>();
   #gone: Connection[] = [];
   readonly #unknown = new Set<number>();
   readonly #options: ConnectionsOptions;
@@ -132,23 +157,44 @@ export class Connections {
   }
 
   opened(peers: Peers): void {
-    if (this.#known.size >= this.#options.maxConnections) {
-      this.losses.connections_full++;
-      this.#options.decide(peers.id, "unwanted");
-      return;
-    }
     const before = this.#known.get(peers.id);
-    if (before !== undefined) this.#forget(before);
-    this.#known.set(peers.id, new Connection(peers, this.losses));
+    if (before?.isOpening === true) {
+      before.isOpening = false;
+      before.peers = peers;
+      if (before.hop !== undefined) before.hop.peers = peers;
+    } else {
+      if (before !== undefined) this.#forget(before);
+      this.#add(peers);
+    }
   }
 
-  closed(id: number): void {
+  /** Its process opens it; `opened` follows with its first piece. */
+  connecting(peers: Peers, thread: number): void {
+    if (this.#connecting.size >= MAX_CONNECTING) this.#connecting.clear();
+    this.#connecting.add(peers.tgid);
+    const connection = this.#add(peers);
+    if (connection === undefined) return;
+    connection.isOpening = true;
+    if (connection.hop !== undefined) {
+      this.#options.forwarding.connecting(connection.hop, thread);
+    }
+  }
+
+  /** Its process, which opened it, has closed it; `established`: after it had come about. */
+  left(id: number, thread: number, established: boolean): void {
+    const hop = this.#known.get(id)?.hop;
+    if (hop !== undefined) this.#options.forwarding.left(hop, thread, established);
+  }
+
+  /** `thread` is 0 if it was not its process that closed it just now. */
+  closed(id: number, thread: number, established: boolean): void {
+    if (thread !== 0) this.left(id, thread, established);
     const connection = this.#known.get(id);
     if (connection !== undefined) this.#forget(connection);
   }
 
   /** `serial` counts the connection's pieces, up to 2^16 and then from nought. */
-  piece(id: number, sent: boolean, serial: number, chunk: Chunk): void {
+  piece(id: number, sent: boolean, serial: number, chunk: Chunk, thread: number): void {
     const connection = this.#known.get(id);
     if (connection === undefined) {
       this.#refuse(id);
@@ -156,7 +202,11 @@ export class Connections {
     }
     if (serial !== connection.nextSerial) connection.missed(chunk.time);
     connection.nextSerial = (serial + 1) % SERIALS;
-    if (connection.conversation === undefined && !this.#meet(connection, sent, chunk)) return;
+    connection.thread = thread;
+    const isMet = connection.conversation !== undefined || this.#meet(connection, sent, chunk);
+    const { hop } = connection;
+    if (hop !== undefined) this.#options.forwarding[sent ? "sent" : "received"](hop, thread, chunk);
+    if (!isMet) return;
     connection.count(sent, chunk.length);
     const { conversation, isServer, pairing } = connection;
     if (sent === isServer) conversation!.response(chunk);
@@ -187,6 +237,21 @@ export class Connections {
     }
   }
 
+  #add(peers: Peers): Connection | undefined {
+    const { forwarding, maxConnections, decide } = this.#options;
+    if (this.#known.size >= maxConnections) {
+      this.losses.connections_full++;
+      decide(peers.id, "unwanted");
+      return undefined;
+    }
+    const connection = new Connection(peers, forwarding, this.losses);
+    if (PROXIES.has(peers.comm) || this.#connecting.has(peers.tgid)) {
+      connection.hop = new Hop(peers, peers.isNew);
+    }
+    this.#known.set(peers.id, connection);
+    return connection;
+  }
+
   /** Finds out what it speaks; false: not yet, or none of ours. */
   #meet(connection: Connection, sent: boolean, chunk: Chunk): boolean {
     for (const protocol of this.#options.protocols) {
@@ -197,6 +262,7 @@ export class Connections {
       connection.link = this.#linkOf(connection, protocol);
       if (connection.link !== undefined) connection.link.connections++;
       connection.conversation = protocol.converse(connection.pairing);
+      if (connection.hop !== undefined) connection.hop.met(protocol.name, connection.isServer);
       this.#options.decide(connection.peers.id, "wanted");
       return true;
     }
@@ -229,6 +295,7 @@ export class Connections {
 
   #forget(connection: Connection): void {
     this.losses.unpaired_messages += connection.pairing.waiting;
+    if (connection.hop !== undefined) this.#options.forwarding.closed(connection.hop);
     if (connection.link !== undefined) connection.link.connections--;
     this.#known.delete(connection.peers.id);
     const isTold = Number.isNaN(connection.slowest.latency);

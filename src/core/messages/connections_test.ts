@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 import assert from "node:assert/strict";
 import { Connections, type Verdict } from "./connections.ts";
+import { Forwarding } from "./forwarding.ts";
+import { LinkCounts } from "./link_counts.ts";
 import http from "./protocols/http.ts";
 import redis from "./protocols/redis.ts";
 import { Traffic } from "./traffic.ts";
@@ -14,6 +16,7 @@ function setUp(maxConnections = 4) {
   const connections = new Connections({
     protocols: [http, redis],
     traffic,
+    forwarding: new Forwarding(new LinkCounts(maxConnections, false)),
     maxConnections,
     decide: (id, verdict) => decided.push([id, verdict]),
   });
@@ -24,14 +27,14 @@ function setUp(maxConnections = 4) {
     serials.set(id, serial);
     const bytes = encoder.encode(text);
     const chunk = { bytes, start: 0, end: bytes.length, length: bytes.length, time: time += 10 };
-    connections.piece(id, sent, serial % 2 ** 16, chunk);
+    connections.piece(id, sent, serial % 2 ** 16, chunk, 7);
   };
   const open = (id: number, isNew = true) =>
     connections.opened({
       isNew,
       id,
       tgid: 7,
-      comm: "server",
+      comm: "redis-server",
       transport: "tcp",
       fd: 9,
       localIp: "10.0.0.1",
@@ -88,7 +91,7 @@ Deno.test("Connections pair nobody across lost pieces, and go on behind them", (
   piece(1, true, "$-1\r\n");
   const { all } = [...traffic.links.values()][0]!;
   assert.deepEqual([all.responses, all.latencySum], [2, 20]);
-  connections.closed(1);
+  connections.closed(1, 0, true);
   assert.ok(connections.losses.unpaired_messages > 0);
 });
 
@@ -112,7 +115,7 @@ Deno.test("Connections show the last and the slowest answer once, also of what h
   open(1);
   piece(1, false, GET);
   piece(1, true, "$-1\r\n");
-  connections.closed(1);
+  connections.closed(1, 0, true);
   const shown = [...connections.answered()].map(({ last }) => last.operation);
   assert.deepEqual(shown, ["GET"]);
   assert.deepEqual([...connections.answered()], []);

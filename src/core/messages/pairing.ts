@@ -10,7 +10,8 @@ export type Fault = "" | "client" | "server";
 
 /** What is told about messages. `operation` is one of a bounded set of names. */
 export interface MessageSink {
-  asked(operation: string): void;
+  /** `mark` is the same for a request that is sent on as it came; the protocol may give none. */
+  asked(operation: string, mark?: number): void;
   /** `latency` in ns; `code` is a short name for the kind of answer, or empty. */
   answered(operation: string, latency: number, fault: Fault, code: string): void;
   /** So many requests or responses have no partner that is known. */
@@ -68,8 +69,8 @@ export class Pairing {
     this.#askedBefore = this.#asking || this.#operations.length > 0;
   }
 
-  asked(operation: string, time: number): void {
-    this.#sink.asked(operation);
+  asked(operation: string, time: number, mark = 0): void {
+    this.#sink.asked(operation, mark);
     if (this.#askedBefore) this.#overlaps = true;
     this.#asking = true;
     if (this.#unsure && !this.#isSettled(time)) return this.#sink.unpaired(1);

@@ -135,6 +135,21 @@ export const diskTables = {
       ),
     },
   }),
+  block_iscsi: mapTable(io, {
+    ...DISK,
+    programs: ["io_scsi_timeout", "io_scsi_error"],
+    on: false,
+    labels: { blk_type: ofValue(typeOfDisk), ...DISK.labels },
+    metrics: {
+      count_iscsi_tmout: ofField(
+        "counter",
+        "scsi_timeouts",
+        "Commands that took too long.",
+        "count",
+      ),
+      count_iscsi_err: ofField("counter", "scsi_errors", "Commands not accepted.", "count"),
+    },
+  }),
   io_pagecache: mapTable(io, {
     ...DISK,
     programs: PAGE_PROGRAMS,

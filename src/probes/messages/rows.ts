@@ -2,6 +2,7 @@
 /** Writes what was counted of messages into the tables of the original. */
 import type { RowWriter, Writers } from "../../core/probe.ts";
 import type { Connection } from "../../core/messages/connections.ts";
+import type { LinkCount } from "../../core/messages/link_counts.ts";
 import type { Link, Tally } from "../../core/messages/traffic.ts";
 import type { TABLES } from "./tables.ts";
 
@@ -92,5 +93,20 @@ export function writeSample(tables: Tables, connection: Connection, container: s
     tables.opengauss_sli.row(...keys, "POSTGRE", ...ends, ...commands, container)
       .set("rtt_nsec", last.latency)
       .set("max_rtt_nsec", slowest.latency);
+  }
+}
+
+/** What proxies sent where. */
+export function writeForwards(tables: Tables, links: Iterable<LinkCount>): void {
+  for (const { ends, count } of links) {
+    const { program, clientIp, virtualIp, serverIp, isL7 } = ends;
+    const between = [clientIp, virtualIp, serverIp];
+    const ports = [String(ends.virtualPort), String(ends.serverPort), isL7 ? "1" : "0"];
+    const row = program === "nginx"
+      ? tables.nginx_link.row(...between, String(ends.clientPort), ...ports)
+      : program === "haproxy"
+      ? tables.haproxy_link.row(...between, ...ports)
+      : tables.proxy_link.row(program, ...between, ...ports);
+    row.set("link_count", count);
   }
 }

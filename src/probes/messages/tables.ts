@@ -25,6 +25,8 @@ const REQUESTS = {
   err_count: counter("Answers that tell an error.", "count"),
 } as const;
 
+const forwarded = counter("Requests, or whole connections, that were sent there.", "count");
+
 const SLI = {
   version: "1.0.0",
   entity: "sli",
@@ -87,5 +89,23 @@ export const TABLES = {
     metrics: {
       answer_count: counter("Answers with this code: status of HTTP, code of DNS.", "count"),
     },
+  }),
+  nginx_link: table({
+    entity: "nginx_link",
+    keys: [
+      ...["client_ip", "virtual_ip", "server_ip", "client_port", "virtual_port"],
+      ...["server_port", "is_l7"],
+    ],
+    metrics: { link_count: forwarded },
+  }),
+  haproxy_link: table({
+    entity: "haproxy_link",
+    keys: ["client_ip", "virtual_ip", "server_ip", "virtual_port", "server_port", "protocol"],
+    metrics: { link_count: forwarded },
+  }),
+  proxy_link: table({
+    entity: "proxy_link",
+    keys: ["comm", "client_ip", "virtual_ip", "server_ip", "virtual_port", "server_port", "is_l7"],
+    metrics: { link_count: forwarded },
   }),
 };

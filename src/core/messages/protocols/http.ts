@@ -43,6 +43,20 @@ function isWord(byte: number): boolean {
   return (byte >= ZERO && byte <= 57) || ((byte | 32) >= 97 && (byte | 32) <= 122);
 }
 
+const MARK_BYTES = 96;
+
+/** Of method and target, as far as they are known in any case. */
+function markOf(bytes: Uint8Array, at: number, end: number): number {
+  const last = Math.min(end, at + MARK_BYTES);
+  let mark = 0;
+  for (let i = at, words = 0; i < last; i++) {
+    const byte = bytes[i]!;
+    if (byte === CR || byte === LF || (byte === SPACE && ++words === 2)) break;
+    mark = Math.imul(mark, 31) + byte | 0;
+  }
+  return mark;
+}
+
 const PREFIX = new TextEncoder().encode("HTTP/1.");
 
 /** The status of the response that begins there; 0: none does. */
@@ -180,7 +194,7 @@ class HttpConversation implements Conversation {
     const method = methodAt(bytes, at, end);
     if (method === undefined) return 0;
     this.#turned = false;
-    this.#pairing.asked(method, time);
+    this.#pairing.asked(method, time, markOf(bytes, at, end));
     readHead(bytes, at, end, 0);
     return head.bytes + head.body;
   };

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: MulanPSL-2.0
+/** The task probe in bad weather: storms of forks, very many threads, full maps, no CPU for the agent, and what it leaves. */
+import assert from "node:assert/strict";
+import io from "../../src/probes/io.ts";
+import task from "../../src/probes/task.ts";
+import { Shell, TaskRig, until } from "./task_rig.ts";
+
+const FORKS = 5009;
+const FIRST = 2503;
+const SHORT_LIVED_ROWS = 1000;
+const READS = 1009;
+const MOST_THREADS = 50_000;
+const THREADS_A_PROCESS = 25_000;
+/** Two mappings a thread, of which a process may have 65,530; and room for whoever else works here. */
+const RESERVED_PIDS = 8000;
+const KB_A_THREAD = 64;
+const THREAD_ROWS = 8192;
+const FULL = { table_full: 0, ring_drop: 0 };
+const SPIN = "while :; do :; done";
+
+/** A Perl that does what it is told and answers. */
+class Perl extends Shell {
+  constructor() {
+    super("perl", ["-e", '$| = 1; while (<STDIN>) { eval; print "done:0\\n"; }']);
+  }
+
+  override run(line: string): Promise<string> {
+    return this.send(`${line}\n`);
+  }
+}
+
+/** Prints "done:0" when it has so many threads that wait, and waits itself. */
+const THREADS = `
+import _thread, sys, threading
+threading.stack_size(32768)
+lock = _thread.allocate_lock()
+lock.acquire()
+for line in sys.stdin:
+    for _ in range(int(line)):
+        _thread.start_new_thread(lock.acquire, ())
+    print("done:0", flush=True)
+`;
+
+class Threads extends Shell {
+  constructor() {
+    super("/usr/bin/python3", ["-c", THREADS]);
+  }
+
+  override run(count: string): Promise<string> {
+    return this.send(`${count}\n`);
+  }
+}
+
+function numberIn(path: string, pattern = /(\d+)/): number {
+  return Number(pattern.exec(Deno.readTextFileSync(path))![1]);
+}
+
+/** As many as this host has room for. */
+function threadsPossible(): number {
+  const running = numberIn("/proc/loadavg", /\/(\d+)/);
+  const pids = numberIn("/proc/sys/kernel/pid_max") - running - RESERVED_PIDS;
+  const memory = numberIn("/proc/meminfo", /^MemAvailable:\s+(\d+)/m) / KB_A_THREAD;
+  return Math.floor(Math.min(MOST_THREADS, pids, memory));
+}
+
+Deno.test(`task counts ${FORKS} forks by two processes at once exactly, in few rows`, async () => {
+  await using rig = await TaskRig.start(task, { tables: ["proc_cpu", "proc_sched"] });
+  const fork = (times: number) => `i=0; while [ $i -lt ${times} ]; do (:); i=$((i+1)); done`;
+  await using first = new Shell("sh");
+  await using second = new Shell("sh");
+  await rig.read();
+  const rows = rig.table("proc_sched").rows;
+  const begin = performance.now();
+  await Promise.all([first.run(fork(FIRST)), second.run(fork(FORKS - FIRST))]);
+  const seconds = (performance.now() - begin) / 1000;
+  console.log(`${Math.round(FORKS / seconds)} forks a second`);
+  await rig.read();
+  const made = [first, second].map(({ pid }) => rig.row("proc_sched", { tgid: pid }).forks!);
+  assert.deepEqual(made, [FIRST, FORKS - FIRST]);
+  assert.ok(rig.table("proc_sched").rows < rows + SHORT_LIVED_ROWS);
+  assert.deepEqual(rig.running.losses!(), FULL);
+});
+
+Deno.test("task follows tens of thousands of threads, and counts those that a full map has no room for", async () => {
+  const count = threadsPossible();
+  const parts = Array.from(
+    { length: Math.ceil(count / THREADS_A_PROCESS) },
+    (_, i) => Math.min(THREADS_A_PROCESS, count - i * THREADS_A_PROCESS),
+  );
+  await using rig = await TaskRig.start(task, {
+    tables: ["proc_cpu", "proc_sched", "thread_cpu"],
+    settings: { observe_names: "python3" },
+  });
+  await using stack = new AsyncDisposableStack();
+  const processes = parts.map(() => stack.use(new Threads()));
+  await rig.read();
+  await Promise.all(processes.map((process, i) => process.run(`${parts[i]}`)));
+  const begin = performance.now();
+  await rig.read();
+  console.log(`${count} threads, read in ${Math.round(performance.now() - begin)} ms`);
+  const made = processes.map(({ pid }) => rig.row("proc_sched", { tgid: pid }).threads_made!);
+  assert.deepEqual(made, parts);
+  const { table_full } = rig.running.losses!();
+  if (count <= THREAD_ROWS) {
+    console.log(`no room here for more threads than rows (${THREAD_ROWS}): no full map`);
+    return;
+  }
+  assert.equal(rig.table("thread_cpu").rows, THREAD_ROWS);
+  // Others on this host may have that name too.
+  assert.ok(table_full! >= count + parts.length - THREAD_ROWS, `${table_full}`);
+});
+
+Deno.test("task loses nothing while the agent hardly gets a CPU", async () => {
+  await using perl = new Perl();
+  await using rig = await TaskRig.start(task, {
+    tables: ["proc_cpu", "proc_sched", "proc_syscall_time", "proc_syscall_error"],
+    settings: { observe_names: "", observe_pids: `${perl.pid}` },
+  });
+  await rig.read();
+  await perl.run("1"); // its read began before it was observed
+  await perl.run(`open $f, "<", "/dev/zero"`);
+  await rig.read();
+  const reads = () =>
+    rig.histogram("proc_syscall_time", "seconds", { tgid: perl.pid, syscall: "read" }).count;
+  const before = reads();
+  await using _starved = starve();
+  await perl.run(`sysread $f, $x, 7 for 1..${READS}; open $n, "<", "/none" for 1..211`);
+  await rig.read();
+  assert.equal(reads() - before, READS + 1); // and the line itself
+  const [failed] = rig.rows("proc_syscall_error", { tgid: perl.pid, errno: "ENOENT" }).values();
+  assert.equal(failed!.errors, 211);
+  assert.deepEqual(rig.running.losses!(), FULL);
+});
+
+/** The agent, which is this process, goes behind two programs that want all of both CPUs. */
+function starve(): AsyncDisposable {
+  const spinners = Array.from(
+    { length: navigator.hardwareConcurrency },
+    () => new Deno.Command("bash", { args: ["-c", `${SPIN}`], stdin: "null" }).spawn(),
+  );
+  const renice = (nice: string) =>
+    new Deno.Command("renice", { args: ["-n", nice, "-p", `${Deno.pid}`], stdout: "null" })
+      .outputSync();
+  renice("19");
+  return {
+    async [Symbol.asyncDispose]() {
+      for (const spinner of spinners) spinner.kill("SIGKILL");
+      await Promise.all(spinners.map(({ status }) => status));
+      renice("0");
+    },
+  };
+}
+
+/** What of BPF this process holds, as /proc/self/fdinfo tells it: `prog 12`, `map 7`. */
+function held(): string[] {
+  return [...Deno.readDirSync("/proc/self/fdinfo")].flatMap(({ name }) => {
+    try {
+      const info = Deno.readTextFileSync(`/proc/self/fdinfo/${name}`);
+      return [...info.matchAll(/^(prog|map|link)_id:\s+(\d+)$/gm)].map(([, kind, id]) =>
+        `${kind} ${id}`
+      );
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return []; // of the listing itself
+      throw error;
+    }
+  });
+}
+
+function isThere(object: string): boolean {
+  const [kind, id] = object.split(" ");
+  return new Deno.Command("bpftool", { args: [kind!, "show", "id", id!] }).outputSync().success;
+}
+
+Deno.test("task and io leave nothing in the kernel when they stop", async () => {
+  assert.deepEqual(held(), []);
+  let objects: string[];
+  {
+    await using taskRig = await TaskRig.start(task, { tables: Object.keys(task.tables) });
+    await using ioRig = await TaskRig.start(io, { tables: ["block", "proc_io"] });
+    await taskRig.read();
+    await ioRig.read();
+    objects = [...new Set(held())];
+    for (const kind of ["prog", "map", "link"]) {
+      assert.ok(objects.filter((each) => each.startsWith(kind)).length > 5, kind);
+    }
+    assert.ok(objects.every(isThere));
+  }
+  assert.deepEqual(held(), []);
+  await until("they are gone, which the kernel does a little later", () => !objects.some(isThere));
+});
