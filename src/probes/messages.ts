@@ -263,7 +263,14 @@ export default recordProbe({
   name: "messages",
   help:
     "Requests and answers of Redis, HTTP/1, PostgreSQL and MySQL on TCP, from the first bytes of each.",
-  partOf: ["ksliprobe", "redissli", "opengauss_sli", "trace_dnsmasq", "nginx_probe", "trace_haproxy"],
+  partOf: [
+    "ksliprobe",
+    "redissli",
+    "opengauss_sli",
+    "trace_dnsmasq",
+    "nginx_probe",
+    "trace_haproxy",
+  ],
   on: false,
   layout: messages,
   settings: {
