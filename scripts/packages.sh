@@ -29,6 +29,9 @@ command iostat sysstat sysstat
 command free procps procps-ng
 command strace strace strace
 command faketime faketime libfaketime
+command bpftrace bpftrace bpftrace
+command mkfs.xfs xfsprogs xfsprogs
+command mkfs.btrfs btrfs-progs btrfs-progs
 command java openjdk-17-jre-headless java-17-openjdk-headless
 command mvn maven maven
 command kcat kcat kcat

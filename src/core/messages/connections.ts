@@ -7,7 +7,7 @@ import type { Forwarding } from "./forwarding.ts";
 import { Hop } from "./hop.ts";
 import { type Fault, type MessageSink, Pairing } from "./pairing.ts";
 import type { Chunk, Conversation, Protocol } from "./protocol.ts";
-import type { Link, Tally, Traffic } from "./traffic.ts";
+import type { Link, Traffic, Transport } from "./traffic.ts";
 
 /** What is known of a connection from the start. */
 export interface Peers {
@@ -15,6 +15,7 @@ export interface Peers {
   readonly tgid: number;
   /** Name of the process. */
   readonly comm: string;
+  readonly transport: Transport;
   /** NaN: not found. */
   readonly fd: number;
   readonly localIp: string;
@@ -34,8 +35,6 @@ export interface Sample {
 
 /** A connection that speaks none of the protocols for so many pieces is none of ours. */
 const MAX_GUESSES = 6;
-/** Names of operations that a link has no room for. */
-const NOWHERE: Pick<Tally, "requests" | "answered"> = { requests: 0, answered: () => {} };
 
 export class Connection implements MessageSink {
   protocol: Protocol | undefined;
@@ -72,15 +71,12 @@ export class Connection implements MessageSink {
 
   asked(operation: string, mark = 0): void {
     if (this.hop !== undefined) this.#forwarding.asked(this.hop, this.thread, mark);
-    if (this.link === undefined) return;
-    this.link.all.requests++;
-    (this.link.operation(operation) ?? NOWHERE).requests++;
+    this.link?.asked(operation);
   }
 
   answered(operation: string, latency: number, fault: Fault, code: string): void {
     if (this.hop !== undefined) this.#forwarding.answered(this.hop, this.thread);
-    this.link?.all.answered(latency, fault);
-    (this.link?.operation(operation) ?? NOWHERE).answered(latency, fault);
+    this.link?.answered(operation, latency, fault, code);
     note(this.last, operation, code, latency);
     if (!(latency <= this.slowest.latency)) note(this.slowest, operation, code, latency);
   }
@@ -100,16 +96,7 @@ export class Connection implements MessageSink {
 
   count(sent: boolean, length: number): void {
     this.active = true;
-    const { link } = this;
-    if (link === undefined) return;
-    link.active = true;
-    if (sent) {
-      link.bytesSent += length;
-      link.piecesSent++;
-    } else {
-      link.bytesReceived += length;
-      link.piecesReceived++;
-    }
+    this.link?.count(sent, length);
   }
 }
 
@@ -272,7 +259,7 @@ export class Connections {
       if (side === undefined) continue;
       connection.isServer = (side === "request") !== sent;
       connection.protocol = protocol;
-      connection.link = this.#linkOf(connection, protocol.name);
+      connection.link = this.#linkOf(connection, protocol);
       if (connection.link !== undefined) connection.link.connections++;
       connection.conversation = protocol.converse(connection.pairing);
       if (connection.hop !== undefined) connection.hop.met(protocol.name, connection.isServer);
@@ -291,15 +278,18 @@ export class Connections {
     this.#forget(connection);
   }
 
-  #linkOf({ peers, isServer }: Connection, protocol: string): Link | undefined {
-    const { tgid, localIp, localPort, remoteIp, remotePort } = peers;
+  #linkOf({ peers, isServer }: Connection, protocol: Protocol): Link | undefined {
+    const { tgid, comm, transport, localIp, localPort, remoteIp, remotePort } = peers;
     return this.#options.traffic.link({
       tgid,
+      comm,
+      transport,
+      hasCodes: protocol.hasCodes,
       clientIp: isServer ? remoteIp : localIp,
       serverIp: isServer ? localIp : remoteIp,
       serverPort: isServer ? localPort : remotePort,
       role: isServer ? "server" : "client",
-      protocol,
+      protocol: protocol.name,
     });
   }
 

@@ -35,6 +35,7 @@ function setUp(maxConnections = 4) {
       id,
       tgid: 7,
       comm: "redis-server",
+      transport: "tcp",
       fd: 9,
       localIp: "10.0.0.1",
       localPort: 6379,

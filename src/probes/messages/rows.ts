@@ -26,6 +26,7 @@ export function writeLink(tables: Tables, link: Link, container: string, elapsed
     .set("segs_sent", link.piecesSent)
     .set("segs_recv", link.piecesReceived);
   writeTally(tables.l7_rpc.row(...labels), link.all, elapsed);
+  writeMore(tables, link, container);
   for (const [operation, tally] of link.operations) {
     const row = tables.l7_rpc_api.row(...link.labels, operation, NO_SSL, container);
     const { clientErrors, serverErrors, responses } = writeTally(row, tally, elapsed);
@@ -34,6 +35,21 @@ export function writeLink(tables: Tables, link: Link, container: string, elapsed
       .set("client_err_ratio", ratio(clientErrors, responses))
       .set("server_err_ratio", ratio(serverErrors, responses));
   }
+}
+
+/** dnsmasq's own clients. */
+const DNSMASQ = "dnsmasq";
+/** Numbers of the families of addresses. */
+const [IPV4, IPV6] = ["2", "10"];
+
+function writeMore(tables: Tables, { key, labels, codes, all }: Link, container: string): void {
+  for (const [code, count] of codes) {
+    tables.l7_code.row(...labels, code, container).set("answer_count", count);
+  }
+  if (key.protocol !== "dns" || key.role !== "server" || key.comm !== DNSMASQ) return;
+  const family = key.clientIp.includes(":") ? IPV6! : IPV4!;
+  tables.dnsmasq_link.row(key.clientIp, key.serverIp, family, String(key.tgid), key.comm)
+    .set("link_count", all.responses);
 }
 
 type RequestMetric = Parameters<Tables["l7_rpc"]["set"]>[0];
