@@ -75,7 +75,7 @@ Deno.test("Datagrams knows each recorded type and code, also on the asking side"
   const { traffic, open, piece } = setUp();
   open(SERVER);
   for (const { side, bytes } of await recorded()) piece(side === "request", bytes, 53);
-  const [{ labels, operations, codes }] = [...traffic.links.values()];
+  const { labels, operations, codes } = [...traffic.links.values()][0]!;
   assert.deepEqual(labels.slice(1, 6), ["10.0.0.1", "a", "53", "udp_client", "client"]);
   const counts = [...operations].map(([name, { responses }]) => [name, responses]);
   assert.deepEqual(counts, [["A", 2], ["TXT", 1], ["AAAA", 1], ["NS", 1]]);
