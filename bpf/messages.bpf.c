@@ -180,6 +180,7 @@ struct bpf_dynptr {
 	u64 opaque[2];
 } __attribute__((aligned(8)));
 
+/* Since 6.4. Weak, so that older kernels refuse the hook that they lack, and not the whole object without a word. */
 extern int bpf_dynptr_from_skb(struct sk_buff *skb, u64 flags,
 			       struct bpf_dynptr *ptr) __ksym __weak;
 
@@ -413,7 +414,7 @@ int BPF_PROG(messages_received, struct sk_buff *skb, int len)
 	known = known < first_bytes ? known : first_bytes;
 	if (known >= MAX_BYTES)
 		known = MAX_BYTES - 1;
-	if (bpf_dynptr_from_skb(skb, 0, &ptr) ||
+	if (!bpf_dynptr_from_skb || bpf_dynptr_from_skb(skb, 0, &ptr) ||
 	    bpf_dynptr_read(to->event.bytes, known, &ptr, offset, 0))
 		known = 0;
 	to->event.known = known;

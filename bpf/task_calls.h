@@ -168,7 +168,12 @@ static __always_inline void note_time(struct task_struct *task, u32 call, u64 ns
 		bpf_task_storage_get(&call_storage, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	u32 slot = duration_slot(ns);
 
-	if (!times || call >= CALLS || slot >= DURATION_SLOTS)
+	if (!times)
+		return;
+	/* What is compared must be the register that is the index: the verifier of 6.1 forgets it otherwise. */
+	barrier_var(call);
+	barrier_var(slot);
+	if (call >= CALLS || slot >= DURATION_SLOTS)
 		return;
 	/* Atomic, for a reading takes away what is there. */
 	if (call_times_on) {

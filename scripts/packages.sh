@@ -29,10 +29,14 @@ command iostat sysstat sysstat
 command free procps procps-ng
 command strace strace strace
 command faketime faketime libfaketime
+command bpftrace bpftrace bpftrace
+command mkfs.xfs xfsprogs xfsprogs
+command mkfs.btrfs btrfs-progs btrfs-progs
 command java openjdk-17-jre-headless java-17-openjdk-headless
 command mvn maven maven
 command kcat kcat kcat
 command openssl openssl openssl
+library libpython3.11.so.1.0 libpython3.11 python3-libs
 header stdio.h libc6-dev glibc-devel
 command make make make
 command redis-server redis-server redis

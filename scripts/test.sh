@@ -130,8 +130,18 @@ stage_kernels() {
 	return "$failed"
 }
 
+# A collector of OpenTelemetry, from PyPI: a program inside a package of Python.
+fetch_rotel() {
+	local rotel=$TOOLS/rotel version=0.0.1a15
+	if [ -e "$rotel/rotel-$version.dist-info" ]; then return; fi
+	rm -rf "$rotel"
+	python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --no-deps \
+		--only-binary=:all: --python-version 3.11 --implementation cp --target "$rotel" \
+		"rotel==$version" >&2
+}
+
 stage_e2e() {
-	tests e2e "$DENO" tests/e2e
+	fetch_rotel && tests e2e "$DENO" tests/e2e
 }
 
 # Half a minute of what SOAK_MINUTES=60 does by hand, and faults of the host.

@@ -57,6 +57,8 @@ export interface HostFiles {
   list(path: string): string[];
   /** How many names `list` would give, which may be cheaper; NaN when there is no such folder. */
   count(path: string): number;
+  /** The number that the file or folder has in its file system; NaN when there is none. */
+  inode(path: string): number;
   /** Where a symbolic link points, as it says; undefined when there is none, or it may not be read. */
   link(path: string): string | undefined;
 }

@@ -9,9 +9,22 @@ import kafkajs, { type Message, type Producer, type SASLOptions } from "kafkajs"
 import Broker from "kafkajs/src/broker/index.js";
 // @ts-types="./kafkajs_request_queue.d.ts"
 import RequestQueue from "kafkajs/src/network/requestQueue/index.js";
-import type { KafkaClient, KafkaFailure, KafkaOptions, Producing } from "./kafka_sender.ts";
+import type { Carrier, Carrying, SendFailure } from "./line_sender.ts";
 
 const { CompressionCodecs, CompressionTypes, Kafka, Partitioners, logLevel } = kafkajs;
+
+export interface KafkaOptions {
+  readonly brokers: readonly string[];
+  readonly compression: "none" | "gzip" | "snappy" | "zstd";
+  /** Key of every message: the lines of a host stay in one partition, and so in order. */
+  readonly key: string;
+  readonly tls?: { readonly ca?: string; readonly cert?: string; readonly key?: string };
+  readonly sasl?: {
+    readonly mechanism: "plain" | "scram-sha-256" | "scram-sha-512";
+    readonly username: string;
+    readonly password: string;
+  };
+}
 
 const TYPES: Readonly<Record<KafkaOptions["compression"], number>> = {
   none: CompressionTypes.None,
@@ -78,7 +91,7 @@ async function snappy() {
   return (await import("snappyjs")).default;
 }
 
-export function kafkaClient(options: KafkaOptions): KafkaClient {
+export function kafkaClient(options: KafkaOptions): Carrier {
   const kafka = new Kafka({
     clientId: "gala-gopher",
     brokers: [...options.brokers],
@@ -122,7 +135,7 @@ function groupAtOnce(
   return { [partition!]: this as Message[] };
 }
 
-function producing(producer: Producer, { compression, key }: KafkaOptions): Producing {
+function producing(producer: Producer, { compression, key }: KafkaOptions): Carrying {
   const keyBytes = Buffer.from(key);
   return {
     send: async (topic, values, repeated) => {
@@ -140,6 +153,7 @@ function producing(producer: Producer, { compression, key }: KafkaOptions): Prod
       } catch (error) {
         throw IN_DOUBT.has(messages) ? new InDoubt(error) : error;
       }
+      return undefined;
     },
     close: () => producer.disconnect(),
   };
@@ -174,14 +188,14 @@ function typeOf(error: unknown): string {
 }
 
 /** What an error of kafkajs means; it wraps the telling one in others. */
-function failureOf(error: unknown): KafkaFailure {
+function failureOf(error: unknown): SendFailure {
   const inDoubt = error instanceof InDoubt;
   let reason = messageOf(error);
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     const type = typeOf(cause);
     if (cause.message !== "") reason = cause.message;
     if (TOO_LARGE.includes(type)) return { kind: "too_large", inDoubt, reason };
-    if (OF_TOPIC.includes(type)) return { kind: "topic", inDoubt, reason };
+    if (OF_TOPIC.includes(type)) return { kind: "target", inDoubt, reason };
   }
   return { kind: "connection", inDoubt, reason };
 }

@@ -8,7 +8,7 @@ const REFUSED = 23;
 const ABORTED = 17;
 /** Kernels before 6.10 do not say why they send a reset. */
 const SAYS_WHY = hasName("sk_rst_reason");
-const sentBecause = (reason: string) => SAYS_WHY ? `reason="${reason}"` : "reason=";
+const sentBecause = (reason: string) => SAYS_WHY ? `reason="${reason}"` : "";
 
 Deno.test("tcp counts 23 refused connections, who refused them, and the drops", async () => {
   await using rig = await Rig.start();

@@ -91,7 +91,7 @@ fill_guest() {
 	mkdir -p "$GUEST$python"
 	cp -r "$python"/{*.py,collections,encodings,importlib,json,lib-dynload,re} "$GUEST$python"
 	find "$GUEST$python" -name __pycache__ -prune -exec rm -r {} +
-	cp -r --parents main.ts deno.json src scripts tests/kernel tests/run_probe.ts tests/guest tests/e2e/run_agent.ts \
+	cp -r --parents main.ts deno.json src scripts tests/*.ts tests/kernel tests/guest tests/e2e/run_agent.ts \
 		tests/probes/run_probe_agent.ts probes/lvs "$tree"
 	cp -r build/lib "$tree/build/"
 	"$DENO" run --no-check --allow-all tests/kernel/prepare_objects.ts "$tree/build/objects"
