@@ -3,6 +3,7 @@
 import type { RowWriter, Writers } from "../../core/probe.ts";
 import type { Connection } from "../../core/messages/connections.ts";
 import type { LinkCount } from "../../core/messages/link_counts.ts";
+import type { TopicCount } from "../../core/messages/topic_counts.ts";
 import type { Link, Tally } from "../../core/messages/traffic.ts";
 import type { TABLES } from "./tables.ts";
 
@@ -70,6 +71,13 @@ function writeTally(row: RowWriter<RequestMetric>, tally: Tally, elapsed: number
 
 function ratio(part: number, whole: number): number {
   return whole === 0 ? 0 : part / whole;
+}
+
+export function writeTopics({ kafkaprobe }: Tables, topics: Iterable<TopicCount>): void {
+  for (const { side, topic, client, server, count } of topics) {
+    kafkaprobe.row(side, client[0], String(client[1]), topic, server[0], String(server[1]))
+      .set("num", count);
+  }
 }
 
 /** The last and the slowest request of a connection that a server was asked on. */
