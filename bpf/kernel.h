@@ -276,6 +276,9 @@ struct sk_buff {
 
 /* Values differ from kernel to kernel: ask for them with bpf_core_enum_value(). */
 enum skb_drop_reason {
+	SKB_DROP_REASON_NEIGH_FAILED = 48,
+	SKB_DROP_REASON_NEIGH_QUEUEFULL = 49,
+	SKB_DROP_REASON_NEIGH_DEAD = 50,
 	SKB_DROP_REASON_SOCKET_FILTER = 5,
 	SKB_DROP_REASON_SOCKET_BACKLOG = 29,
 };
@@ -381,6 +384,8 @@ struct udp_sock {
 
 struct request_sock {
 	struct sock_common __req_common;
+	struct sock *rsk_listener;
+	struct sock *sk; /* the connection that it became */
 };
 
 struct seq_file;

@@ -73,7 +73,7 @@ static __noinline bool is_encrypted(struct message_memory *memory, struct sock *
 	memory->encrypted = 1;
 	memory->ssl = call->ssl;
 	session.connection = memory->connection;
-	memory->told = introduce(memory, sk, CONNECTION_OPENED);
+	memory->told = introduce(memory, sk, CONNECTION_OPENED, ~0U, 0);
 	if (!memory->told)
 		return true;
 	send_early(memory->connection, &session.serial, &key);
@@ -81,7 +81,7 @@ static __noinline bool is_encrypted(struct message_memory *memory, struct sock *
 	return true;
 }
 
-static __always_inline void note_arrival(u64 time)
+static __always_inline void note_tls_arrival(u64 time)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct tls_call *call = bpf_task_storage_get(&tls_calls, task, NULL, 0);
@@ -103,19 +103,19 @@ static __always_inline void end_session(struct message_memory *memory)
 }
 
 #if defined(__TARGET_ARCH_x86)
-struct pt_regs {
+struct pt_regs___tls {
 	unsigned long di;
 	unsigned long si;
 	unsigned long cx;
 	unsigned long ax;
 } __attribute__((preserve_access_index));
 
-#define ARGUMENT_1(regs) BPF_CORE_READ(regs, di)
-#define ARGUMENT_2(regs) BPF_CORE_READ(regs, si)
-#define ARGUMENT_4(regs) BPF_CORE_READ(regs, cx)
-#define RESULT(regs) BPF_CORE_READ(regs, ax)
+#define ARGUMENT_1(from) BPF_CORE_READ(from, di)
+#define ARGUMENT_2(from) BPF_CORE_READ(from, si)
+#define ARGUMENT_4(from) BPF_CORE_READ(from, cx)
+#define RESULT(from) BPF_CORE_READ(from, ax)
 #elif defined(__TARGET_ARCH_arm64)
-struct pt_regs {
+struct pt_regs___tls {
 	u64 regs[31];
 } __attribute__((preserve_access_index));
 
@@ -144,7 +144,7 @@ static __noinline struct tls_call *begin_call(u64 ssl)
 }
 
 SEC("uprobe")
-int messages_tls_begin(struct pt_regs *regs)
+int messages_tls_begin(struct pt_regs___tls *regs)
 {
 	struct tls_call *call = begin_call(ARGUMENT_1(regs));
 
@@ -154,7 +154,7 @@ int messages_tls_begin(struct pt_regs *regs)
 }
 
 SEC("uprobe")
-int messages_tls_begin_ex(struct pt_regs *regs)
+int messages_tls_begin_ex(struct pt_regs___tls *regs)
 {
 	struct tls_call *call = begin_call(ARGUMENT_1(regs));
 
@@ -216,7 +216,7 @@ static __noinline void end_call(s64 length, u8 kind)
 	to->event.known = bytes;
 	to->event.thread = bpf_get_current_pid_tgid();
 	if (session)
-		send_piece(to, session->connection, ++session->serial);
+		send_numbered(to, session->connection, ++session->serial);
 	else
 		bpf_map_update_elem(&tls_early, &key, &to->event, BPF_NOEXIST);
 }
@@ -233,28 +233,28 @@ static __always_inline void end_call_ex(u32 result, u8 kind)
 }
 
 SEC("uprobe")
-int messages_tls_read(struct pt_regs *regs)
+int messages_tls_read(struct pt_regs___tls *regs)
 {
 	end_call((s32)RESULT(regs), MESSAGE_RECEIVED);
 	return 0;
 }
 
 SEC("uprobe")
-int messages_tls_read_ex(struct pt_regs *regs)
+int messages_tls_read_ex(struct pt_regs___tls *regs)
 {
 	end_call_ex(RESULT(regs), MESSAGE_RECEIVED);
 	return 0;
 }
 
 SEC("uprobe")
-int messages_tls_written(struct pt_regs *regs)
+int messages_tls_written(struct pt_regs___tls *regs)
 {
 	end_call((s32)RESULT(regs), MESSAGE_SENT);
 	return 0;
 }
 
 SEC("uprobe")
-int messages_tls_written_ex(struct pt_regs *regs)
+int messages_tls_written_ex(struct pt_regs___tls *regs)
 {
 	end_call_ex(RESULT(regs), MESSAGE_SENT);
 	return 0;

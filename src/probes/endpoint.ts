@@ -4,6 +4,7 @@ import type { EventRule } from "../core/event.ts";
 import { address, constant, id, text, unknown, word } from "../core/labels.ts";
 import {
   bpfProbe,
+  filledBy,
   mapTable,
   NAMESPACE_CAPABILITIES,
   ofBuckets,
@@ -21,6 +22,9 @@ const CALLS = [
   ["endpoint_received", "endpoint_received_inet"],
   ["endpoint_received", "endpoint_received_inet6"],
 ] as const;
+/** Of endpoint_tcp: each fills a column, which is left out where the kernel does not take its program. */
+const REQUESTS = ["endpoint_synack", "endpoint_request_end", "endpoint_request_end6"] as const;
+const SYN_DROP = "endpoint_syn_drop";
 const PER_CALL = [...new Set(CALLS.flat())];
 
 const LISTENER = { tgid: id("tgid"), s_port: id("port") } as const;
@@ -69,6 +73,8 @@ export default bpfProbe({
     "endpoint_syn_again",
     "endpoint_udp_error",
     "endpoint_udp_living",
+    ...REQUESTS,
+    SYN_DROP,
   ],
   ceilings: ["listeners", "connectors", "tcp_peers", "udp_addresses", "udp_ports", "udp_peers"],
   alive: "reading",
@@ -167,6 +173,7 @@ export default bpfProbe({
       map: "tcp_peers",
       entity: "endpoint_tcp",
       on: false,
+      programs: [...REQUESTS, SYN_DROP],
       keys: {
         tgid: id("tgid"),
         comm: text("comm"),
@@ -189,6 +196,23 @@ export default bpfProbe({
         active_open: ofField("counter", "active_open", "Connections set up.", "count"),
         active_open_failed: ofField("counter", "active_open_failed", "Not set up.", "count"),
         syn_sent: ofField("counter", "syn_sent", "Connections begun.", "count"),
+        synack_sent: filledBy(
+          "endpoint_synack",
+          ofField("counter", "synack_sent", "SYN-ACKs sent, also again.", "count"),
+        ),
+        req_drops: filledBy(
+          "endpoint_request_end",
+          ofField(
+            "counter",
+            "req_drops",
+            "Handshakes that ended early, with a reset or none.",
+            "count",
+          ),
+        ),
+        syn_drop: filledBy(
+          SYN_DROP,
+          ofField("counter", "syn_drop", "SYNs that found no neighbour to go to.", "count"),
+        ),
         estab_latency: ofBuckets(
           { field: "latency_slots", sum: "latency_ns" },
           [3e6, 1e7, 5e7, 1e8, 5e8, 1e9, 1e10],

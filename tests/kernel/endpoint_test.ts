@@ -80,3 +80,44 @@ Deno.test("endpoint runs no program per call unless a table needs it", async () 
   assert.ok(programs.includes("endpoint_state"));
   assert.ok(!programs.includes("endpoint_sent") && !programs.includes("endpoint_received"));
 });
+
+interface Handshakes {
+  readonly port: number;
+  readonly good: number;
+  readonly abandoned: number;
+  readonly lost: number;
+}
+
+Deno.test("endpoint counts SYN-ACKs, handshakes that end early, and SYNs that find no neighbour", async () => {
+  await using rig = await ProbeRig.start(endpoint, { tables: TABLES });
+  await rig.tick(1);
+  const { tgid, said, end } = await startScript<Handshakes>("handshake_child.py");
+  try {
+    await rig.tick(2);
+    const { port, good, abandoned, lost } = said;
+    const isAttached = (program: string) =>
+      rig.running.hooks!().some((it) => it.program === program && it.state === "attached");
+    const server = (metric: string) =>
+      rig.sum("endpoint_tcp", metric, tgid, 'role="server"', `server_port="${port}"`);
+    assert.equal(abandoned, 11);
+    for (
+      const [program, metric, expected] of [
+        ["endpoint_synack", "synack_sent", good + abandoned],
+        ["endpoint_request_end", "req_drops", abandoned],
+      ] as const
+    ) {
+      const table = [...rig.store.tables].find(({ name }) => name === "endpoint_tcp")!;
+      if (isAttached(program)) assert.equal(server(metric), expected, metric);
+      else {
+        console.log(`This kernel does not take fentry: no ${metric}`);
+        assert.ok(!table.metricNames.includes(metric));
+      }
+    }
+    if (lost === 0) console.log("This kernel has no TAP devices: no SYN is lost");
+    const client = ["endpoint_tcp", "syn_drop", tgid, 'role="client"'] as const;
+    assert.equal(rig.sum(...client), lost);
+    assert.equal(rig.sum(...client, 'server_ip="10.77.0.2"'), lost === 0 ? 0 : 1);
+  } finally {
+    await end();
+  }
+});

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* Handshakes that end early, and SYN-ACKs, for endpoint_tcp. Nothing but the kernel's own functions tells of requests: these
+ * programs run where the kernel takes fentry. A SYN that found no neighbour is told by the drop's reason everywhere.
+ */
+#pragma once
+
+#include "endpoint.h"
+
+/* sk: the listener. */
+static __noinline struct tcp_peer_val *requester_row(struct sock *sk, struct request_sock *req)
+{
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	struct endpoint_memory *memory;
+
+	if (!want_peers || !tp)
+		return NULL;
+	memory = memory_of(tp);
+	if (!memory)
+		return NULL;
+	memory->port = tp->inet_conn.icsk_inet.sk.__sk_common.skc_num;
+	return peer_row(&req->__req_common, memory, ROLE_SERVER);
+}
+
+SEC("fentry/tcp_make_synack")
+int BPF_PROG(endpoint_synack, struct sock *sk, void *dst, struct request_sock *req)
+{
+	struct tcp_peer_val *peer = requester_row(sk, req);
+
+	if (peer)
+		__sync_fetch_and_add(&peer->synack_sent, 1);
+	return 0;
+}
+
+/* The end of a request: it became a connection, or was dropped. Those of SYN cookies have no listener. */
+static __always_inline void end_request(struct request_sock *req)
+{
+	struct sock *listener = req->rsk_listener;
+	struct tcp_peer_val *peer;
+
+	if (!listener || req->sk)
+		return;
+	peer = requester_row(listener, req);
+	if (peer)
+		__sync_fetch_and_add(&peer->req_drops, 1);
+}
+
+SEC("fentry/tcp_v4_reqsk_destructor")
+int BPF_PROG(endpoint_request_end, struct request_sock *req)
+{
+	end_request(req);
+	return 0;
+}
+
+SEC("fentry/tcp_v6_reqsk_destructor")
+int BPF_PROG(endpoint_request_end6, struct request_sock *req)
+{
+	end_request(req);
+	return 0;
+}
+
+static __always_inline bool has_no_neighbour(u32 reason)
+{
+	return reason == bpf_core_enum_value(enum skb_drop_reason, SKB_DROP_REASON_NEIGH_FAILED) ||
+	       reason ==
+		       bpf_core_enum_value(enum skb_drop_reason, SKB_DROP_REASON_NEIGH_QUEUEFULL) ||
+	       reason == bpf_core_enum_value(enum skb_drop_reason, SKB_DROP_REASON_NEIGH_DEAD);
+}
+
+/* Sockets whose SYN is on its way, by address: the verifier does not let a packet's socket be asked for its memory. */
+RECENT(syn_senders, u64, struct tcp_peer_key, 4096);
+
+static __noinline void note_syn(struct sock_common *skc, const struct endpoint_memory *memory,
+				bool sent)
+{
+	struct tcp_peer_key key = {};
+	u64 sk = (u64)(long)skc;
+
+	barrier_var(sk);
+	if (!sent) {
+		bpf_map_delete_elem(&syn_senders, &sk);
+		return;
+	}
+	fill_peer(&key, skc, memory, ROLE_CLIENT);
+	bpf_map_update_elem(&syn_senders, &sk, &key, BPF_ANY);
+}
+
+SEC("tp_btf/kfree_skb")
+int BPF_PROG(endpoint_syn_drop, struct sk_buff *skb, void *location, enum skb_drop_reason reason)
+{
+	const struct tcp_peer_key *key;
+	struct tcp_peer_val *peer;
+	u64 sk;
+
+	if (!want_peers || !has_no_neighbour(reason))
+		return 0;
+	sk = (u64)BPF_CORE_READ(skb, sk);
+	key = bpf_map_lookup_elem(&syn_senders, &sk);
+	peer = key ? peer_of_key(key) : NULL;
+	if (peer)
+		__sync_fetch_and_add(&peer->syn_drop, 1);
+	return 0;
+}
