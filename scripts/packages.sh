@@ -45,6 +45,7 @@ command haproxy haproxy haproxy
 file /usr/lib/nginx/modules/ngx_stream_module.so libnginx-mod-stream nginx-mod-stream
 command named bind9 bind
 command dnsmasq dnsmasq-base dnsmasq
+command dig bind9-dnsutils bind-utils
 command mariadbd mariadb-server-core mariadb-server
 command mariadb mariadb-client-core mariadb
 command rabbitmqctl rabbitmq-server rabbitmq-server
@@ -65,6 +66,8 @@ command xz xz-utils xz
 PACKAGE_NEEDS='
 command dpkg-deb dpkg dpkg
 command rpmbuild rpm rpm-build
+command rpm2cpio rpm2cpio rpm
+command cpio cpio cpio
 command make make make
 header stdio.h libc6-dev glibc-devel
 '

@@ -3,6 +3,7 @@
 import type { Protocol } from "../core/messages/protocol.ts";
 import dns from "../core/messages/protocols/dns.ts";
 import http from "../core/messages/protocols/http.ts";
+import kafka from "../core/messages/protocols/kafka.ts";
 import mysql from "../core/messages/protocols/mysql.ts";
 import pgsql from "../core/messages/protocols/pgsql.ts";
 import redis from "../core/messages/protocols/redis.ts";
@@ -10,6 +11,7 @@ import redis from "../core/messages/protocols/redis.ts";
 export const protocols: readonly Protocol[] = [
   dns,
   http,
+  kafka,
   mysql,
   pgsql,
   redis,

@@ -5,6 +5,7 @@ import { Datagrams, type Ends } from "../core/messages/datagrams.ts";
 import { Forwarding } from "../core/messages/forwarding.ts";
 import { LinkCounts } from "../core/messages/link_counts.ts";
 import type { Chunk } from "../core/messages/protocol.ts";
+import { TopicCounts } from "../core/messages/topic_counts.ts";
 import { Traffic } from "../core/messages/traffic.ts";
 import { observedConstants, observedEntries, observeKeys } from "../core/observe.ts";
 import { ipText, KeyView, textUpToNul } from "../core/labels.ts";
@@ -29,7 +30,7 @@ import {
 } from "../core/setting_key.ts";
 import { messages } from "../gen/layouts.ts";
 import { protocols } from "../gen/protocols.ts";
-import { writeForwards, writeLink, writeSample } from "./messages/rows.ts";
+import { writeForwards, writeLink, writeSample, writeTopics } from "./messages/rows.ts";
 import { TABLES } from "./messages/tables.ts";
 
 const SERVERS = "redis-server,postgres,mariadbd,mysqld,nginx,haproxy,java,dnsmasq,named";
@@ -114,6 +115,7 @@ function open(host: RecordHost): RecordReading {
   const traffic = new Traffic(maxConnections);
   const forwards = new LinkCounts(maxConnections, host.settings.flag("report_cport"));
   const forwarding = new Forwarding(forwards);
+  const topics = new TopicCounts(maxConnections);
   const idBytes = new Uint8Array(8);
   const idView = new DataView(idBytes.buffer);
   const changeBytes = new Uint8Array(8);
@@ -126,7 +128,14 @@ function open(host: RecordHost): RecordReading {
     changeView.setBigUint64(0, ++changes, true);
     host.update("verdict_changes", FIRST_ENTRY, changeBytes);
   };
-  const connections = new Connections({ protocols, traffic, maxConnections, forwarding, decide });
+  const connections = new Connections({
+    protocols,
+    traffic,
+    maxConnections,
+    forwarding,
+    topics,
+    decide,
+  });
   const datagrams = new Datagrams({ protocols, traffic, maxFlows: maxConnections, decide });
   return {
     take: taker(connections, datagrams),
@@ -139,18 +148,20 @@ function open(host: RecordHost): RecordReading {
         writeSample(own, connection, host.containerOf(connection.peers.tgid));
       }
       writeForwards(own, forwards.all());
+      writeTopics(own, topics.all());
       connections.age();
       datagrams.age();
       traffic.age();
       forwarding.age();
       forwards.age();
+      topics.age();
     },
     losses: () => ({
       ...connections.losses,
       ...datagrams.losses,
       unpaired_messages: connections.losses.unpaired_messages + datagrams.losses.unpaired_messages,
       unpaired_forwards: forwarding.unpaired,
-      tables_full: traffic.refused + forwards.refused,
+      tables_full: traffic.refused + forwards.refused + topics.refused,
     }),
     facts: () => ({ connections: connections.size, datagram_sockets: datagrams.size }),
   };

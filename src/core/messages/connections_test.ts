@@ -158,3 +158,14 @@ Deno.test("Connections that ended to be of interest are not asked for again by w
   assert.deepEqual(decided, [[2, "wanted"], [2, "unwanted"]]);
   assert.equal(connections.losses.unknown_pieces, 1);
 });
+
+Deno.test("Connections recognise a protocol whose first bytes come one by one", () => {
+  const { connections, traffic, decided, piece, open } = setUp();
+  open(1);
+  for (const text of ["*", "2\r", GET.slice(3)]) piece(1, false, text);
+  piece(1, true, "$-1\r\n");
+  assert.deepEqual(decided, [[1, "wanted"]]);
+  const { all } = [...traffic.links.values()][0]!;
+  assert.deepEqual([all.responses, all.latencySum], [1, 30]);
+  assert.equal(connections.losses.unpaired_messages, 0);
+});

@@ -101,7 +101,8 @@ export class Datagrams {
     if (flow === undefined) return;
     flow.idleReadings = 0;
     flow.link?.count(sent, chunk.length);
-    const number = (isServer ? ends.remotePort : ends.localPort) * NUMBERS + datagram.number;
+    // The asker's own port is that of the socket, and not known before it has sent something.
+    const number = (isServer ? ends.remotePort : 0) * NUMBERS + datagram.number;
     const { operation, fault, code } = datagram;
     if (datagram.side === "request") flow.pairing.askedAs(number, operation, chunk.time);
     else flow.pairing.answeredAs(number, chunk.time, fault, code);

@@ -89,7 +89,7 @@ export class Link {
   answered(operation: string, latency: number, fault: Fault, code: string): void {
     this.all.answered(latency, fault);
     (this.operation(operation) ?? NOWHERE).answered(latency, fault);
-    if (!this.key.hasCodes) return;
+    if (!this.key.hasCodes || code === "") return;
     const count = this.codes.get(code);
     if (count !== undefined || this.#traffic.mayAddOperation()) {
       this.codes.set(code, (count ?? 0) + 1);

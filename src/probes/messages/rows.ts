@@ -3,6 +3,7 @@
 import type { RowWriter, Writers } from "../../core/probe.ts";
 import type { Connection } from "../../core/messages/connections.ts";
 import type { LinkCount } from "../../core/messages/link_counts.ts";
+import type { TopicCount } from "../../core/messages/topic_counts.ts";
 import type { Link, Tally } from "../../core/messages/traffic.ts";
 import type { TABLES } from "./tables.ts";
 
@@ -48,8 +49,8 @@ function writeMore(tables: Tables, { key, labels, codes, all }: Link, container:
   }
   if (key.protocol !== "dns" || key.role !== "server" || key.comm !== DNSMASQ) return;
   const family = key.clientIp.includes(":") ? IPV6! : IPV4!;
-  tables.dnsmasq_link.row(key.clientIp, key.serverIp, family, String(key.tgid), key.comm)
-    .set("link_count", all.responses);
+  const dnsmasq = [key.clientIp, key.serverIp, family, String(key.tgid), key.comm] as const;
+  tables.dnsmasq_link.row(...dnsmasq, container).set("link_count", all.responses);
 }
 
 type RequestMetric = Parameters<Tables["l7_rpc"]["set"]>[0];
@@ -70,6 +71,13 @@ function writeTally(row: RowWriter<RequestMetric>, tally: Tally, elapsed: number
 
 function ratio(part: number, whole: number): number {
   return whole === 0 ? 0 : part / whole;
+}
+
+export function writeTopics({ kafkaprobe }: Tables, topics: Iterable<TopicCount>): void {
+  for (const { side, topic, client, server, count } of topics) {
+    kafkaprobe.row(side, client[0], String(client[1]), topic, server[0], String(server[1]))
+      .set("num", count);
+  }
 }
 
 /** The last and the slowest request of a connection that a server was asked on. */

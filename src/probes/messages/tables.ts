@@ -80,9 +80,18 @@ export const TABLES = {
     }),
     on: false,
   },
+  kafkaprobe: {
+    ...table({
+      entity: "kafka",
+      keys: ["msg_type", "client_ip", "client_port", "topic", "server_ip", "server_port"],
+      metrics: { num: counter("Messages that were produced or fetched.", "count") },
+    }),
+    on: false,
+  },
   dnsmasq_link: table({
     entity: "dnsmasq_link",
     keys: ["client_ip", "virtual_ip", "family", "pid", "process_comm"],
+    labels: ["container_id"],
     metrics: { link_count: counter("Queries of the client that dnsmasq answered.", "count") },
   }),
   l7_code: table({
