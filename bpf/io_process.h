@@ -109,29 +109,37 @@ static __always_inline void count_bio(struct proc_io_val *val, struct queued_bio
 		__sync_fetch_and_add(small ? &val->small_reads : &val->large_reads, 1);
 }
 
+static __always_inline void name_process(struct proc_io_val *val, struct task_struct *task)
+{
+	val->reading = reading;
+	val->shown = shown_as(task, is_observed(task));
+	bpf_core_read_str(val->comm, sizeof(val->comm), &task->group_leader->comm);
+}
+
 static __always_inline void queue_bio(struct bio *bio)
 {
+	static const struct proc_io_val zero;
 	struct task_struct *task = bpf_get_current_task_btf();
-	u32 operation = BPF_CORE_READ(bio, bi_opf) & REQ_OP_MASK;
+	u32 operation = bio->bi_opf & REQ_OP_MASK;
 	struct queued_bio state = {
 		.since = bpf_ktime_get_ns(),
 		.tgid = task->tgid,
 		.pid = task->pid,
-		.bytes = BPF_CORE_READ(bio, bi_iter.bi_size),
+		.bytes = bio->bi_iter.bi_size,
 		.is_write = is_write(operation),
 	};
+	struct proc_io_key io_key = {.tgid = state.tgid};
 	struct proc_io_val *val;
 	u64 key = (u64)bio;
 
 	if (!state.bytes || (operation != REQ_OP_READ && !state.is_write))
 		return;
-	val = proc_io_row(state.tgid);
+	val = row(&proc_io, &io_key, &zero);
 	if (!val)
 		return;
 	count_bio(val, &state);
-	if (!val->comm[0])
-		val->shown = shown_as(task, is_observed(task));
-	bpf_core_read_str(val->comm, sizeof(val->comm), &task->group_leader->comm);
+	if (val->reading != reading || !val->comm[0]) /* the name is read once a period */
+		name_process(val, task);
 	state.cgroup = sli_on ? queueing_cgroup(task) : 0;
 	state.observed = thread_on ? is_observed(task) : 0;
 	if (state.observed)
@@ -199,8 +207,13 @@ static long next_bio(u64 index, struct bio_walk *walk)
 /* The bios that these bytes of a request are for. */
 static __always_inline void complete_bios(struct request *rq, u8 status, unsigned int bytes)
 {
-	struct bio_walk walk = {.bio = BPF_CORE_READ(rq, bio), .bytes = bytes, .status = status};
+	struct bio_walk walk = {.bio = rq->bio, .bytes = bytes, .status = status};
 
+	if (rq->bio && !rq->bio->bi_next) { /* most often */
+		if (rq->bio->bi_iter.bi_size <= bytes)
+			complete_bio(rq->bio, status);
+		return;
+	}
 	bpf_loop(MAX_BIOS, next_bio, &walk, 0);
 }
 

@@ -14,6 +14,7 @@ enum { MAX_BYTES = 256 };
 
 const volatile u32 first_bytes = 128; /* set before load; less than MAX_BYTES */
 const volatile bool by_port = false;  /* whether only connections of listed ports are of interest */
+const volatile bool calls_tcp = false; /* TCP is read in system calls; see message_calls.h */
 const volatile bool links = false; /* whether it is told who connects and who leaves, for proxies */
 
 enum message_kind {
@@ -24,6 +25,15 @@ enum message_kind {
 	CONNECTION_CONNECTS =
 		4,	     /* its process opens it; where to is known, from where not always */
 	CONNECTION_LEFT = 5, /* its process, which opened it, has closed it */
+	DATAGRAM_RECEIVED = 8,
+	DATAGRAM_SENT = 9,
+};
+
+enum transport {
+	TRANSPORT_TCP = 0,
+	TRANSPORT_UDP = 1,
+	TRANSPORT_UNIX = 2,
+	TRANSPORT_NONE = 3,
 };
 
 struct message_event {
@@ -52,6 +62,8 @@ struct connection_event {
 	u32 thread; /* 0: of no process, as when a connection ends by itself */
 	char comm[TASK_COMM_LEN];
 	u8 established; /* of one that ends: it had come about */
+	u8 transport;
+	u8 padding[2];
 };
 
 RECORD(message_event);
@@ -75,7 +87,7 @@ enum verdict {
 	VERDICT_FORGOTTEN = 4, /* the agent does not know of it any more */
 };
 
-enum { MAX_ARRIVALS = 4 };
+enum { MAX_ARRIVALS = 4, LAST_ARRIVAL = MAX_ARRIVALS - 1 };
 
 struct message_memory {
 	u64 connection;
@@ -85,8 +97,9 @@ struct message_memory {
 	u32 rx_next;		      /* behind what was seen */
 	u32 tx_next;
 	u8 verdict;
-	u8 told; /* the agent knows of it */
-	u8 lost; /* it should, but the ring was full */
+	u8 told;   /* the agent knows of it */
+	u8 lost;   /* it should, but the ring was full */
+	u8 is_new; /* of a Unix socket: nothing was said before */
 	u8 rx_known;
 	u8 tx_known;
 	u8 arrival_count; /* of what was not read yet */
@@ -97,6 +110,9 @@ struct message_memory {
 };
 
 SOCKET_STORAGE(message_memories, struct message_memory);
+
+/* For system calls: TCP sockets by their address, others by the number of their inode: these are not told to end. */
+RECENT(call_memories, u64, struct message_memory, 16384);
 
 struct scratch {
 	struct message_event event;
@@ -115,6 +131,7 @@ enum { CPU_BITS = 12, IPPROTO_TCP = 6, MAX_FDS = 1024, MAX_SEGMENTS = 8 };
 
 struct tcp_skb_cb {
 	u32 seq;
+	u32 end_seq;
 };
 
 struct tcp_sock___messages {
@@ -163,7 +180,9 @@ struct bpf_dynptr {
 	u64 opaque[2];
 } __attribute__((aligned(8)));
 
-extern int bpf_dynptr_from_skb(struct sk_buff *skb, u64 flags, struct bpf_dynptr *ptr) __ksym;
+/* Since 6.4. Weak, so that older kernels refuse the hook that they lack, and not the whole object without a word. */
+extern int bpf_dynptr_from_skb(struct sk_buff *skb, u64 flags,
+			       struct bpf_dynptr *ptr) __ksym __weak;
 
 static __always_inline bool is_listed_port(struct sock *sk)
 {
@@ -261,6 +280,8 @@ static __noinline void fill_peers(struct connection_event *event, struct sock *s
 	struct sock_common *skc = &sk->__sk_common;
 
 	event->family = BPF_CORE_READ(skc, skc_family);
+	if (event->family == AF_UNIX)
+		return;
 	event->local_port = BPF_CORE_READ(skc, skc_num);
 	event->remote_port = bpf_ntohs(BPF_CORE_READ(skc, skc_dport));
 	if (event->family == AF_INET) {
@@ -273,40 +294,48 @@ static __noinline void fill_peers(struct connection_event *event, struct sock *s
 }
 
 /* Whether neither side's process has said anything before: a SYN counts as one byte that was acknowledged. */
-static __always_inline bool is_new(struct sock *sk)
+static __always_inline bool is_new(struct sock *sk, u32 being_read)
 {
 	struct tcp_sock *tp = (void *)sk;
 	u32 waiting = BPF_CORE_READ(tp, rcv_nxt) - BPF_CORE_READ(tp, copied_seq);
 	u32 unsent = BPF_CORE_READ(tp, write_seq) - BPF_CORE_READ(tp, snd_una);
 
-	return BPF_CORE_READ(tp, bytes_received) <= waiting &&
+	return BPF_CORE_READ(tp, bytes_received) <= waiting + being_read &&
 	       BPF_CORE_READ(tp, bytes_acked) + unsent <= 1;
 }
 
-static __noinline bool introduce(struct message_memory *memory, struct sock *sk, u8 kind)
+/* A descriptor that is not known is ~0; `being_read` is what the process has read in the present call. */
+static __noinline bool introduce(struct message_memory *memory, struct sock *sk, u16 what, u32 fd,
+				 u32 being_read)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct connection_event event = {};
+	u8 kind = what, transport = what >> 8;
 
 	if (!memory)
 		return false;
 	event.time = bpf_ktime_get_ns();
 	event.connection = memory->connection;
 	event.kind = kind;
-	event.is_new = kind == CONNECTION_CONNECTS || (!memory->lost && is_new(sk));
+	event.transport = transport;
+	event.is_new = kind == CONNECTION_CONNECTS || memory->is_new ||
+		       (!memory->lost && transport == TRANSPORT_TCP && is_new(sk, being_read));
+	memory->is_new = 0;
 	event.tgid = BPF_CORE_READ(task, tgid);
 	event.thread = BPF_CORE_READ(task, pid);
-	event.fd = kind == CONNECTION_OPENED ? find_fd(sk) : ~0U;
+	event.fd = fd != ~0U || kind != CONNECTION_OPENED ? fd : find_fd(sk);
 	bpf_core_read_str(event.comm, sizeof(event.comm), &task->group_leader->comm);
 	fill_peers(&event, sk);
 	return send_event(&message_ring, &event, sizeof(event));
 }
 
 /* False: the agent does not know of the connection, so that its pieces would be of no use. */
-static __always_inline bool tell(struct message_memory *memory, struct sock *sk)
+static __always_inline bool tell(struct message_memory *memory, struct sock *sk, u8 transport,
+				 u32 fd, u32 being_read)
 {
 	if (!memory->told) {
-		memory->told = introduce(memory, sk, CONNECTION_OPENED);
+		memory->told =
+			introduce(memory, sk, CONNECTION_OPENED | transport << 8, fd, being_read);
 		memory->lost = !memory->told;
 	}
 	return memory->told;
@@ -366,7 +395,7 @@ int BPF_PROG(messages_received, struct sk_buff *skb, int len)
 	if (!to || !sk || len <= 0 || sk->sk_protocol != IPPROTO_TCP)
 		return 0;
 	memory = bpf_sk_storage_get(&message_memories, sk, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (!memory || !is_wanted(memory, sk) || !tell(memory, sk))
+	if (!memory || !is_wanted(memory, sk) || !tell(memory, sk, TRANSPORT_TCP, ~0U, 0))
 		return 0;
 	tp = (void *)sk;
 	start = BPF_CORE_READ(tp, copied_seq);
@@ -385,7 +414,7 @@ int BPF_PROG(messages_received, struct sk_buff *skb, int len)
 	known = known < first_bytes ? known : first_bytes;
 	if (known >= MAX_BYTES)
 		known = MAX_BYTES - 1;
-	if (bpf_dynptr_from_skb(skb, 0, &ptr) ||
+	if (!bpf_dynptr_from_skb || bpf_dynptr_from_skb(skb, 0, &ptr) ||
 	    bpf_dynptr_read(to->event.bytes, known, &ptr, offset, 0))
 		known = 0;
 	to->event.known = known;
@@ -453,7 +482,7 @@ int BPF_PROG(messages_sent, struct sock *sk, struct msghdr *msg)
 	bool again;
 
 	memory = bpf_sk_storage_get(&message_memories, sk, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (!to || !memory || !is_wanted(memory, sk) || !tell(memory, sk))
+	if (!to || !memory || !is_wanted(memory, sk) || !tell(memory, sk, TRANSPORT_TCP, ~0U, 0))
 		return 0;
 	tp = (void *)sk;
 	start = BPF_CORE_READ(tp, write_seq);
@@ -475,29 +504,49 @@ int BPF_PROG(messages_sent, struct sock *sk, struct msghdr *msg)
 	return 0;
 }
 
-/* When data came: what waits in the socket's queue waits for its process. */
+/* Data up to `end` has come: what waits in the socket's queue waits for its process. */
+static __always_inline void note_arrival(struct message_memory *memory, struct tcp_sock *tp,
+					 u32 end)
+{
+	u32 last;
+
+	forget_arrivals(memory, BPF_CORE_READ(tp, copied_seq));
+	last = memory->arrival_count - 1;
+	barrier_var(last);
+	if (memory->arrival_count && (s32)(end - memory->arrived_to[last & LAST_ARRIVAL]) <= 0)
+		return;
+	/* Where there is no room, what comes now counts as if it had come with what came last. */
+	if (memory->arrival_count < MAX_ARRIVALS) {
+		last++;
+		memory->arrival_count++;
+		memory->arrived[last & LAST_ARRIVAL] = bpf_ktime_get_ns();
+	}
+	barrier_var(last);
+	memory->arrived_to[last & LAST_ARRIVAL] = end;
+}
+
 SEC("tp_btf/sk_data_ready")
 int BPF_PROG(messages_arrived, struct sock *sk)
 {
 	struct message_memory *memory = bpf_sk_storage_get(&message_memories, sk, NULL, 0);
-
 	struct tcp_sock *tp = (void *)sk;
-	u32 end, last;
 
-	if (!memory || memory->verdict == VERDICT_UNWANTED)
-		return 0;
-	forget_arrivals(memory, BPF_CORE_READ(tp, copied_seq));
-	end = BPF_CORE_READ(tp, rcv_nxt);
-	last = (memory->arrival_count - 1) & (MAX_ARRIVALS - 1);
-	if (memory->arrival_count && memory->arrived_to[last] == end)
-		return 0;
-	/* Where there is no room, what comes now counts as if it had come with what came last. */
-	if (memory->arrival_count < MAX_ARRIVALS) {
-		last = memory->arrival_count++ & (MAX_ARRIVALS - 1);
-		memory->arrived[last] = bpf_ktime_get_ns();
-	}
-	memory->arrived_to[last] = end;
+	if (memory && memory->verdict != VERDICT_UNWANTED)
+		note_arrival(memory, tp, BPF_CORE_READ(tp, rcv_nxt));
 	return 0;
+}
+
+/* Of a TCP socket. */
+static __always_inline struct message_memory *memory_of(struct sock *sk, bool make)
+{
+	static const struct message_memory zero;
+	u64 key = (u64)sk;
+
+	if (!calls_tcp)
+		return bpf_sk_storage_get(&message_memories, sk, NULL,
+					  make ? BPF_LOCAL_STORAGE_GET_F_CREATE : 0);
+	return make ? find_or_make(&call_memories, &key, &zero)
+		    : bpf_map_lookup_elem(&call_memories, &key);
 }
 
 static __noinline void end_connection(struct message_memory *memory, u8 kind, u32 thread)
@@ -523,13 +572,12 @@ int BPF_PROG(messages_state, struct sock *sk, int oldstate, int newstate)
 	if (!links || sk->sk_protocol != IPPROTO_TCP)
 		return 0;
 	if (newstate == TCP_SYN_SENT) {
-		memory = bpf_sk_storage_get(&message_memories, sk, NULL,
-					    BPF_LOCAL_STORAGE_GET_F_CREATE);
+		memory = memory_of(sk, true);
 		if (memory && is_wanted(memory, sk) && !memory->connects)
-			memory->connects = introduce(memory, sk, CONNECTION_CONNECTS);
+			memory->connects = introduce(memory, sk, CONNECTION_CONNECTS, ~0U, 0);
 		return 0;
 	}
-	memory = bpf_sk_storage_get(&message_memories, sk, NULL, 0);
+	memory = memory_of(sk, false);
 	if (!memory || !memory->connects || memory->verdict == VERDICT_UNWANTED)
 		return 0;
 	if (newstate == TCP_ESTABLISHED)
@@ -544,16 +592,21 @@ int BPF_PROG(messages_state, struct sock *sk, int oldstate, int newstate)
 SEC("tp_btf/tcp_destroy_sock")
 int BPF_PROG(messages_closed, struct sock *sk)
 {
-	struct message_memory *memory = bpf_sk_storage_get(&message_memories, sk, NULL, 0);
+	struct message_memory *memory = memory_of(sk, false);
+	u64 key = (u64)sk;
 	u32 thread = 0;
 
-	if (!memory || memory->verdict == VERDICT_UNWANTED)
+	if (!memory)
 		return 0;
-	if (!memory->told && !memory->connects)
-		return 0;
-	/* One that was refused or reset has no state to leave: it is destroyed when its process closes it. */
-	if (memory->connects && !memory->left)
-		thread = bpf_get_current_pid_tgid();
-	end_connection(memory, CONNECTION_CLOSED, thread);
+	if (memory->verdict != VERDICT_UNWANTED && (memory->told || memory->connects)) {
+		/* One that was refused or reset has no state to leave: it is destroyed when its process closes it. */
+		if (memory->connects && !memory->left)
+			thread = bpf_get_current_pid_tgid();
+		end_connection(memory, CONNECTION_CLOSED, thread);
+	}
+	if (calls_tcp) /* another socket may come to stand there */
+		bpf_map_delete_elem(&call_memories, &key);
 	return 0;
 }
+
+#include "message_calls.h"

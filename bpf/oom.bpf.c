@@ -4,6 +4,7 @@
  * Memory: 152 B x 1024 + 88 B x 4096.
  */
 #include "probe.h"
+#include "kernel_compat.h"
 #include "kernel_task.h"
 
 enum { CGROUP_NAME_LEN = 64 };
@@ -43,29 +44,20 @@ static __always_inline u64 pages(s64 count)
 	return count > 0 ? count : 0;
 }
 
-/* Resident pages became per-CPU counters in 6.2 (commit f1a7941243c1); we read the shared part of each. */
-struct mm_rss_stat___before_6_2 {
-	s64 count[4];
-} __attribute__((preserve_access_index));
-
-struct mm_struct___before_6_2_task {
-	struct mm_rss_stat___before_6_2 rss_stat;
-} __attribute__((preserve_access_index));
-
 static __always_inline void note_size(struct victim_val *val, struct task_struct *task)
 {
 	struct mm_struct___task *mm = BPF_CORE_READ(more_of(task), mm);
-	struct mm_struct___before_6_2_task *old = (void *)mm;
+	struct mm_struct___before_6_2 *old = (void *)mm; /* rss_stat: see resident_pages() */
 
 	val->vm_pages = BPF_CORE_READ(mm, total_vm);
 	if (bpf_core_field_exists(old->rss_stat.count)) {
-		val->file_pages = pages(BPF_CORE_READ(old, rss_stat.count[0]));
-		val->anon_pages = pages(BPF_CORE_READ(old, rss_stat.count[1]));
-		val->shmem_pages = pages(BPF_CORE_READ(old, rss_stat.count[3]));
+		val->file_pages = pages(BPF_CORE_READ(old, rss_stat.count[MM_FILEPAGES].counter));
+		val->anon_pages = pages(BPF_CORE_READ(old, rss_stat.count[MM_ANONPAGES].counter));
+		val->shmem_pages = pages(BPF_CORE_READ(old, rss_stat.count[MM_SHMEMPAGES].counter));
 	} else {
-		val->file_pages = pages(BPF_CORE_READ(mm, rss_stat[0].count));
-		val->anon_pages = pages(BPF_CORE_READ(mm, rss_stat[1].count));
-		val->shmem_pages = pages(BPF_CORE_READ(mm, rss_stat[3].count));
+		val->file_pages = pages(BPF_CORE_READ(mm, rss_stat[MM_FILEPAGES].count));
+		val->anon_pages = pages(BPF_CORE_READ(mm, rss_stat[MM_ANONPAGES].count));
+		val->shmem_pages = pages(BPF_CORE_READ(mm, rss_stat[MM_SHMEMPAGES].count));
 	}
 }
 

@@ -55,6 +55,10 @@ static __always_inline bool is_foreign_call(struct task_struct *task)
 struct pt_regs {
 	unsigned long di;
 	unsigned long si;
+	unsigned long dx;
+	unsigned long r10;
+	unsigned long r8;
+	unsigned long orig_ax;
 } __attribute__((preserve_access_index));
 
 static __always_inline u64 first_argument(struct pt_regs *regs)
@@ -65,6 +69,27 @@ static __always_inline u64 first_argument(struct pt_regs *regs)
 static __always_inline u64 second_argument(struct pt_regs *regs)
 {
 	return regs->si;
+}
+
+static __always_inline u64 third_argument(struct pt_regs *regs)
+{
+	return regs->dx;
+}
+
+static __always_inline u64 fourth_argument(struct pt_regs *regs)
+{
+	return regs->r10;
+}
+
+static __always_inline u64 fifth_argument(struct pt_regs *regs)
+{
+	return regs->r8;
+}
+
+/* Also when the call ends. */
+static __always_inline u64 call_number(struct pt_regs *regs)
+{
+	return regs->orig_ax;
 }
 
 static __always_inline u8 kind_of_call(u32 number)
@@ -145,6 +170,7 @@ static __always_inline bool is_foreign_call(struct task_struct *task)
 struct pt_regs {
 	u64 regs[31];
 	u64 orig_x0;
+	s32 syscallno;
 } __attribute__((preserve_access_index));
 
 static __always_inline u64 first_argument(struct pt_regs *regs)
@@ -155,6 +181,27 @@ static __always_inline u64 first_argument(struct pt_regs *regs)
 static __always_inline u64 second_argument(struct pt_regs *regs)
 {
 	return regs->regs[1];
+}
+
+static __always_inline u64 third_argument(struct pt_regs *regs)
+{
+	return regs->regs[2];
+}
+
+static __always_inline u64 fourth_argument(struct pt_regs *regs)
+{
+	return regs->regs[3];
+}
+
+static __always_inline u64 fifth_argument(struct pt_regs *regs)
+{
+	return regs->regs[4];
+}
+
+/* Also when the call ends. */
+static __always_inline u64 call_number(struct pt_regs *regs)
+{
+	return regs->syscallno;
 }
 
 static __always_inline u8 kind_of_call(u32 number)

@@ -29,10 +29,14 @@ command iostat sysstat sysstat
 command free procps procps-ng
 command strace strace strace
 command faketime faketime libfaketime
+command bpftrace bpftrace bpftrace
+command mkfs.xfs xfsprogs xfsprogs
+command mkfs.btrfs btrfs-progs btrfs-progs
 command java openjdk-17-jre-headless java-17-openjdk-headless
 command mvn maven maven
 command kcat kcat kcat
 command openssl openssl openssl
+library libpython3.11.so.1.0 libpython3.11 python3-libs
 header stdio.h libc6-dev glibc-devel
 command make make make
 command redis-server redis-server redis
@@ -41,6 +45,7 @@ command haproxy haproxy haproxy
 file /usr/lib/nginx/modules/ngx_stream_module.so libnginx-mod-stream nginx-mod-stream
 command named bind9 bind
 command dnsmasq dnsmasq-base dnsmasq
+command dig bind9-dnsutils bind-utils
 command mariadbd mariadb-server-core mariadb-server
 command mariadb mariadb-client-core mariadb
 command rabbitmqctl rabbitmq-server rabbitmq-server
@@ -61,6 +66,8 @@ command xz xz-utils xz
 PACKAGE_NEEDS='
 command dpkg-deb dpkg dpkg
 command rpmbuild rpm rpm-build
+command rpm2cpio rpm2cpio rpm
+command cpio cpio cpio
 command make make make
 header stdio.h libc6-dev glibc-devel
 '

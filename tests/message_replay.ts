@@ -40,6 +40,8 @@ export interface Told {
   readonly asked: string[];
   /** Operation, latency, and the answer's fault and code. */
   readonly answered: (readonly [string, number, string, string])[];
+  /** Side, topic and number of messages. */
+  readonly carried: (readonly [string, string, number])[];
   unpaired: number;
   ended: boolean;
   waiting: number;
@@ -51,11 +53,19 @@ export function replay(
   pieces: readonly Piece[],
   known: (i: number) => number = () => 128,
 ): Told {
-  const told: Told = { asked: [], answered: [], unpaired: 0, ended: false, waiting: 0 };
+  const told: Told = {
+    asked: [],
+    answered: [],
+    carried: [],
+    unpaired: 0,
+    ended: false,
+    waiting: 0,
+  };
   const sink: MessageSink = {
     asked: (operation) => told.asked.push(operation),
     answered: (...what) => told.answered.push(what),
     unpaired: (count) => told.unpaired += count,
+    carried: (...what) => told.carried.push(what),
   };
   const pairing = new Pairing(sink);
   const conversation = protocol.converse(pairing);

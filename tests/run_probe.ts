@@ -233,6 +233,11 @@ class TextFiles implements HostFiles {
     return this.list(path).length || NaN;
   }
 
+  /** Of a text beside the path with "#inode" behind it. */
+  inode(path: string): number {
+    return Number(this.texts[`${path}#inode`] ?? NaN);
+  }
+
   link(path: string): string | undefined {
     const text = this.texts[path];
     return typeof text === "string" ? text : undefined;

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** The channels to Kafka that the configuration names: an outbox for each kind, one spool and one sender for all. */
-import { messageOf, Unsupported } from "../core/errors.ts";
-import { type KafkaOptions, KafkaSender } from "../egress/kafka_sender.ts";
-import type { LineSink } from "../egress/line_sink.ts";
+import { messageOf } from "../core/errors.ts";
+import type { KafkaOptions } from "../egress/kafka_client.ts";
+import { LineSender, sinkTo } from "../egress/line_sender.ts";
 import { Outbox } from "../egress/outbox.ts";
 import type { Channel, OutputKind } from "../egress/outputs.ts";
 import { kafkaRows } from "../egress/kafka_rows.ts";
 import { Spool } from "../egress/spool.ts";
 import type { Logger } from "../manager/log.ts";
 import { channelsOf, type Config } from "../manager/schema.ts";
+import { tlsOf } from "./tls_files.ts";
 
 /** A broker takes 1 MiB unless told otherwise; half of it costs no more CPU time, and less memory. */
 const MAX_BATCH_BYTES = 500_000;
@@ -45,13 +46,16 @@ export function openKafka(
       changed,
     })
   );
-  const sender: KafkaSender = new KafkaSender({
-    client: async () => {
+  const sender: LineSender = new LineSender({
+    place: "Kafka",
+    carrier: async () => {
       const options = kafkaOptions(config, constants);
       return (await import("../egress/kafka_client.ts")).kafkaClient(options);
     },
-    streams: outboxes.map((outbox, i) => ({ outbox, topic: config[kinds[i]!].kafka_topic }))
-      .toReversed(),
+    streams: outboxes.map((outbox, i) => {
+      const target = config[kinds[i]!].kafka_topic;
+      return { outbox, target, called: `topic "${target}"` };
+    }).toReversed(),
     maxMessages: kafka.batch_num_messages,
     maxBytes: MAX_BATCH_BYTES,
     lingerMs: kafka.queue_buffering_max_ms,
@@ -76,22 +80,8 @@ function channelTo(
   kind: OutputKind,
   constants: Readonly<Record<string, string>>,
 ): Channel {
-  const channel = { kind, name: "kafka", sink: notClosed(outbox) };
+  const channel = { kind, name: "kafka", sink: sinkTo(outbox) };
   return kind === "metric" ? { ...channel, form: kafkaRows(constants) } : channel;
-}
-
-/** The sender closes its outboxes itself, when it has sent what it could. */
-function notClosed(outbox: Outbox): LineSink {
-  return {
-    push: (bytes, lines) => outbox.push(bytes, lines),
-    get stats() {
-      return outbox.stats;
-    },
-    get pressed() {
-      return outbox.pressed;
-    },
-    close: () => Promise.resolve(),
-  };
 }
 
 async function openSpool({ kafka }: Config, log: Logger): Promise<Spool | undefined> {
@@ -113,25 +103,12 @@ function kafkaOptions(
   const brokers = kafka.kafka_broker.split(",")
     .map((broker) => /:\d+$/.test(broker) ? broker : `${broker}:9092`);
   const { compression_codec: codec, sasl_mechanism: mechanism } = kafka;
-  const tls = {
-    ...(kafka.ca_file === "" ? {} : { ca: read(kafka.ca_file) }),
-    ...(kafka.cert_file === "" ? {} : { cert: read(kafka.cert_file), key: read(kafka.key_file) }),
-  };
   const { sasl_username: username, sasl_password: password } = kafka;
   return {
     brokers,
     compression: codec === "lz4" ? "gzip" : codec,
     key: constants.machine_id || constants.hostname || "gala-gopher",
-    ...(kafka.ssl === "on" ? { tls } : {}),
+    ...(kafka.ssl === "on" ? { tls: tlsOf(kafka) } : {}),
     ...(mechanism === "" ? {} : { sasl: { mechanism, username, password } }),
   };
-}
-
-function read(path: string): string {
-  try {
-    return Deno.readTextFileSync(path);
-  } catch (error) {
-    const reason = messageOf(error);
-    throw new Unsupported(`Cannot read "${path}": ${reason}`);
-  }
 }

@@ -9,6 +9,7 @@ import type { RowForm } from "../egress/row_form.ts";
 import type { Logger } from "../manager/log.ts";
 import { channelsOf, type Config } from "../manager/schema.ts";
 import { openKafka } from "./open_kafka.ts";
+import { openOtlp } from "./open_otlp.ts";
 
 /** Of the event files together, and of the metadata files: as the original. */
 const TOTAL_BYTES = 100e6;
@@ -34,9 +35,10 @@ export function openOutputs(config: Config, store: Store, log: Logger): OpenOutp
   const constants = store.constantLabels;
   const files = openFiles(config, constants, log);
   const kafka = openKafka(config, constants, log);
+  const otlp = openOtlp(config, constants, log);
   const outputs = new Outputs({
     store,
-    channels: [...files, ...kafka?.channels ?? []],
+    channels: [...files, ...kafka?.channels ?? [], ...otlp?.channels ?? []],
     intervalMs: config.egress.interval * 1000,
     clock: Date.now,
     failed: (error) => log("error", `Output: ${error instanceof Error ? error.stack : error}`),
@@ -48,13 +50,14 @@ export function openOutputs(config: Config, store: Store, log: Logger): OpenOutp
     start: async () => {
       started = true;
       outputs.start();
+      otlp?.start();
       await kafka?.start();
     },
     close: async () => {
       // An agent that never ran, as that of doctor, leaves nothing behind.
       if (!started) return;
       await outputs.close();
-      await kafka?.close();
+      await Promise.all([kafka?.close(), otlp?.close()]);
     },
   };
 }

@@ -138,15 +138,16 @@ export function nameOf<Field extends string>(
 
 const decoder = new TextDecoder();
 
+export function textUpToNul(bytes: Uint8Array): string {
+  const end = bytes.indexOf(0);
+  return decoder.decode(end < 0 ? bytes : bytes.subarray(0, end));
+}
+
 /** Text that ends at the first NUL. */
 export function text<Field extends string>(field: Field): LabelReader<Field> {
   return {
     fields: [field],
-    read: (key) => {
-      const bytes = key.bytes(field);
-      const end = bytes.indexOf(0);
-      return decoder.decode(end < 0 ? bytes : bytes.subarray(0, end));
-    },
+    read: (key) => textUpToNul(key.bytes(field)),
   };
 }
 

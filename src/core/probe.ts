@@ -57,6 +57,8 @@ export interface HostFiles {
   list(path: string): string[];
   /** How many names `list` would give, which may be cheaper; NaN when there is no such folder. */
   count(path: string): number;
+  /** The number that the file or folder has in its file system; NaN when there is none. */
+  inode(path: string): number;
   /** Where a symbolic link points, as it says; undefined when there is none, or it may not be read. */
   link(path: string): string | undefined;
 }
@@ -320,6 +322,17 @@ export interface RecordReading extends Required<Pick<Reading, "losses">> {
   facts?(): Readonly<Record<string, unknown>>;
 }
 
+/** One of the ways to get the same records. */
+export interface RecordWay {
+  readonly name: string;
+  /** Programs that it has no use for, and those that it can do without. */
+  readonly off: readonly string[];
+  readonly optional: readonly string[];
+  readonly constants: Readonly<Record<string, number>>;
+  /** Sizes of maps that are not to keep the one they were compiled with. */
+  readonly maxEntries: Readonly<Record<string, number>>;
+}
+
 /** A probe whose programs send records to a ring, of which the agent makes rows. */
 export interface RecordProbe extends ProbeBase {
   readonly kind: "ebpf";
@@ -329,6 +342,8 @@ export interface RecordProbe extends ProbeBase {
   readonly tables: Readonly<Record<string, RecordTable>>;
   /** `const volatile` globals, set before loading. */
   readonly constants: (settings: Settings) => Readonly<Record<string, number>>;
+  /** Best first: the first one whose programs the kernel takes. */
+  readonly ways: (settings: Settings) => readonly [RecordWay, ...RecordWay[]];
   /** Rows of maps that are set once. */
   readonly entries: (settings: Settings) => readonly MapEntry[];
   open(host: RecordHost): RecordReading;

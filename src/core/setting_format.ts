@@ -90,3 +90,17 @@ function isBroker(text: string): boolean {
   if (host === undefined || (host.startsWith("[") && !isIpv6(host.slice(1, -1)))) return false;
   return port === undefined || (Number(port) >= 1 && Number(port) <= 65535);
 }
+
+export const HTTP_URL: TextFormat = {
+  accepts: (text) => /^https?:\/\//.test(text) && URL.canParse(text) && !/[?#]/.test(text),
+  allowed: "http://host:port or https://host:port, with or without a path",
+};
+
+/** Names as HTTP allows them; values as a request's head does. */
+const HEADER_REGEXP = /^[\w!#$%&'*+.^`|~-]+=[\x20-\x7e]*$/;
+
+export const HEADERS: TextFormat = {
+  accepts: (text) =>
+    text === "" || text.split(",").every((pair) => HEADER_REGEXP.test(pair.trim())),
+  allowed: 'name=value, several with "," between, or ""',
+};

@@ -20,6 +20,8 @@ export interface Channel {
   readonly sink: LineSink;
   /** For metrics: how a row is written. */
   readonly form?: RowForm;
+  /** For events: how one is written that stands in the original's form. */
+  readonly eventForm?: (json: string) => string;
 }
 
 export interface OutputsOptions {
@@ -90,7 +92,10 @@ export class Outputs {
 
   /** Hands one event to every channel for events. */
   event(json: string): void {
-    this.#send("event", `${json}\n`, 1);
+    for (const { kind, sink, eventForm } of this.#options.channels) {
+      if (kind !== "event") continue;
+      sink.push(this.#encoder.encode(`${eventForm === undefined ? json : eventForm(json)}\n`), 1);
+    }
   }
 
   stats(): OutputStats[] {
@@ -140,12 +145,8 @@ export class Outputs {
     if (fresh.length === 0) return;
     for (const table of fresh) this.#described.add(table);
     const lines = fresh.map((table) => `${metadataJson(table, this.#constants, now)}\n`);
-    this.#send("meta", lines.join(""), lines.length);
-  }
-
-  #send(kind: OutputKind, text: string, lines: number): void {
-    for (const channel of this.#options.channels) {
-      if (channel.kind === kind) channel.sink.push(this.#encoder.encode(text), lines);
+    for (const { kind, sink } of this.#options.channels) {
+      if (kind === "meta") sink.push(this.#encoder.encode(lines.join("")), lines.length);
     }
   }
 }

@@ -2,6 +2,7 @@
 /** Written by scripts/gen.ts from the files in src/probes: do not edit. */
 import type { AnyProbe } from "../core/probe.ts";
 import container from "../probes/container.ts";
+import container_ns from "../probes/container_ns.ts";
 import dns from "../probes/dns.ts";
 import endpoint from "../probes/endpoint.ts";
 import io from "../probes/io.ts";
@@ -28,6 +29,7 @@ import tcp from "../probes/tcp.ts";
 
 export const probes: readonly AnyProbe[] = [
   container,
+  container_ns,
   dns,
   endpoint,
   io,

@@ -18,9 +18,12 @@ export interface PolledPipe {
   close(): void;
 }
 
-/** A pipe in which nothing was is looked at after 1, 2, 4 ... ms, and at last twice a second. */
+/**
+ * A pipe in which nothing was is looked at after twice the pause before, and at last once a second. A writer that is
+ * as fast as we are is met again after this.
+ */
 const FIRST_PAUSE_MS = 1;
-const LONGEST_PAUSE_MS = 500;
+const LONGEST_PAUSE_MS = 1000;
 /** How often it is looked for the end when that is near. */
 const HURRIED_MS = 5;
 /** Pauses from here on end together for all probes, so that they wake the agent once. */
@@ -63,7 +66,10 @@ export function polledOutput(pipe: PolledPipe): Output {
         pause = Math.min(pause * 2, LONGEST_PAUSE_MS);
       }
     },
-    gather: (milliseconds) => pauses.wait(pauses.hurried ? 0 : milliseconds),
+    gather(milliseconds) {
+      pause = Math.max(FIRST_PAUSE_MS, milliseconds);
+      return pauses.wait(pauses.hurried ? 0 : milliseconds);
+    },
     hurry: () => pauses.hurry(),
     cancel() {
       cancelled = true;

@@ -19,6 +19,9 @@ export const BUILT_IN = "built-in defaults";
 export function checkTogether(draft: Draft, findings: Findings): void {
   for (const section of ["web_server", "rest_api_server"]) checkTls(section, draft.given, findings);
   checkKafka(draft.given, findings);
+  for (const section of ["kafka", "otlp"]) {
+    checkPair(section, "cert_file", "key_file", draft.given, findings);
+  }
   const lines = new Map<string, number | undefined>();
   for (const { name, place } of [...draft.probes ?? [], ...draft.extendProbes ?? []]) {
     if (lines.has(name)) {
@@ -46,6 +49,18 @@ function checkTls(section: string, given: Given, findings: Findings): void {
   }
 }
 
+function checkPair(
+  section: string,
+  name: string,
+  other: string,
+  given: Given,
+  findings: Findings,
+): void {
+  const one = given.get(`${section}.${name}`);
+  if (!one?.value || given.get(`${section}.${other}`)?.value) return;
+  findings.add(`${section}.${name} without ${other}`, one.place, "both");
+}
+
 function checkKafka(given: Given, findings: Findings): void {
   const value = (name: string) => given.get(`kafka.${name}`)?.value || "";
   for (const kind of ["metric", "event", "meta"]) {
@@ -55,15 +70,8 @@ function checkKafka(given: Given, findings: Findings): void {
     const problem = `${kind}.out_channel names kafka, but kafka.kafka_broker is empty`;
     findings.add(problem, channel.place, "kafka with a broker");
   }
-  const together = [
-    ["sasl_mechanism", ["sasl_username", "sasl_password"]],
-    ["cert_file", ["key_file"]],
-  ] as const;
-  for (const [name, others] of together) {
-    for (const other of others) {
-      if (value(name) === "" || value(other) !== "") continue;
-      findings.add(`kafka.${name} without ${other}`, given.get(`kafka.${name}`)!.place, "both");
-    }
+  for (const other of ["sasl_username", "sasl_password"]) {
+    checkPair("kafka", "sasl_mechanism", other, given, findings);
   }
   const codec = given.get("kafka.compression_codec");
   if (codec?.value === "lz4") {

@@ -11,6 +11,8 @@ import {
   ADDRESS,
   BROKERS,
   FILE_NAME,
+  HEADERS,
+  HTTP_URL,
   NAME,
   NOT_EMPTY,
   OPTIONAL_PATH,
@@ -105,7 +107,7 @@ export const SECTIONS = {
     help: "Where metrics go.",
     keys: {
       out_channel: channels(
-        ["web_server", "kafka", "json", "logs"],
+        ["web_server", "kafka", "otlp", "json", "logs"],
         "web_server",
         "web_server answers Prometheus; logs writes its text to files in logs.metric_dir, json JSON objects.",
       ),
@@ -115,9 +117,14 @@ export const SECTIONS = {
   event: {
     help: "Where events (anomalies that probes find) go.",
     keys: {
-      out_channel: channels(["logs", "kafka"], "logs", "logs writes files to logs.event_dir.", {
-        env: ["GOPHER_EVENT_CHANNEL"],
-      }),
+      out_channel: channels(
+        ["logs", "kafka", "otlp"],
+        "logs",
+        "logs writes files to logs.event_dir.",
+        {
+          env: ["GOPHER_EVENT_CHANNEL"],
+        },
+      ),
       kafka_topic: textKey("gala_gopher_event", "Topic for events.", {
         format: TOPIC,
       }),
@@ -274,6 +281,33 @@ export const SECTIONS = {
         "Size of it at most; then the oldest metrics go first, events last.",
         { unit: "MB" },
       ),
+    },
+  },
+  otlp: {
+    help: "OpenTelemetry collectors, for every out_channel that names otlp.",
+    keys: {
+      endpoint: textKey(
+        "http://127.0.0.1:4318",
+        "Where OTLP over HTTP is received; /v1/metrics and /v1/logs are added.",
+        { format: HTTP_URL, env: ["OTEL_EXPORTER_OTLP_ENDPOINT"] },
+      ),
+      headers: textKey("", "Headers of each request, as for a login.", {
+        format: HEADERS,
+        env: ["OTEL_EXPORTER_OTLP_HEADERS"],
+      }),
+      compression: choiceKey(["gzip", "none"], "gzip", "Compression of a request."),
+      timeout: numberKey(10, [1, 600], "Time for a request; then it is tried again.", {
+        unit: "s",
+      }),
+      queue_max_kbytes: numberKey(
+        32_768,
+        [64, 1_048_576],
+        "What waits in memory at most, of metrics and of events each; the oldest goes first.",
+        { unit: "kB" },
+      ),
+      ca_file: path('PEM file with the authority of the collector; "" is the system\'s own.'),
+      cert_file: path("PEM file with our certificate, for collectors that want one."),
+      key_file: path("PEM file with its private key."),
     },
   },
   external_probes: {

@@ -1,34 +1,56 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** What applications say to each other: requests, answers, errors and latency. Kernel side: bpf/messages.bpf.c. */
-import { Connections, type Peers } from "../core/messages/connections.ts";
+import { Connections, type Peers, type Verdict } from "../core/messages/connections.ts";
+import { Datagrams, type Ends } from "../core/messages/datagrams.ts";
 import { Forwarding } from "../core/messages/forwarding.ts";
 import { LinkCounts } from "../core/messages/link_counts.ts";
 import type { Chunk } from "../core/messages/protocol.ts";
+import { TopicCounts } from "../core/messages/topic_counts.ts";
 import { Traffic } from "../core/messages/traffic.ts";
 import { observedConstants, observedEntries, observeKeys } from "../core/observe.ts";
-import { ipText, KeyView } from "../core/labels.ts";
+import { ipText, KeyView, textUpToNul } from "../core/labels.ts";
 import {
   type MapEntry,
   type RecordHost,
   type RecordPortion,
   recordProbe,
   type RecordReading,
+  type RecordWay,
   type Settings,
   type Writers,
 } from "../core/probe.ts";
 import { wholeNumbers } from "../core/setting_format.ts";
-import { booleanKey, flagKey, listKey, numberKey } from "../core/setting_key.ts";
+import {
+  booleanKey,
+  choiceKey,
+  flagKey,
+  listKey,
+  numberKey,
+  type TextFormat,
+} from "../core/setting_key.ts";
 import { messages } from "../gen/layouts.ts";
 import { protocols } from "../gen/protocols.ts";
-import { writeForwards, writeLink, writeSample } from "./messages/rows.ts";
+import { writeForwards, writeLink, writeSample, writeTopics } from "./messages/rows.ts";
 import { TABLES } from "./messages/tables.ts";
 
-const SERVERS = "redis-server,postgres,mariadbd,mysqld,nginx,haproxy";
+const SERVERS = "redis-server,postgres,mariadbd,mysqld,nginx,haproxy,java,dnsmasq,named";
 const MESSAGE = messages.records.message_event.fields;
 const CONNECTION = new KeyView(messages.records.connection_event);
 const CONNECTION_BYTES = messages.records.connection_event.size;
+const ENDS = messages.records.datagram_event;
 /** enum message_kind of the kernel side. */
-const KINDS = { received: 0, sent: 1, opened: 2, closed: 3, connects: 4, left: 5 } as const;
+const KINDS = {
+  received: 0,
+  sent: 1,
+  opened: 2,
+  closed: 3,
+  connects: 4,
+  left: 5,
+  datagramReceived: 8,
+  datagramSent: 9,
+} as const;
+/** enum transport of the kernel side. */
+const TRANSPORTS = ["tcp", "udp", "unix"] as const;
 const NO_FD = 0xffffffff;
 /** enum verdict of the kernel side. */
 const VERDICTS = {
@@ -51,31 +73,72 @@ function portsOf(settings: Settings): number[] {
   return settings.list("ports").map(Number);
 }
 
+const SOCKETS: TextFormat = {
+  accepts: (text) => ["tcp", "udp", "unix"].includes(text),
+  allowed: "of tcp, udp, unix",
+};
+const SOCKET_PROGRAMS = ["messages_received", "messages_sent", "messages_arrived"];
+const CALL_PROGRAMS = [
+  "message_program_changes",
+  "message_call_begins",
+  "message_call_ends",
+];
+/** When data came, for the system calls; UDP and Unix sockets have no such note. */
+const SEGMENT_PROGRAM = "message_segment_comes";
+
+/** Which sockets are read, and where: in the sockets' own functions, or in the system calls of their processes. */
+function ways(settings: Settings): readonly [RecordWay, ...RecordWay[]] {
+  const kinds = new Set(settings.list("sockets"));
+  const source = settings.text("source");
+  const others = { calls_udp: kinds.has("udp") ? 1 : 0, calls_unix: kinds.has("unix") ? 1 : 0 };
+  const needsCalls = others.calls_udp + others.calls_unix > 0;
+  const sockets: RecordWay = {
+    name: "sockets",
+    off: needsCalls ? [SEGMENT_PROGRAM] : [SEGMENT_PROGRAM, ...CALL_PROGRAMS],
+    optional: [],
+    constants: { ...others, calls_tcp: 0 },
+    maxEntries: needsCalls ? {} : { call_memories: 1 },
+  };
+  const calls: RecordWay = {
+    name: "calls",
+    off: SOCKET_PROGRAMS,
+    optional: [SEGMENT_PROGRAM],
+    constants: { ...others, calls_tcp: kinds.has("tcp") ? 1 : 0 },
+    maxEntries: {},
+  };
+  if (source === "calls" || !kinds.has("tcp")) return [calls];
+  return source === "sockets" ? [sockets] : [sockets, calls];
+}
+
 function open(host: RecordHost): RecordReading {
   const maxConnections = host.settings.number("connections");
   const traffic = new Traffic(maxConnections);
   const forwards = new LinkCounts(maxConnections, host.settings.flag("report_cport"));
   const forwarding = new Forwarding(forwards);
+  const topics = new TopicCounts(maxConnections);
   const idBytes = new Uint8Array(8);
   const idView = new DataView(idBytes.buffer);
   const changeBytes = new Uint8Array(8);
   const changeView = new DataView(changeBytes.buffer);
   let changes = 0n;
+  const decide = (id: number, verdict: Verdict) => {
+    idView.setBigUint64(0, BigInt(id), true);
+    host.update("verdicts", idBytes, VERDICTS[verdict]);
+    if (verdict === "wanted") return; // its pieces come anyway
+    changeView.setBigUint64(0, ++changes, true);
+    host.update("verdict_changes", FIRST_ENTRY, changeBytes);
+  };
   const connections = new Connections({
     protocols,
     traffic,
-    forwarding,
     maxConnections,
-    decide(id, verdict) {
-      idView.setBigUint64(0, BigInt(id), true);
-      host.update("verdicts", idBytes, VERDICTS[verdict]);
-      if (verdict === "wanted") return; // its pieces come anyway
-      changeView.setBigUint64(0, ++changes, true);
-      host.update("verdict_changes", FIRST_ENTRY, changeBytes);
-    },
+    forwarding,
+    topics,
+    decide,
   });
+  const datagrams = new Datagrams({ protocols, traffic, maxFlows: maxConnections, decide });
   return {
-    take: taker(connections),
+    take: taker(connections, datagrams),
     read(tables, elapsed) {
       const own = tables as Writers<typeof TABLES>;
       for (const link of traffic.links.values()) {
@@ -85,17 +148,22 @@ function open(host: RecordHost): RecordReading {
         writeSample(own, connection, host.containerOf(connection.peers.tgid));
       }
       writeForwards(own, forwards.all());
+      writeTopics(own, topics.all());
       connections.age();
+      datagrams.age();
       traffic.age();
       forwarding.age();
       forwards.age();
+      topics.age();
     },
     losses: () => ({
       ...connections.losses,
+      ...datagrams.losses,
+      unpaired_messages: connections.losses.unpaired_messages + datagrams.losses.unpaired_messages,
       unpaired_forwards: forwarding.unpaired,
-      tables_full: traffic.refused + forwards.refused,
+      tables_full: traffic.refused + forwards.refused + topics.refused,
     }),
-    facts: () => ({ connections: connections.size }),
+    facts: () => ({ connections: connections.size, datagram_sockets: datagrams.size }),
   };
 }
 
@@ -103,7 +171,10 @@ function open(host: RecordHost): RecordReading {
  * Reads the records of the ring, each with as little work as can be: they are many. Fields are where the kernel side's
  * own type information says.
  */
-function taker(connections: Connections): (records: RecordPortion) => void {
+function taker(
+  connections: Connections,
+  datagrams: Datagrams,
+): (records: RecordPortion) => void {
   const chunk: { -readonly [Name in keyof Chunk]: Chunk[Name] } = {
     bytes: new Uint8Array(),
     start: 0,
@@ -122,8 +193,9 @@ function taker(connections: Connections): (records: RecordPortion) => void {
       const idWord = (at + MESSAGE.connection.offset) >> 2;
       const id = words[idWord]! + words[idWord + 1]! * WORD;
       const kind = bytes[at + MESSAGE.kind.offset]!;
-      if (kind > KINDS.sent) {
-        takeChange(connections, id, kind, bytes.subarray(at, at + CONNECTION_BYTES));
+      if (kind > KINDS.sent && kind < KINDS.datagramReceived) {
+        const change = bytes.subarray(at, at + CONNECTION_BYTES);
+        takeChange({ connections, datagrams }, id, kind, change);
         continue;
       }
       const timeWord = (at + MESSAGE.time.offset) >> 2;
@@ -131,6 +203,12 @@ function taker(connections: Connections): (records: RecordPortion) => void {
       chunk.end = chunk.start + bytes[at + MESSAGE.known.offset]!;
       chunk.length = words[(at + MESSAGE.length.offset) >> 2]!;
       chunk.time = words[timeWord]! + words[timeWord + 1]! * WORD;
+      if (kind >= KINDS.datagramReceived) {
+        const known = chunk.end - chunk.start + 7 & ~7;
+        const ends = endsAt(bytes.subarray(chunk.start + known, chunk.start + known + ENDS.size));
+        datagrams.piece(id, kind === KINDS.datagramSent, chunk, ends);
+        continue;
+      }
       const serial = halves[(at + MESSAGE.serial.offset) >> 1]!;
       const thread = words[(at + MESSAGE.thread.offset) >> 2]!;
       connections.piece(id, kind === KINDS.sent, serial, chunk, thread);
@@ -138,48 +216,85 @@ function taker(connections: Connections): (records: RecordPortion) => void {
   };
 }
 
-function takeChange(connections: Connections, id: number, kind: number, bytes: Uint8Array): void {
+/** Where a datagram comes from and goes to. */
+function endsAt(bytes: Uint8Array): Ends {
+  const event = new KeyView(ENDS).at(bytes, 0);
+  const family = event.number("family");
+  return {
+    key: String.fromCharCode(...bytes.subarray(ENDS.fields.local_ip.offset)),
+    localPort: event.number("local_port"),
+    remotePort: event.number("remote_port"),
+    localIp: () => ipText(family, event.bytes("local_ip")),
+    remoteIp: () => ipText(family, event.bytes("remote_ip")),
+  };
+}
+
+interface Engine {
+  readonly connections: Connections;
+  readonly datagrams: Datagrams;
+}
+
+function takeChange(
+  { connections, datagrams }: Engine,
+  id: number,
+  kind: number,
+  bytes: Uint8Array,
+): void {
   const event = CONNECTION.at(bytes, 0);
   const thread = event.number("thread");
   const established = event.number("established") === 1;
-  if (kind === KINDS.closed) connections.closed(id, thread, established);
-  else if (kind === KINDS.left) connections.left(id, thread, established);
-  else if (kind === KINDS.connects) connections.connecting(peersAt(id, bytes), thread);
-  else connections.opened(peersAt(id, bytes));
+  if (kind === KINDS.closed) return connections.closed(id, thread, established);
+  if (kind === KINDS.left) return connections.left(id, thread, established);
+  const peers = peersAt(id, bytes);
+  if (kind === KINDS.connects) return connections.connecting(peers, thread);
+  (peers.transport === "udp" ? datagrams : connections).opened(peers);
 }
 
 function peersAt(id: number, bytes: Uint8Array): Peers {
   const event = CONNECTION.at(bytes, 0);
   const family = event.number("family");
   const fd = event.number("fd");
+  const transport = TRANSPORTS[event.number("transport")] ?? "tcp";
+  const isUnix = transport === "unix";
   return {
     id,
     tgid: event.number("tgid"),
-    comm: commAt(event.bytes("comm")),
+    comm: textUpToNul(event.bytes("comm")),
+    transport,
     fd: fd === NO_FD ? NaN : fd,
-    localIp: ipText(family, event.bytes("local_ip")),
+    localIp: isUnix ? "" : ipText(family, event.bytes("local_ip")),
     localPort: event.number("local_port"),
-    remoteIp: ipText(family, event.bytes("remote_ip")),
+    remoteIp: isUnix ? "" : ipText(family, event.bytes("remote_ip")),
     remotePort: event.number("remote_port"),
     isNew: event.number("is_new") !== 0,
   };
-}
-
-function commAt(bytes: Uint8Array): string {
-  const end = bytes.indexOf(0);
-  return new TextDecoder().decode(end < 0 ? bytes : bytes.subarray(0, end));
 }
 
 export default recordProbe({
   name: "messages",
   help:
     "Requests and answers of Redis, HTTP/1, PostgreSQL and MySQL on TCP, from the first bytes of each.",
-  partOf: ["ksliprobe", "redissli", "opengauss_sli", "nginx_probe", "trace_haproxy"],
+  partOf: [
+    "ksliprobe",
+    "redissli",
+    "opengauss_sli",
+    "trace_dnsmasq",
+    "nginx_probe",
+    "trace_haproxy",
+  ],
   on: false,
   layout: messages,
   settings: {
     ...observeKeys(SERVERS),
     ports: listKey(wholeNumbers(65535, "ports"), 'Only connections with one of these; "" is any.'),
+    sockets: listKey(SOCKETS, "Which sockets are read; udp (DNS) and unix take system calls.", {
+      value: "tcp",
+    }),
+    source: choiceKey(
+      ["auto", "sockets", "calls"],
+      "auto",
+      "Where TCP is read: in the sockets' functions, in system calls, or where the kernel can.",
+    ),
     first_bytes: numberKey(128, [32, 255], "Bytes of each piece that are read.", { unit: "bytes" }),
     connections: numberKey(16384, [16, 1_000_000], "Connections that are followed at a time.", {
       unit: "connections",
@@ -190,13 +305,14 @@ export default recordProbe({
     report_cport: flagKey("Whether nginx_link has the client's port: a row for each connection."),
   },
   ring: "message_ring",
-  tables: { ...TABLES, redissli: { ...TABLES.redissli, on: false } },
+  tables: TABLES,
   constants: (settings) => ({
     first_bytes: settings.number("first_bytes"),
     links: settings.flag("links") ? 1 : 0,
     by_port: portsOf(settings).length > 0 ? 1 : 0,
     ...observedConstants(settings),
   }),
+  ways,
   entries: (settings) => [...observedEntries(settings), ...portEntries(settings)],
   open,
 });

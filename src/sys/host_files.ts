@@ -141,6 +141,17 @@ export class RootFiles implements HostFiles, Disposable {
     return count;
   }
 
+  inode(path: string): number {
+    const full = this.#resolve(path);
+    try {
+      return Deno.statSync(full).ino ?? NaN;
+    } catch (error) {
+      const errno = errnoOf(error);
+      if (ABSENT.has(errno)) return NaN;
+      throw new KernelError("look at", full, errno, errnoName(errno));
+    }
+  }
+
   link(path: string): string | undefined {
     const full = this.#resolve(path);
     try {

@@ -1,6 +1,13 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Runs an eBPF probe of records: loads its object, reads its ring all the time, and its rows on each tick. */
-import type { RecordProbe, RecordReading, RunningProbe } from "../core/probe.ts";
+import { KernelError, Unsupported } from "../core/errors.ts";
+import type {
+  HookVerdict,
+  RecordProbe,
+  RecordReading,
+  RecordWay,
+  RunningProbe,
+} from "../core/probe.ts";
 import type { BpfHost } from "./bpf_runner.ts";
 import { BpfObject } from "./object.ts";
 import type { RingReader } from "./ring_reader.ts";
@@ -16,17 +23,9 @@ const LOSSES = "losses";
 
 /** Throws Unsupported or KernelError; then nothing is left in the kernel and no table in the store. */
 export async function startRecords(probe: RecordProbe, host: BpfHost): Promise<RunningProbe> {
-  const { layout } = probe;
-  const object = await BpfObject.load(host.libbpf, {
-    name: layout.object,
-    bytes: host.image(layout.object),
-    layout,
-    constants: probe.constants(host.settings),
-    ...(host.btfPath ? { btfPath: host.btfPath } : {}),
-  });
+  const { object, refused, way } = await loadFirst(probe, host);
   let writers: TableWriters | undefined;
   try {
-    object.demand();
     for (const { map, key, value } of probe.entries(host.settings)) {
       object.table(map).update(key, value);
     }
@@ -44,7 +43,8 @@ export async function startRecords(probe: RecordProbe, host: BpfHost): Promise<R
         reader.update(key, value);
       },
     });
-    return new RunningRecords(object, object.ring(probe.ring), writers, reading);
+    const ring = object.ring(probe.ring);
+    return new RunningRecords({ object, ring, writers, reading, refused, way });
   } catch (error) {
     writers?.remove();
     object[Symbol.dispose]();
@@ -52,11 +52,61 @@ export async function startRecords(probe: RecordProbe, host: BpfHost): Promise<R
   }
 }
 
+interface Loaded {
+  readonly object: BpfObject;
+  readonly way: string;
+  /** Programs of better ways. */
+  readonly refused: readonly HookVerdict[];
+}
+
+/** Loads the first of the probe's ways that this kernel takes. Throws what the first one met if it takes none. */
+async function loadFirst(probe: RecordProbe, host: BpfHost): Promise<Loaded> {
+  const refused: HookVerdict[] = [];
+  let failure: unknown;
+  for (const way of probe.ways(host.settings)) {
+    const object = await load(probe, way, host);
+    try {
+      object.demand(way.optional);
+      const reason = (text = "refused") => `${text}; "${way.name}" does its work`;
+      const replaced = refused.filter(({ program }) => !object.isAttached(program))
+        .map((verdict) => ({ ...verdict, reason: reason(verdict.reason) }));
+      return { object, way: way.name, refused: replaced };
+    } catch (error) {
+      const own = object.hooks.filter(({ state }) => state !== "attached");
+      refused.push(...own.map((verdict) => ({ ...verdict, state: "unsupported" }) as const));
+      object[Symbol.dispose]();
+      failure ??= error;
+      if (!(error instanceof Unsupported) && !(error instanceof KernelError)) throw error;
+    }
+  }
+  throw failure;
+}
+
+function load(probe: RecordProbe, way: RecordWay, host: BpfHost): Promise<BpfObject> {
+  const { layout } = probe;
+  return BpfObject.load(host.libbpf, {
+    name: layout.object,
+    bytes: host.image(layout.object),
+    layout,
+    constants: { ...probe.constants(host.settings), ...way.constants },
+    maxEntries: way.maxEntries,
+    off: way.off,
+    ...(host.btfPath ? { btfPath: host.btfPath } : {}),
+  });
+}
+
 function offByDefault({ tables }: RecordProbe): ReadonlySet<string> {
   return new Set(Object.keys(tables).filter((name) => tables[name]!.on === false));
 }
 
+interface RecordParts extends Loaded {
+  readonly ring: RingReader;
+  readonly writers: TableWriters;
+  readonly reading: RecordReading;
+}
+
 class RunningRecords implements RunningProbe {
+  readonly #parts: RecordParts;
   readonly #object: BpfObject;
   readonly #ring: RingReader;
   readonly #writers: TableWriters;
@@ -67,12 +117,9 @@ class RunningRecords implements RunningProbe {
   /** What ended the looking at the ring; told by the next tick. */
   #failure: { readonly error: unknown } | undefined;
 
-  constructor(
-    object: BpfObject,
-    ring: RingReader,
-    writers: TableWriters,
-    reading: RecordReading,
-  ) {
+  constructor(parts: RecordParts) {
+    const { object, ring, writers, reading } = parts;
+    this.#parts = parts;
     this.#object = object;
     this.#ring = ring;
     this.#writers = writers;
@@ -97,7 +144,7 @@ class RunningRecords implements RunningProbe {
   }
 
   hooks() {
-    return this.#object.hooks;
+    return [...this.#object.hooks, ...this.#parts.refused];
   }
 
   cost() {
@@ -114,7 +161,8 @@ class RunningRecords implements RunningProbe {
   }
 
   facts() {
-    return { map_bytes: this.#object.mapBytes, ...this.#reading.facts?.() };
+    const { way } = this.#parts;
+    return { map_bytes: this.#object.mapBytes, source: way, ...this.#reading.facts?.() };
   }
 
   #look(delay: number): void {

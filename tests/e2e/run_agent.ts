@@ -5,8 +5,8 @@ import assert from "node:assert/strict";
 export const ROOT = new URL("../..", import.meta.url).pathname;
 export const BINARY = `${ROOT}gala-gopher`;
 export const EXAMPLE = `${ROOT}probes/example/example.sh`;
-/** Nothing takes that long; what does has failed. */
-const PATIENCE_MS = 20_000;
+/** Nothing takes that long; what does has failed. Under emulation all takes a multiple. */
+const PATIENCE_MS = 20_000 * Number(Deno.env.get("GALA_GOPHER_TEST_PATIENCE") ?? 1);
 const READY = "Serves metrics";
 
 /** Keys of gala-gopher.yaml, to which the port is added. */

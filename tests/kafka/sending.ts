@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** A sender with its outboxes and spool, as the program has them, in the process of the test. */
-import { kafkaClient } from "../../src/egress/kafka_client.ts";
-import { type KafkaOptions, KafkaSender } from "../../src/egress/kafka_sender.ts";
+import { kafkaClient, type KafkaOptions } from "../../src/egress/kafka_client.ts";
+import { LineSender } from "../../src/egress/line_sender.ts";
 import { Outbox } from "../../src/egress/outbox.ts";
 import { Spool } from "../../src/egress/spool.ts";
 import { until } from "../e2e/run_agent.ts";
@@ -43,9 +43,12 @@ export async function startSending(
       changed,
     }),
   ])) as Record<Kind, Outbox>;
-  const sender: KafkaSender = new KafkaSender({
-    client: () => Promise.resolve(kafkaClient({ compression: "none", key: "host", ...options })),
-    streams: KINDS.toReversed().map((kind) => ({ outbox: outboxes[kind], topic: topics[kind] })),
+  const sender: LineSender = new LineSender({
+    place: "Kafka",
+    carrier: () => Promise.resolve(kafkaClient({ compression: "none", key: "host", ...options })),
+    streams: KINDS.toReversed().map((kind) => (
+      { outbox: outboxes[kind], target: topics[kind], called: `topic "${topics[kind]}"` }
+    )),
     maxMessages: 10_000,
     maxBytes: 500_000,
     lingerMs: 5,

@@ -133,36 +133,6 @@ Deno.test("task tells ioctls apart by command", async () => {
   assert.equal(row.ioctl_size, 0);
 });
 
-Deno.test("task times files of tmpfs by what is done to them", async () => {
-  await using perl = new Perl();
-  const tables = ["proc_tmpfs", "proc_fs_time", "proc_ext4"];
-  await using rig = await TaskRig.start(task, { tables, settings: observing(perl) });
-  await rig.read();
-  const path = `/dev/shm/gg-${Deno.pid}`;
-  try {
-    await perl.run(
-      `use IO::Handle; open $f, "+>", "${path}"; for (1..31) { syswrite $f, "a" } $f->sync;` +
-        ` sysseek $f, 0, 0; for (1..23) { sysread $f, $x, 1 }`,
-    );
-  } finally {
-    await Deno.remove(path);
-  }
-  await rig.read();
-  const of = { tgid: perl.pid, fs: "tmpfs" };
-  const counts = ["read", "write", "open", "flush"].map((operation) =>
-    rig.histogram("proc_fs_time", `${operation}_seconds`, of).count
-  );
-  assert.deepEqual(counts, [23, 31, 1, 1]);
-  const { ns_tmpfs_read, ns_tmpfs_write, ns_tmpfs_flush } = rig.row("proc_tmpfs", {
-    tgid: perl.pid,
-    comm: "perl",
-  });
-  assert.ok(ns_tmpfs_read! > 0 && ns_tmpfs_write! > 0 && ns_tmpfs_flush! > 0);
-  await rig.read();
-  assert.equal(rig.row("proc_tmpfs", { tgid: perl.pid }).ns_tmpfs_read, 0, "of a period");
-  assert.equal(rig.histogram("proc_fs_time", "read_seconds", of).count, 23, "totals stay");
-});
-
 Deno.test("task loads nothing at system calls while no table wants it", async () => {
   await using rig = await TaskRig.start(task, { tables: ["proc_cpu"] });
   const programs = rig.running.hooks!().map(({ program }) => program);

@@ -7,7 +7,8 @@ import type { Forwarding } from "./forwarding.ts";
 import { Hop } from "./hop.ts";
 import { type Fault, type MessageSink, Pairing } from "./pairing.ts";
 import type { Chunk, Conversation, Protocol } from "./protocol.ts";
-import type { Link, Tally, Traffic } from "./traffic.ts";
+import type { TopicCounts, TopicSide } from "./topic_counts.ts";
+import type { Link, Traffic, Transport } from "./traffic.ts";
 
 /** What is known of a connection from the start. */
 export interface Peers {
@@ -15,6 +16,7 @@ export interface Peers {
   readonly tgid: number;
   /** Name of the process. */
   readonly comm: string;
+  readonly transport: Transport;
   /** NaN: not found. */
   readonly fd: number;
   readonly localIp: string;
@@ -32,10 +34,17 @@ export interface Sample {
   latency: number;
 }
 
+/** What a connection began with. */
+interface Prefix {
+  readonly sent: boolean;
+  readonly bytes: Uint8Array;
+  readonly time: number;
+}
+
+/** dnsmasq reads the two bytes of a length one by one. */
+const MAX_PREFIX = 8;
 /** A connection that speaks none of the protocols for so many pieces is none of ours. */
 const MAX_GUESSES = 6;
-/** Names of operations that a link has no room for. */
-const NOWHERE: Pick<Tally, "requests" | "answered"> = { requests: 0, answered: () => {} };
 
 export class Connection implements MessageSink {
   protocol: Protocol | undefined;
@@ -56,6 +65,8 @@ export class Connection implements MessageSink {
   hop: Hop | undefined;
   /** That the present piece is of. */
   thread = 0;
+  #prefix: Prefix | undefined;
+  readonly #topics: TopicCounts | undefined;
   readonly #losses: { unpaired_messages: number };
   readonly #forwarding: Forwarding;
 
@@ -63,26 +74,29 @@ export class Connection implements MessageSink {
     public peers: Peers,
     forwarding: Forwarding,
     losses: { unpaired_messages: number },
+    topics?: TopicCounts,
   ) {
     this.#forwarding = forwarding;
     this.#losses = losses;
+    this.#topics = topics;
     this.pairing = new Pairing(this);
     if (!peers.isNew) this.pairing.joined();
   }
 
   asked(operation: string, mark = 0): void {
     if (this.hop !== undefined) this.#forwarding.asked(this.hop, this.thread, mark);
-    if (this.link === undefined) return;
-    this.link.all.requests++;
-    (this.link.operation(operation) ?? NOWHERE).requests++;
+    this.link?.asked(operation);
   }
 
   answered(operation: string, latency: number, fault: Fault, code: string): void {
     if (this.hop !== undefined) this.#forwarding.answered(this.hop, this.thread);
-    this.link?.all.answered(latency, fault);
-    (this.link?.operation(operation) ?? NOWHERE).answered(latency, fault);
+    this.link?.answered(operation, latency, fault, code);
     note(this.last, operation, code, latency);
     if (!(latency <= this.slowest.latency)) note(this.slowest, operation, code, latency);
+  }
+
+  carried(side: TopicSide, topic: string, count: number): void {
+    this.#topics?.add(this.peers, this.isServer, side, topic, count);
   }
 
   unpaired(count: number): void {
@@ -98,18 +112,33 @@ export class Connection implements MessageSink {
     this.pairing.missedAny(time);
   }
 
+  /** The piece with what came before on the same side. */
+  withPrefix(sent: boolean, chunk: Chunk): Chunk {
+    const prefix = this.#prefix;
+    this.#prefix = undefined;
+    if (prefix === undefined) return chunk;
+    if (prefix.sent !== sent) {
+      this.guesses++;
+      return chunk;
+    }
+    const end = prefix.bytes.length + chunk.end - chunk.start;
+    const bytes = new Uint8Array(end);
+    bytes.set(prefix.bytes);
+    bytes.set(chunk.bytes.subarray(chunk.start, chunk.end), prefix.bytes.length);
+    const length = prefix.bytes.length + chunk.length;
+    return { bytes, start: 0, end, length, time: prefix.time };
+  }
+
+  /** Keeps a piece that may be too short to be recognised; false: it is not. */
+  keepPrefix(sent: boolean, { bytes, start, end, length, time }: Chunk): boolean {
+    if (length > MAX_PREFIX || length > end - start) return false;
+    this.#prefix = { sent, bytes: bytes.slice(start, end), time };
+    return true;
+  }
+
   count(sent: boolean, length: number): void {
     this.active = true;
-    const { link } = this;
-    if (link === undefined) return;
-    link.active = true;
-    if (sent) {
-      link.bytesSent += length;
-      link.piecesSent++;
-    } else {
-      link.bytesReceived += length;
-      link.piecesReceived++;
-    }
+    this.link?.count(sent, length);
   }
 }
 
@@ -123,6 +152,8 @@ export interface ConnectionsOptions {
   readonly protocols: readonly Protocol[];
   readonly traffic: Traffic;
   readonly forwarding: Forwarding;
+  /** Without, messages of brokers are not counted. */
+  readonly topics?: TopicCounts;
   readonly maxConnections: number;
   readonly decide: (id: number, verdict: Verdict) => void;
 }
@@ -216,16 +247,16 @@ export class Connections {
     if (serial !== connection.nextSerial) connection.missed(chunk.time);
     connection.nextSerial = (serial + 1) % SERIALS;
     connection.thread = thread;
-    const isMet = connection.conversation !== undefined || this.#meet(connection, sent, chunk);
+    const met = connection.conversation === undefined ? this.#meet(connection, sent, chunk) : chunk;
     const { hop } = connection;
     if (hop !== undefined) this.#options.forwarding[sent ? "sent" : "received"](hop, thread, chunk);
-    if (!isMet) return;
-    connection.count(sent, chunk.length);
+    if (met === undefined) return;
+    connection.count(sent, met.length);
     const { conversation, isServer, pairing } = connection;
-    if (sent === isServer) conversation!.response(chunk);
+    if (sent === isServer) conversation!.response(met);
     else {
       pairing.turn();
-      conversation!.request(chunk);
+      conversation!.request(met);
     }
     if (pairing.ended) this.#giveUp(connection);
   }
@@ -251,13 +282,13 @@ export class Connections {
   }
 
   #add(peers: Peers): Connection | undefined {
-    const { forwarding, maxConnections, decide } = this.#options;
+    const { forwarding, topics, maxConnections, decide } = this.#options;
     if (this.#known.size >= maxConnections) {
       this.losses.connections_full++;
       decide(peers.id, "unwanted");
       return undefined;
     }
-    const connection = new Connection(peers, forwarding, this.losses);
+    const connection = new Connection(peers, forwarding, this.losses, topics);
     if (PROXIES.has(peers.comm) || this.#connecting.has(peers.tgid)) {
       connection.hop = new Hop(peers, peers.isNew);
     }
@@ -265,22 +296,26 @@ export class Connections {
     return connection;
   }
 
-  /** Finds out what it speaks; false: not yet, or none of ours. */
-  #meet(connection: Connection, sent: boolean, chunk: Chunk): boolean {
+  /** Finds out what it speaks, and gives what it said up to now; undefined: not yet, or none of ours. */
+  #meet(connection: Connection, sent: boolean, piece: Chunk): Chunk | undefined {
+    const chunk = connection.withPrefix(sent, piece);
     for (const protocol of this.#options.protocols) {
       const side = protocol.guess(chunk);
       if (side === undefined) continue;
       connection.isServer = (side === "request") !== sent;
       connection.protocol = protocol;
-      connection.link = this.#linkOf(connection, protocol.name);
+      connection.link = this.#linkOf(connection, protocol);
       if (connection.link !== undefined) connection.link.connections++;
       connection.conversation = protocol.converse(connection.pairing);
       if (connection.hop !== undefined) connection.hop.met(protocol.name, connection.isServer);
+      // Somebody may have asked what could not be recognised.
+      if (connection.guesses > 0) connection.pairing.joined();
       this.#options.decide(connection.peers.id, "wanted");
-      return true;
+      return chunk;
     }
+    if (connection.guesses === 0 && connection.keepPrefix(sent, chunk)) return undefined;
     if (++connection.guesses >= MAX_GUESSES) this.#giveUp(connection);
-    return false;
+    return undefined;
   }
 
   #giveUp(connection: Connection): void {
@@ -291,15 +326,18 @@ export class Connections {
     this.#forget(connection);
   }
 
-  #linkOf({ peers, isServer }: Connection, protocol: string): Link | undefined {
-    const { tgid, localIp, localPort, remoteIp, remotePort } = peers;
+  #linkOf({ peers, isServer }: Connection, protocol: Protocol): Link | undefined {
+    const { tgid, comm, transport, localIp, localPort, remoteIp, remotePort } = peers;
     return this.#options.traffic.link({
       tgid,
+      comm,
+      transport,
+      hasCodes: protocol.hasCodes,
       clientIp: isServer ? remoteIp : localIp,
       serverIp: isServer ? localIp : remoteIp,
       serverPort: isServer ? localPort : remotePort,
       role: isServer ? "server" : "client",
-      protocol,
+      protocol: protocol.name,
     });
   }
 

@@ -35,6 +35,7 @@ function setUp(maxConnections = 4) {
       id,
       tgid: 7,
       comm: "redis-server",
+      transport: "tcp",
       fd: 9,
       localIp: "10.0.0.1",
       localPort: 6379,
@@ -156,4 +157,15 @@ Deno.test("Connections that ended to be of interest are not asked for again by w
   piece(2, true, "+OK\r\n");
   assert.deepEqual(decided, [[2, "wanted"], [2, "unwanted"]]);
   assert.equal(connections.losses.unknown_pieces, 1);
+});
+
+Deno.test("Connections recognise a protocol whose first bytes come one by one", () => {
+  const { connections, traffic, decided, piece, open } = setUp();
+  open(1);
+  for (const text of ["*", "2\r", GET.slice(3)]) piece(1, false, text);
+  piece(1, true, "$-1\r\n");
+  assert.deepEqual(decided, [[1, "wanted"]]);
+  const { all } = [...traffic.links.values()][0]!;
+  assert.deepEqual([all.responses, all.latencySum], [1, 30]);
+  assert.equal(connections.losses.unpaired_messages, 0);
 });

@@ -4,6 +4,7 @@
  * otherwise in order. What cannot be paired for certain is counted, never guessed. Memory: 16 bytes for each request
  * that waits, of which there are MAX_WAITING; about 100 where they have numbers.
  */
+import type { TopicSide } from "./topic_counts.ts";
 
 /** Whose fault an answer says that it was. */
 export type Fault = "" | "client" | "server";
@@ -16,6 +17,8 @@ export interface MessageSink {
   answered(operation: string, latency: number, fault: Fault, code: string): void;
   /** So many requests or responses have no partner that is known. */
   unpaired(count: number): void;
+  /** So many messages of a broker went to a topic, or came from it. */
+  carried?(side: TopicSide, topic: string, count: number): void;
 }
 
 const MAX_WAITING = 256;
@@ -124,6 +127,10 @@ export class Pairing {
     if (asked === undefined) return this.#sink.unpaired(1);
     this.#numbered!.delete(number);
     this.#sink.answered(asked.operation, Math.max(0, time - asked.time), fault, code);
+  }
+
+  carried(side: TopicSide, topic: string, count: number): void {
+    this.#sink.carried?.(side, topic, count);
   }
 
   /** A request that nobody answers. */

@@ -50,10 +50,16 @@ export class Tally {
 const MAX_IDLE_READINGS = 60;
 
 export type L7Role = "client" | "server";
+export type Transport = "tcp" | "udp" | "unix";
+
+/** Names of operations that a link has no room for. */
+const NOWHERE: Pick<Tally, "requests" | "answered"> = { requests: 0, answered: () => {} };
 
 export class Link {
   readonly all = new Tally();
   readonly operations = new Map<string, Tally>();
+  /** Answers by their code, where the protocol has such. */
+  readonly codes = new Map<string, number>();
   bytesSent = 0;
   bytesReceived = 0;
   piecesSent = 0;
@@ -69,9 +75,36 @@ export class Link {
     readonly tgid: number,
     /** In the order of the tables' keys. */
     readonly labels: readonly string[],
+    readonly key: LinkKey,
     traffic: Traffic,
   ) {
     this.#traffic = traffic;
+  }
+
+  asked(operation: string): void {
+    this.all.requests++;
+    (this.operation(operation) ?? NOWHERE).requests++;
+  }
+
+  answered(operation: string, latency: number, fault: Fault, code: string): void {
+    this.all.answered(latency, fault);
+    (this.operation(operation) ?? NOWHERE).answered(latency, fault);
+    if (!this.key.hasCodes || code === "") return;
+    const count = this.codes.get(code);
+    if (count !== undefined || this.#traffic.mayAddOperation()) {
+      this.codes.set(code, (count ?? 0) + 1);
+    }
+  }
+
+  count(sent: boolean, length: number): void {
+    this.active = true;
+    if (sent) {
+      this.bytesSent += length;
+      this.piecesSent++;
+    } else {
+      this.bytesReceived += length;
+      this.piecesReceived++;
+    }
   }
 
   /** Undefined: there is no room. */
@@ -87,6 +120,9 @@ export class Link {
 
 export interface LinkKey {
   readonly tgid: number;
+  readonly comm: string;
+  readonly transport: Transport;
+  readonly hasCodes?: boolean | undefined;
   readonly clientIp: string;
   readonly serverIp: string;
   readonly serverPort: number;
@@ -105,10 +141,11 @@ export class Traffic {
     this.#maxLinks = maxLinks;
   }
 
-  link({ tgid, clientIp, serverIp, serverPort, role, protocol }: LinkKey): Link | undefined {
+  link(of: LinkKey): Link | undefined {
+    const { tgid, clientIp, serverIp, serverPort, transport, role, protocol } = of;
     const labels = [
       ...[String(tgid), clientIp, serverIp, String(serverPort)],
-      ...[`tcp_${role}`, role, protocol],
+      ...[`${transport}_${role}`, role, protocol],
     ];
     const key = labels.join(" ");
     const known = this.links.get(key);
@@ -117,7 +154,7 @@ export class Traffic {
       this.refused++;
       return undefined;
     }
-    const link = new Link(tgid, labels, this);
+    const link = new Link(tgid, labels, of, this);
     this.links.set(key, link);
     return link;
   }
@@ -137,7 +174,7 @@ export class Traffic {
       link.idleReadings = link.active || link.connections > 0 ? 0 : link.idleReadings + 1;
       link.active = false;
       if (link.idleReadings < MAX_IDLE_READINGS) continue;
-      this.#operations -= link.operations.size;
+      this.#operations -= link.operations.size + link.codes.size;
       this.links.delete(key);
     }
   }

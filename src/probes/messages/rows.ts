@@ -3,6 +3,7 @@
 import type { RowWriter, Writers } from "../../core/probe.ts";
 import type { Connection } from "../../core/messages/connections.ts";
 import type { LinkCount } from "../../core/messages/link_counts.ts";
+import type { TopicCount } from "../../core/messages/topic_counts.ts";
 import type { Link, Tally } from "../../core/messages/traffic.ts";
 import type { TABLES } from "./tables.ts";
 
@@ -26,6 +27,7 @@ export function writeLink(tables: Tables, link: Link, container: string, elapsed
     .set("segs_sent", link.piecesSent)
     .set("segs_recv", link.piecesReceived);
   writeTally(tables.l7_rpc.row(...labels), link.all, elapsed);
+  writeMore(tables, link, container);
   for (const [operation, tally] of link.operations) {
     const row = tables.l7_rpc_api.row(...link.labels, operation, NO_SSL, container);
     const { clientErrors, serverErrors, responses } = writeTally(row, tally, elapsed);
@@ -34,6 +36,21 @@ export function writeLink(tables: Tables, link: Link, container: string, elapsed
       .set("client_err_ratio", ratio(clientErrors, responses))
       .set("server_err_ratio", ratio(serverErrors, responses));
   }
+}
+
+/** dnsmasq's own clients. */
+const DNSMASQ = "dnsmasq";
+/** Numbers of the families of addresses. */
+const [IPV4, IPV6] = ["2", "10"];
+
+function writeMore(tables: Tables, { key, labels, codes, all }: Link, container: string): void {
+  for (const [code, count] of codes) {
+    tables.l7_code.row(...labels, code, container).set("answer_count", count);
+  }
+  if (key.protocol !== "dns" || key.role !== "server" || key.comm !== DNSMASQ) return;
+  const family = key.clientIp.includes(":") ? IPV6! : IPV4!;
+  tables.dnsmasq_link.row(key.clientIp, key.serverIp, family, String(key.tgid), key.comm)
+    .set("link_count", all.responses);
 }
 
 type RequestMetric = Parameters<Tables["l7_rpc"]["set"]>[0];
@@ -54,6 +71,13 @@ function writeTally(row: RowWriter<RequestMetric>, tally: Tally, elapsed: number
 
 function ratio(part: number, whole: number): number {
   return whole === 0 ? 0 : part / whole;
+}
+
+export function writeTopics({ kafkaprobe }: Tables, topics: Iterable<TopicCount>): void {
+  for (const { side, topic, client, server, count } of topics) {
+    kafkaprobe.row(side, client[0], String(client[1]), topic, server[0], String(server[1]))
+      .set("num", count);
+  }
 }
 
 /** The last and the slowest request of a connection that a server was asked on. */

@@ -68,11 +68,35 @@ export const TABLES = {
     ...SLI,
     labels: [...PEERS, "req_cmd", "rsp_cmd", "max_req_cmd", "max_rsp_cmd", "container_id"],
   }),
-  redissli: table({
-    entity: "redissli",
-    keys: ["tgid", "conn_fd"],
-    labels: ["exec_file", "version", "cmd_name", "container_id"],
-    metrics: { cmd_delay_ns: gauge("Latency of the last command of the period.", "ns") },
+  redissli: {
+    ...table({
+      entity: "redissli",
+      keys: ["tgid", "conn_fd"],
+      labels: ["exec_file", "version", "cmd_name", "container_id"],
+      metrics: { cmd_delay_ns: gauge("Latency of the last command of the period.", "ns") },
+    }),
+    on: false,
+  },
+  kafkaprobe: {
+    ...table({
+      entity: "kafka",
+      keys: ["msg_type", "client_ip", "client_port", "topic", "server_ip", "server_port"],
+      metrics: { num: counter("Messages that were produced or fetched.", "count") },
+    }),
+    on: false,
+  },
+  dnsmasq_link: table({
+    entity: "dnsmasq_link",
+    keys: ["client_ip", "virtual_ip", "family", "pid", "process_comm"],
+    metrics: { link_count: counter("Queries of the client that dnsmasq answered.", "count") },
+  }),
+  l7_code: table({
+    entity: "l7_code",
+    keys: [...LINK, "code"],
+    labels: ["container_id"],
+    metrics: {
+      answer_count: counter("Answers with this code: status of HTTP, code of DNS.", "count"),
+    },
   }),
   nginx_link: table({
     entity: "nginx_link",

@@ -216,6 +216,7 @@ class HttpConversation implements Conversation {
 
 const http: Protocol = {
   name: "http",
+  hasCodes: true,
   guess({ bytes, start, end }) {
     if (methodAt(bytes, start, end) !== undefined) return "request";
     return statusAt(bytes, start, end) > 0 ? "response" : undefined;

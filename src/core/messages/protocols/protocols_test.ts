@@ -10,12 +10,16 @@ import {
   replay,
 } from "../../../../tests/message_replay.ts";
 import type { Protocol } from "../protocol.ts";
+import dns from "./dns.ts";
 import http from "./http.ts";
+import kafka from "./kafka.ts";
 import mysql from "./mysql.ts";
 import pgsql from "./pgsql.ts";
 import redis from "./redis.ts";
 
-const PROTOCOLS: readonly Protocol[] = [redis, http, pgsql, mysql];
+const PROTOCOLS: readonly Protocol[] = [redis, http, pgsql, mysql, kafka, dns];
+/** Their answers name their requests, and need not come in order. */
+const NUMBERED: ReadonlySet<Protocol> = new Set([dns, kafka]);
 const MUTATIONS = 100_000;
 const FORGETTINGS = 3000;
 
@@ -89,10 +93,21 @@ function spoil(pieces: Capture["pieces"], random: (limit: number) => number): Pi
   });
 }
 
+/** Nothing is answered that was not asked, and nothing twice. */
+function assertEachOnce(asked: readonly string[], answered: readonly string[]): void {
+  const left = [...asked];
+  for (const name of answered) {
+    const at = left.indexOf(name);
+    assert.ok(at >= 0, name);
+    left.splice(at, 1);
+  }
+}
+
 function assertSane(protocol: Protocol, pieces: readonly Piece[], known: () => number): void {
   for (const piece of pieces) guessOf(protocol, piece);
   const { asked, answered, waiting } = replay(protocol, pieces, known);
   assert.ok(answered.length + waiting <= asked.length);
+  if (NUMBERED.has(protocol)) return assertEachOnce(asked, answered.map(([name]) => name));
   let next = 0;
   for (const [operation, latency] of answered) {
     assert.ok(latency >= 0);

@@ -1,55 +1,63 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /**
- * Takes lines out of outboxes and sends them to Kafka, each kind to its topic, as long as there are any. Whatever goes
- * wrong is said once and tried again with growing pauses; what is wrong with one topic does not stop the others.
+ * Takes lines out of outboxes and sends them to a place: each kind to its target, a topic of Kafka or a path of a
+ * collector. Whatever goes wrong is said once and tried again with growing pauses; what is wrong with one target does
+ * not stop the others.
  */
 import { messageOf } from "../core/errors.ts";
+import type { LineSink } from "./line_sink.ts";
 import type { Outbox, TakenLines } from "./outbox.ts";
 
-export interface KafkaOptions {
-  readonly brokers: readonly string[];
-  readonly compression: "none" | "gzip" | "snappy" | "zstd";
-  /** Key of every message: the lines of a host stay in one partition, and so in order. */
-  readonly key: string;
-  readonly tls?: { readonly ca?: string; readonly cert?: string; readonly key?: string };
-  readonly sasl?: {
-    readonly mechanism: "plain" | "scram-sha-256" | "scram-sha-512";
-    readonly username: string;
-    readonly password: string;
-  };
-}
-
-export interface KafkaFailure {
-  /** `too_large`: the broker will never take it; `topic`: this topic is not to be had. */
-  readonly kind: "too_large" | "topic" | "connection";
+export interface SendFailure {
+  /**
+   * `too_large`: the place will never take it; `refused`: nor will it take any part of it; `target`: this target is not
+   * to be had now; `connection`: the place is not.
+   */
+  readonly kind: "too_large" | "refused" | "target" | "connection";
   /** It may be stored nevertheless. */
   readonly inDoubt: boolean;
+  readonly reason: string;
+  /** The place asks not to be tried before. */
+  readonly retryAfterMs?: number;
+}
+
+/** What the place did not take of lines that arrived. */
+export interface Refusal {
+  readonly lines: number;
   readonly reason: string;
 }
 
 /** A connection that can send. */
-export interface Producing {
-  /** Resolves when the broker has stored all values. */
-  send(topic: string, values: readonly Uint8Array<ArrayBuffer>[], repeated: boolean): Promise<void>;
+export interface Carrying {
+  /** Resolves when the place has stored all values, but for those that it refuses for good. */
+  send(
+    target: string,
+    values: readonly Uint8Array<ArrayBuffer>[],
+    repeated: boolean,
+  ): Promise<Refusal | undefined>;
   close(): Promise<void>;
 }
 
-export interface KafkaClient {
-  connect(): Promise<Producing>;
-  failureOf(error: unknown): KafkaFailure;
+export interface Carrier {
+  connect(): Promise<Carrying>;
+  failureOf(error: unknown): SendFailure;
 }
 
 /** One kind of lines and where it goes. */
-export interface KafkaStream {
+export interface LineStream {
   readonly outbox: Outbox;
-  readonly topic: string;
+  readonly target: string;
+  /** What the target is called in messages. */
+  readonly called: string;
 }
 
-export interface KafkaSenderOptions {
-  /** Loads the package that speaks to Kafka. */
-  readonly client: () => Promise<KafkaClient>;
+export interface LineSenderOptions {
+  /** What the place is called in messages. */
+  readonly place: string;
+  /** Loads the package that speaks to the place. */
+  readonly carrier: () => Promise<Carrier>;
   /** The most important first. */
-  readonly streams: readonly KafkaStream[];
+  readonly streams: readonly LineStream[];
   readonly maxMessages: number;
   readonly maxBytes: number;
   /** Time that lines wait for more lines. */
@@ -60,6 +68,8 @@ export interface KafkaSenderOptions {
 
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 5000;
+/** Of a pause that the place asks for. */
+const LONGEST_ASKED_MS = 60_000;
 /** For lines that wait when the agent ends; the others stay in the spool. */
 const FLUSH_MS = 700;
 const CLOSE_MS = 300;
@@ -72,9 +82,9 @@ class Pause {
 
   constructor(readonly firstMs: number) {}
 
-  longer(): void {
+  longer(leastMs = 0): void {
     this.#ms = Math.min(this.#ms * 2 || this.firstMs, LONGEST_PAUSE_MS);
-    this.until = performance.now() + this.#ms;
+    this.until = performance.now() + Math.max(this.#ms, Math.min(leastMs, LONGEST_ASKED_MS));
   }
 
   over(): void {
@@ -83,19 +93,19 @@ class Pause {
   }
 }
 
-export class KafkaSender {
-  readonly #options: KafkaSenderOptions;
-  readonly #pauses = new Map<KafkaStream, Pause>();
+export class LineSender {
+  readonly #options: LineSenderOptions;
+  readonly #pauses = new Map<LineStream, Pause>();
   readonly #connecting: Pause;
   readonly #failing = new Set<string>();
-  #client: KafkaClient | undefined;
-  #producing: Producing | undefined;
+  #carrier: Carrier | undefined;
+  #carrying: Carrying | undefined;
   #awake = Promise.withResolvers<void>();
   #work: Promise<void> | undefined;
   #closing = false;
   #deadline = Infinity;
 
-  constructor(options: KafkaSenderOptions) {
+  constructor(options: LineSenderOptions) {
     this.#options = options;
     const first = options.firstPauseMs ?? FIRST_PAUSE_MS;
     this.#connecting = new Pause(first);
@@ -140,7 +150,7 @@ export class KafkaSender {
     }
   }
 
-  #nextTry(ready: readonly KafkaStream[], now: number): number {
+  #nextTry(ready: readonly LineStream[], now: number): number {
     if (ready.length === 0) return Infinity;
     const first = Math.min(...ready.map((stream) => this.#pauses.get(stream)!.until));
     return Math.max(first, this.#connecting.until, now);
@@ -156,92 +166,102 @@ export class KafkaSender {
   }
 
   async #connected(): Promise<boolean> {
-    if (this.#producing !== undefined) return true;
+    if (this.#carrying !== undefined) return true;
     try {
-      this.#client ??= await this.#options.client();
-      this.#producing = await this.#client.connect();
+      this.#carrier ??= await this.#options.carrier();
+      this.#carrying = await this.#carrier.connect();
     } catch (error) {
       this.#connecting.longer();
       this.#online(false);
-      this.#tell("connection", false, `Cannot connect to Kafka: ${this.#reasonOf(error)}`);
+      this.#tell(
+        "connection",
+        false,
+        `Cannot connect to ${this.#options.place}: ${this.#reasonOf(error)}`,
+      );
       return false;
     }
     this.#connecting.over();
     this.#online(true);
-    this.#tell("connection", true, "Connected to Kafka");
+    this.#tell("connection", true, `Connected to ${this.#options.place}`);
     return true;
   }
 
   /** What the spool refuses to give or to forget now, it may not refuse later. */
-  async #sendGuarded(stream: KafkaStream): Promise<void> {
-    const { topic } = stream;
+  async #sendGuarded(stream: LineStream): Promise<void> {
+    const { called } = stream;
     try {
       await this.#sendFrom(stream);
-      this.#tell(`spool of ${topic}`, true, `The spool of topic "${topic}" can be read again`);
+      this.#tell(`spool of ${called}`, true, `The spool of ${called} can be read again`);
     } catch (error) {
       this.#pauses.get(stream)!.longer();
-      const reason = messageOf(error);
-      this.#tell(`spool of ${topic}`, false, `Cannot read the spool of "${topic}": ${reason}`);
+      const text = `Cannot read the spool of ${called}: ${messageOf(error)}`;
+      this.#tell(`spool of ${called}`, false, text);
     }
   }
 
-  async #sendFrom(stream: KafkaStream): Promise<void> {
-    const { outbox, topic } = stream;
+  async #sendFrom(stream: LineStream): Promise<void> {
+    const { outbox, called } = stream;
+    const { place, maxBytes } = this.#options;
     const pause = this.#pauses.get(stream)!;
-    const taken = await outbox.take(this.#options.maxBytes);
+    const taken = await outbox.take(maxBytes);
     if (taken === undefined) return;
     try {
-      await this.#sendLines(topic, taken);
+      await this.#sendLines(stream, taken);
       pause.over();
-      this.#tell(topic, true, `Kafka takes lines for topic "${topic}" again`);
-      if (taken.lostLines > 0) {
-        this.#options.changed(`Kafka refuses a message of topic "${topic}" as too large`, false);
-      }
+      this.#tell(called, true, `${place} takes lines for ${called} again`);
       await outbox.sent();
       outbox.online = true;
     } catch (error) {
-      const { kind, inDoubt, reason } = this.#client!.failureOf(error);
+      const { kind, inDoubt, reason, retryAfterMs } = this.#carrier!.failureOf(error);
       await outbox.failed(inDoubt);
-      this.#tell(topic, false, `Kafka does not take lines for topic "${topic}": ${reason}`);
-      pause.longer();
+      this.#tell(called, false, `${place} does not take lines for ${called}: ${reason}`);
+      pause.longer(retryAfterMs);
       outbox.online = false;
-      if (kind === "topic" && !inDoubt) return;
+      if (kind === "target" && !inDoubt) return;
       this.#online(false);
       // An idempotent producer that missed an answer may be out of step: another one begins anew.
       await within(CLOSE_MS, this.#disconnect());
     }
   }
 
-  /** Sends all lines in messages of allowed size, and counts those that no broker will take. */
-  async #sendLines(topic: string, taken: TakenLines): Promise<void> {
+  /** Sends all lines in messages of allowed size, and counts those that the place will never take. */
+  async #sendLines(stream: LineStream, taken: TakenLines): Promise<void> {
     const values = splitLines(taken.bytes, taken.sentBytes);
-    const { maxMessages, maxBytes } = this.#options;
+    const { maxMessages, maxBytes, place } = this.#options;
+    let refusal: Refusal | undefined;
     for (let at = 0; at < values.length;) {
       const end = portionEnd(values, at, maxMessages, maxBytes);
-      await this.#sendPortion(topic, values.slice(at, end), taken);
+      refusal = await this.#sendPortion(stream.target, values.slice(at, end), taken) ?? refusal;
       at = end;
     }
+    const what = `refusal of ${stream.called}`;
+    if (refusal === undefined) {
+      this.#tell(what, true, `${place} refuses nothing more of ${stream.called}`);
+    } else this.#tell(what, false, `${place} refuses lines of ${stream.called}: ${refusal.reason}`);
   }
 
-  /** A portion that is too large for the broker is halved, until it is a single message. */
+  /** A portion that is too large for the place is halved, until it is a single message. */
   async #sendPortion(
-    topic: string,
+    target: string,
     values: readonly Uint8Array<ArrayBuffer>[],
     taken: TakenLines,
-  ): Promise<void> {
+  ): Promise<Refusal | undefined> {
+    let refusal: Refusal | undefined;
     try {
-      await this.#producing!.send(topic, values, taken.repeated);
+      refusal = await this.#carrying!.send(target, values, taken.repeated);
     } catch (error) {
-      const { kind, inDoubt } = this.#client!.failureOf(error);
-      if (kind !== "too_large" || inDoubt) throw error;
-      if (values.length > 1) {
+      const { kind, inDoubt, reason } = this.#carrier!.failureOf(error);
+      if (inDoubt || (kind !== "too_large" && kind !== "refused")) throw error;
+      if (kind === "too_large" && values.length > 1) {
         const middle = values.length >> 1;
-        await this.#sendPortion(topic, values.slice(0, middle), taken);
-        return await this.#sendPortion(topic, values.slice(middle), taken);
+        const first = await this.#sendPortion(target, values.slice(0, middle), taken);
+        return await this.#sendPortion(target, values.slice(middle), taken) ?? first;
       }
-      taken.lostLines++;
+      refusal = { lines: values.length, reason };
     }
+    taken.lostLines += refusal?.lines ?? 0;
     taken.sentBytes += values.reduce((sum, { length }) => sum + length + 1, 0);
+    return refusal;
   }
 
   #online(online: boolean): void {
@@ -249,14 +269,14 @@ export class KafkaSender {
   }
 
   #reasonOf(error: unknown): string {
-    if (this.#client !== undefined) return this.#client.failureOf(error).reason;
+    if (this.#carrier !== undefined) return this.#carrier.failureOf(error).reason;
     return messageOf(error);
   }
 
   async #disconnect(): Promise<void> {
-    const producing = this.#producing;
-    this.#producing = undefined;
-    await producing?.close().catch(() => {}); // it is of no use any more
+    const carrying = this.#carrying;
+    this.#carrying = undefined;
+    await carrying?.close().catch(() => {}); // it is of no use any more
   }
 
   /** Says that something stopped or began to work, not that it still does. */
@@ -268,6 +288,20 @@ export class KafkaSender {
     const waiting = this.#options.streams.reduce((sum, { outbox }) => sum + outbox.waiting, 0);
     this.#options.changed(`${text}; ${waiting} lines wait`, works);
   }
+}
+
+/** The outbox of a sender, which closes it itself when it has sent what it could. */
+export function sinkTo(outbox: Outbox): LineSink {
+  return {
+    push: (bytes, lines) => outbox.push(bytes, lines),
+    get stats() {
+      return outbox.stats;
+    },
+    get pressed() {
+      return outbox.pressed;
+    },
+    close: () => Promise.resolve(),
+  };
 }
 
 /** The lines behind the first `from` bytes, without their ends. */

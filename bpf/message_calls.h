@@ -1,0 +1,631 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* The same pieces from system calls: TCP where the kernel does not show them better, UDP, and Unix sockets.
+ *
+ * What is received stands in the caller's memory when its call ends, and so does what it said to a Unix socket; what is
+ * sent on TCP and UDP is read when the call begins, so that it comes before its answer. For a process that is not
+ * observed a call that reads or writes costs one look-up, any other a comparison.
+ * Memory: 8 B and the kernel's overhead for each thread that reads or writes; 112 B x 16384.
+ */
+#pragma once
+
+#include "syscalls.h"
+
+/* Set before load. */
+const volatile bool calls_udp = false;
+const volatile bool calls_unix = false;
+
+struct call_watch {
+	u8 asked;
+	u8 observed;
+	u8 unused[6];
+};
+
+TASK_STORAGE(call_watches, struct call_watch);
+
+enum { IPPROTO_UDP = 17, SOCK_STREAM = 1, MAX_DATAGRAMS = 64, MSG_PEEK = 2 };
+
+/* How a call names the bytes. */
+enum call_form {
+	FORM_NONE,
+	FORM_BUFFER,  /* buffer, length */
+	FORM_VECTOR,  /* iovec, count */
+	FORM_TO_FROM, /* buffer, length, flags, address, its length */
+	FORM_MESSAGE, /* msghdr, flags */
+	FORM_MANY,    /* mmsghdr, count, flags */
+};
+
+/* As user space lays it out. */
+struct user_message {
+	const void *name;
+	u32 name_bytes;
+	const struct iovec *segments;
+	u64 segment_count;
+	const void *control;
+	u64 control_bytes;
+	u32 flags;
+};
+
+struct user_message_slot {
+	struct user_message message;
+	u32 length;
+};
+
+struct user_address {
+	u16 family;
+	u16 port;
+	u32 flow_or_ip;
+	u8 ip[16];
+};
+
+struct control {
+	u64 bytes;
+	u32 level;
+	u32 type;
+	u8 data[24];
+};
+
+enum { SOL_IPV4 = 0, SOL_IPV6 = 41, IP_PKTINFO = 8, IPV6_PKTINFO = 50 };
+
+/* Behind the bytes of a datagram, at the next multiple of 8. */
+struct datagram_event {
+	u16 family;
+	u16 local_port;
+	u16 remote_port;
+	u16 unused;
+	u8 local_ip[16];
+	u8 remote_ip[16];
+};
+
+RECORD(datagram_event);
+
+/* What a call is about, in the caller's memory. */
+struct piece {
+	struct sock *sk;
+	struct message_memory *memory;
+	const void *from; /* bytes, or segments */
+	u64 length;	  /* of the bytes */
+	u64 segments;	  /* 0: there is only one piece of memory */
+	const void *name;
+	const void *control;
+	u64 control_bytes;
+	u64 arrived; /* 0: it is not known */
+	u8 kind;
+};
+
+/* The calls that read, and those that write. */
+#if defined(__TARGET_ARCH_x86)
+
+static __always_inline u8 receives(u64 number)
+{
+	switch (number) {
+	case 0: /* read */
+		return FORM_BUFFER;
+	case 19: /* readv */
+		return FORM_VECTOR;
+	case 45: /* recvfrom */
+		return FORM_TO_FROM;
+	case 47: /* recvmsg */
+		return FORM_MESSAGE;
+	case 299: /* recvmmsg */
+		return FORM_MANY;
+	}
+	return FORM_NONE;
+}
+
+static __always_inline u8 sends(u64 number)
+{
+	switch (number) {
+	case 1: /* write */
+		return FORM_BUFFER;
+	case 20: /* writev */
+		return FORM_VECTOR;
+	case 44: /* sendto */
+		return FORM_TO_FROM;
+	case 46: /* sendmsg */
+		return FORM_MESSAGE;
+	case 307: /* sendmmsg */
+		return FORM_MANY;
+	}
+	return FORM_NONE;
+}
+
+/* Calls after which a socket has said nothing yet: its descriptor. */
+static __always_inline u64 connected_fd(u64 number, struct pt_regs *regs, long result)
+{
+	switch (number) {
+	case 42: /* connect */
+		return first_argument(regs);
+	case 43:  /* accept */
+	case 288: /* accept4 */
+		return result;
+	}
+	return -1;
+}
+
+#elif defined(__TARGET_ARCH_arm64)
+
+static __always_inline u8 receives(u64 number)
+{
+	switch (number) {
+	case 63: /* read */
+		return FORM_BUFFER;
+	case 65: /* readv */
+		return FORM_VECTOR;
+	case 207: /* recvfrom */
+		return FORM_TO_FROM;
+	case 212: /* recvmsg */
+		return FORM_MESSAGE;
+	case 243: /* recvmmsg */
+		return FORM_MANY;
+	}
+	return FORM_NONE;
+}
+
+static __always_inline u8 sends(u64 number)
+{
+	switch (number) {
+	case 64: /* write */
+		return FORM_BUFFER;
+	case 66: /* writev */
+		return FORM_VECTOR;
+	case 206: /* sendto */
+		return FORM_TO_FROM;
+	case 211: /* sendmsg */
+		return FORM_MESSAGE;
+	case 269: /* sendmmsg */
+		return FORM_MANY;
+	}
+	return FORM_NONE;
+}
+
+static __always_inline u64 connected_fd(u64 number, struct pt_regs *regs, long result)
+{
+	switch (number) {
+	case 203: /* connect */
+		return first_argument(regs);
+	case 202: /* accept */
+	case 242: /* accept4 */
+		return result;
+	}
+	return -1;
+}
+
+#endif
+
+static __always_inline bool is_watched(struct task_struct *task)
+{
+	struct call_watch *watch =
+		bpf_task_storage_get(&call_watches, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+
+	if (!watch)
+		return false;
+	if (!watch->asked) {
+		watch->asked = 1;
+		watch->observed = is_observed(task);
+	}
+	return watch->observed;
+}
+
+/* A process is another one with another program. */
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(message_program_changes, struct task_struct *task)
+{
+	struct call_watch *watch = bpf_task_storage_get(&call_watches, task, NULL, 0);
+
+	if (watch)
+		watch->asked = 0;
+	return 0;
+}
+
+/* The socket behind a descriptor; NULL: it is something else. */
+static __always_inline struct sock *socket_of(struct task_struct *task, u64 fd)
+{
+	struct files_struct___messages *files = (void *)BPF_CORE_READ(task, files);
+	struct fdtable___messages *table = BPF_CORE_READ(files, fdt);
+	struct file___messages **fds = BPF_CORE_READ(table, fd);
+	struct file___messages *file = NULL;
+	struct socket *socket;
+	struct sock *sk;
+
+	if (fd >= BPF_CORE_READ(table, max_fds))
+		return NULL;
+	bpf_probe_read_kernel(&file, sizeof(file), fds + fd);
+	if (!file)
+		return NULL;
+	/* What it points to may be anything; only a socket points to a sock that points back. */
+	socket = BPF_CORE_READ(file, private_data);
+	if (!socket)
+		return NULL;
+	sk = BPF_CORE_READ(socket, sk);
+	return sk && BPF_CORE_READ(sk, sk_socket) == socket ? sk : NULL;
+}
+
+/* Whether pieces of such sockets are read here. */
+static __always_inline u8 transport_of(struct sock *sk)
+{
+	u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	u16 protocol = BPF_CORE_READ(sk, sk_protocol);
+
+	if (family == AF_UNIX)
+		return calls_unix && BPF_CORE_READ(sk, sk_type) == SOCK_STREAM ? TRANSPORT_UNIX
+									       : TRANSPORT_NONE;
+	if (family != AF_INET && family != AF_INET6)
+		return TRANSPORT_NONE;
+	if (protocol == IPPROTO_TCP)
+		return calls_tcp ? TRANSPORT_TCP : TRANSPORT_NONE;
+	return calls_udp && protocol == IPPROTO_UDP ? TRANSPORT_UDP : TRANSPORT_NONE;
+}
+
+static __always_inline u64 call_key(struct sock *sk, u8 transport)
+{
+	struct socket_alloc *socket = (void *)BPF_CORE_READ(sk, sk_socket);
+
+	return transport == TRANSPORT_TCP ? (u64)sk : BPF_CORE_READ(socket, vfs_inode.i_ino);
+}
+
+static __always_inline struct message_memory *call_memory(struct sock *sk, u8 transport)
+{
+	static const struct message_memory zero;
+	u64 key = call_key(sk, transport);
+
+	return find_or_make(&call_memories, &key, &zero);
+}
+
+/* Copies the first bytes of what the caller's memory holds. */
+static __always_inline u32 copy_piece(struct piece *piece, struct scratch *to)
+{
+	const struct iovec *segments = piece->from;
+	u64 left = piece->length;
+	u32 at = 0;
+
+	if (piece->segments == 0)
+		return copy_user(to, 0, piece->from, left);
+	for (u32 i = 0; i < MAX_SEGMENTS; i++) {
+		struct iovec segment = {};
+		u32 copied;
+
+		if (i >= piece->segments || at >= first_bytes || left == 0)
+			break;
+		bpf_probe_read_user(&segment, sizeof(segment), segments + i);
+		if (segment.iov_len > left)
+			segment.iov_len = left;
+		copied = copy_user(to, at, segment.iov_base, segment.iov_len);
+		at += copied;
+		left -= copied;
+		if (copied != segment.iov_len)
+			break;
+	}
+	return at;
+}
+
+/* Bytes of all segments; no more than MAX_SEGMENTS are looked at. */
+static __always_inline u64 segment_bytes(const struct iovec *segments, u64 count)
+{
+	u64 bytes = 0;
+
+	for (u32 i = 0; i < MAX_SEGMENTS; i++) {
+		struct iovec segment = {};
+
+		if (i >= count)
+			break;
+		bpf_probe_read_user(&segment, sizeof(segment), segments + i);
+		bytes += segment.iov_len;
+	}
+	return bytes;
+}
+
+static __always_inline void read_message(struct piece *piece, const void *at)
+{
+	struct user_message message = {};
+
+	bpf_probe_read_user(&message, sizeof(message), at);
+	piece->from = message.segments;
+	piece->segments = message.segment_count;
+	piece->name = message.name;
+	piece->control = message.control;
+	piece->control_bytes = message.control_bytes;
+}
+
+/* Where one call is about one piece. */
+static __always_inline void read_arguments(struct piece *piece, u8 form, struct pt_regs *regs)
+{
+	piece->from = (void *)second_argument(regs);
+	if (form == FORM_VECTOR)
+		piece->segments = third_argument(regs);
+	else if (form == FORM_TO_FROM)
+		piece->name = (void *)fifth_argument(regs);
+	else if (form == FORM_MESSAGE)
+		read_message(piece, piece->from);
+}
+
+static __always_inline void read_address(struct datagram_event *peers, const void *name)
+{
+	struct user_address address = {};
+
+	if (!name || bpf_probe_read_user(&address, sizeof(address), name))
+		bpf_probe_read_user(&address, 16, name); /* one of IPv4 at the end of a page */
+	if (address.family != AF_INET && address.family != AF_INET6)
+		return;
+	peers->remote_port = bpf_ntohs(address.port);
+	if (address.family == AF_INET)
+		__builtin_memcpy(peers->remote_ip, &address.flow_or_ip, 4);
+	else
+		__builtin_memcpy(peers->remote_ip, address.ip, 16);
+}
+
+/* A socket that is bound to no address is told, or tells, which one of the host it was. */
+static __always_inline void read_local_address(struct datagram_event *peers, struct piece *piece)
+{
+	u64 at = 0;
+
+	for (u32 i = 0; i < 4; i++) {
+		struct control control = {};
+
+		if (at + 28 > piece->control_bytes || at > 4096 ||
+		    bpf_probe_read_user(&control, 28, piece->control + at))
+			return;
+		if (control.level == SOL_IPV4 && control.type == IP_PKTINFO) {
+			__builtin_memcpy(peers->local_ip, control.data + 4, 4);
+			return;
+		}
+		if (control.level == SOL_IPV6 && control.type == IPV6_PKTINFO) {
+			bpf_probe_read_user(peers->local_ip, 16, piece->control + at + 16);
+			return;
+		}
+		if (control.bytes < 16)
+			return;
+		at += (control.bytes + 7) & ~7ULL;
+	}
+}
+
+static __always_inline bool is_zero(const u8 *ip)
+{
+	const u64 *halves = (const u64 *)ip;
+
+	return halves[0] == 0 && halves[1] == 0;
+}
+
+static __noinline void send_datagram(struct piece *piece, struct scratch *to)
+{
+	struct connection_event named = {};
+	struct datagram_event *peers;
+	u32 known = to->event.known;
+
+	if (known >= MAX_BYTES)
+		return;
+	barrier_var(known);
+	known = (known + 7) & (2 * MAX_BYTES - 8);
+	peers = (void *)(to->event.bytes + known);
+	fill_peers(&named, piece->sk);
+	peers->family = named.family;
+	peers->local_port = named.local_port;
+	peers->remote_port = named.remote_port;
+	peers->unused = 0;
+	__builtin_memcpy(peers->local_ip, named.local_ip, 16);
+	__builtin_memcpy(peers->remote_ip, named.remote_ip, 16);
+	read_address(peers, piece->name);
+	if (piece->control && is_zero(named.local_ip))
+		read_local_address(peers, piece);
+	to->event.connection = piece->memory->connection;
+	to->event.serial = ++piece->memory->serial;
+	to->event.thread = bpf_get_current_pid_tgid();
+	send_event(&message_ring, &to->event,
+		   __builtin_offsetof(struct message_event, bytes) + known + sizeof(*peers));
+}
+
+static __always_inline void note_piece(struct piece *piece, struct scratch *to)
+{
+	to->event.time = bpf_ktime_get_ns();
+	to->event.length = piece->length;
+	to->event.kind = piece->kind;
+	to->event.known = copy_piece(piece, to);
+}
+
+/* What a TCP socket has read up to now ends with this piece. */
+static __always_inline bool take_received(struct piece *piece)
+{
+	struct message_memory *memory = piece->memory;
+	struct tcp_sock *tp = (void *)piece->sk;
+	u32 end = BPF_CORE_READ(tp, copied_seq);
+	u32 start = end - piece->length;
+
+	if (memory->rx_known && (s32)(end - memory->rx_next) <= 0)
+		return false;
+	/* A FIN that is read with the last data counts as a byte. */
+	if (memory->rx_known && start - memory->rx_next > 1)
+		memory->serial++;
+	memory->rx_known = 1;
+	memory->rx_next = end;
+	piece->arrived = arrival(memory, tp, start);
+	return true;
+}
+
+/* As with tcp_sendmsg_locked: a call that found no room is tried again. */
+static __always_inline bool take_sent(struct piece *piece)
+{
+	struct message_memory *memory = piece->memory;
+	struct tcp_sock *tp = (void *)piece->sk;
+	u32 start = BPF_CORE_READ(tp, write_seq);
+	u32 end = start + (u32)piece->length;
+
+	if (memory->tx_known && (s32)(end - memory->tx_next) <= 0)
+		return false;
+	if (memory->tx_known && (s32)(start - memory->tx_next) > 0)
+		memory->serial++;
+	if (memory->tx_known && (s32)(memory->tx_next - start) > 0) {
+		piece->length = end - memory->tx_next;
+		piece->from = NULL; /* only its first bytes would be of interest */
+	}
+	memory->tx_known = 1;
+	memory->tx_next = end;
+	return true;
+}
+
+static __always_inline bool begin_piece(struct piece *piece, struct task_struct *task, u64 fd,
+					u8 *transport)
+{
+	piece->sk = socket_of(task, fd);
+	if (!piece->sk)
+		return false;
+	*transport = transport_of(piece->sk);
+	if (*transport == TRANSPORT_NONE)
+		return false;
+	piece->memory = call_memory(piece->sk, *transport);
+	if (!piece->memory || !is_wanted(piece->memory, piece->sk))
+		return false;
+	return tell(piece->memory, piece->sk, *transport, fd,
+		    piece->kind == MESSAGE_RECEIVED ? piece->length : 0);
+}
+
+static __noinline void send_piece(struct piece *piece, struct scratch *to, u8 transport)
+{
+	if (transport == TRANSPORT_UDP)
+		piece->kind += DATAGRAM_RECEIVED - MESSAGE_RECEIVED;
+	note_piece(piece, to);
+	if (transport == TRANSPORT_UDP) {
+		send_datagram(piece, to);
+		return;
+	}
+	if (piece->arrived)
+		to->event.time = piece->arrived;
+	send_message(to, piece->memory);
+}
+
+struct datagrams {
+	struct piece *piece;
+	const struct user_message_slot *slots;
+	bool received;
+};
+
+static long send_slot(u32 i, struct datagrams *all)
+{
+	struct scratch *to = only_value(&scratches);
+	struct user_message_slot slot = {};
+	struct piece piece = *all->piece;
+
+	if (!to || bpf_probe_read_user(&slot, sizeof(slot), all->slots + i))
+		return 1;
+	piece.from = slot.message.segments;
+	piece.segments = slot.message.segment_count;
+	piece.name = slot.message.name;
+	piece.control = slot.message.control;
+	piece.control_bytes = slot.message.control_bytes;
+	piece.length = all->received ? slot.length : segment_bytes(piece.from, piece.segments);
+	if (piece.memory)
+		send_piece(&piece, to, TRANSPORT_UDP);
+	return 0;
+}
+
+/* Only UDP has calls of many messages. */
+static __always_inline void send_many(struct piece *piece, struct pt_regs *regs, u64 count,
+				      bool received)
+{
+	struct datagrams all = {
+		.piece = piece, .slots = (void *)second_argument(regs), .received = received};
+
+	bpf_loop(count < MAX_DATAGRAMS ? count : MAX_DATAGRAMS, send_slot, &all, 0);
+}
+
+SEC("tp_btf/sys_enter")
+int BPF_PROG(message_call_begins, struct pt_regs *regs, long number)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct scratch *to = only_value(&scratches);
+	struct piece piece = {.kind = MESSAGE_SENT};
+	u8 form = sends(number), transport;
+
+	if (form == FORM_NONE || !to || !is_watched(task) || is_foreign_call(task))
+		return 0;
+	if (!begin_piece(&piece, task, first_argument(regs), &transport) ||
+	    transport == TRANSPORT_UNIX)
+		return 0;
+	if (form == FORM_MANY) {
+		if (transport == TRANSPORT_UDP)
+			send_many(&piece, regs, third_argument(regs), false);
+		return 0;
+	}
+	read_arguments(&piece, form, regs);
+	piece.length = form == FORM_BUFFER || form == FORM_TO_FROM
+			       ? third_argument(regs)
+			       : segment_bytes(piece.from, piece.segments);
+	if (piece.length == 0 || (transport == TRANSPORT_TCP && !take_sent(&piece)))
+		return 0;
+	send_piece(&piece, to, transport);
+	return 0;
+}
+
+/* Comes before its data is in the queue. */
+SEC("tp_btf/tcp_probe")
+int BPF_PROG(message_segment_comes, struct sock *sk, struct sk_buff *skb)
+{
+	struct tcp_skb_cb *segment = (struct tcp_skb_cb *)skb->cb;
+	u64 key = (u64)sk;
+	struct message_memory *memory = bpf_map_lookup_elem(&call_memories, &key);
+	u32 end;
+
+	if (!memory || memory->verdict == VERDICT_UNWANTED)
+		return 0;
+	end = BPF_CORE_READ(segment, end_seq);
+	if (end != BPF_CORE_READ(segment, seq))
+		note_arrival(memory, (struct tcp_sock *)sk, end);
+	return 0;
+}
+
+/* A Unix socket does not tell whether anything was said on it before: but now it was made. */
+static __always_inline void note_connected(struct task_struct *task, u64 fd)
+{
+	struct message_memory *memory;
+	struct sock *sk = socket_of(task, fd);
+
+	if (!sk || transport_of(sk) != TRANSPORT_UNIX)
+		return;
+	memory = call_memory(sk, TRANSPORT_UNIX);
+	if (memory)
+		memory->is_new = 1;
+}
+
+static __always_inline bool is_peek(u8 form, struct pt_regs *regs)
+{
+	if (form == FORM_TO_FROM)
+		return fourth_argument(regs) & MSG_PEEK;
+	return form == FORM_MESSAGE && third_argument(regs) & MSG_PEEK;
+}
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(message_call_ends, struct pt_regs *regs, long result)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct scratch *to = only_value(&scratches);
+	struct piece piece = {.kind = MESSAGE_RECEIVED};
+	u64 number = call_number(regs), connected = connected_fd(number, regs, result);
+	u8 form = receives(number), transport;
+
+	if (form == FORM_NONE && calls_unix) {
+		form = sends(number);
+		piece.kind = MESSAGE_SENT;
+	}
+	if (form == FORM_NONE && (!calls_unix || connected == -1))
+		return 0;
+	if (!to || !is_watched(task) || is_foreign_call(task))
+		return 0;
+	if (form == FORM_NONE) {
+		note_connected(task, connected);
+		return 0;
+	}
+	piece.length = result;
+	if (result <= 0 || is_peek(form, regs) ||
+	    !begin_piece(&piece, task, first_argument(regs), &transport))
+		return 0;
+	if (piece.kind == MESSAGE_SENT && transport != TRANSPORT_UNIX)
+		return 0;
+	if (form == FORM_MANY) {
+		if (transport == TRANSPORT_UDP)
+			send_many(&piece, regs, result, true);
+		return 0;
+	}
+	read_arguments(&piece, form, regs);
+	if (transport == TRANSPORT_TCP && !take_received(&piece))
+		return 0;
+	send_piece(&piece, to, transport);
+	return 0;
+}
