@@ -32,6 +32,11 @@ STATE(observed_containers, struct container_id, u8, 256);
 /* Whether a cgroup is or is in such a container, by the cgroup's id, which is never given again. */
 RECENT(cgroup_verdicts, u64, u8, 4096);
 
+/* 0. The verifier must not know: before 6.7 it takes a callback to run but once (commit ab5cfac139ab), and deletes what
+ * only a later run comes to.
+ */
+volatile u32 no_digits;
+
 struct cgroup_name {
 	char text[128];
 	u32 digits; /* that stand before the next character */
@@ -59,7 +64,7 @@ static long scan_digit(u64 index, struct cgroup_name *name)
 /* Whether a cgroup is named as a listed container's is: ID, docker-ID.scope, cri-containerd-ID.scope ... */
 static __noinline u8 is_listed_name(struct kernfs_node *node)
 {
-	struct cgroup_name name = {};
+	struct cgroup_name name = {.digits = no_digits};
 
 	read_cgroup_name(name.text, MAX_CGROUP_NAME, node);
 	bpf_loop(MAX_CGROUP_NAME, scan_digit, &name, 0);

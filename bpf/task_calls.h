@@ -18,7 +18,7 @@ const volatile u32 fs_on = 0; /* a bit for each file system */
 struct call_times {
 	u64 sum[CALLS];
 	u64 max[CALLS];
-	u64 slots[CALLS][DURATION_SLOTS];
+	u64 slots[CALLS * DURATION_SLOTS];
 };
 
 TASK_STORAGE(call_storage, struct call_times);
@@ -162,22 +162,20 @@ static __always_inline void note_ioctl(u32 tgid, struct pt_regs *regs, u64 ns)
 	val->reading = reading;
 }
 
-static __always_inline void note_time(struct task_struct *task, u32 call, u64 ns)
+static __always_inline void note_time(struct task_struct *task, u64 call, u64 ns)
 {
 	struct call_times *times =
 		bpf_task_storage_get(&call_storage, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	u32 slot = duration_slot(ns);
+	u64 slot = call * DURATION_SLOTS + duration_slot(ns);
 
-	if (!times)
-		return;
-	/* What is compared must be the register that is the index: the verifier of 6.1 forgets it otherwise. */
+	/* Two indexes at a time, or a check on the lower half of one, are beyond the verifier of 6.1. */
 	barrier_var(call);
 	barrier_var(slot);
-	if (call >= CALLS || slot >= DURATION_SLOTS)
+	if (!times || call >= CALLS || slot >= CALLS * DURATION_SLOTS)
 		return;
 	/* Atomic, for a reading takes away what is there. */
 	if (call_times_on) {
-		__sync_fetch_and_add(&times->slots[call][slot], 1);
+		__sync_fetch_and_add(&times->slots[slot], 1);
 		__sync_fetch_and_add(&times->sum[call], ns);
 	}
 	if (ns > times->max[call])
@@ -227,8 +225,10 @@ static __always_inline void harvest_times(u32 tgid, u32 call, struct call_times 
 		return;
 	add_to(&val->ns, __sync_lock_test_and_set(&times->sum[call], 0));
 	for (int i = 0; i < DURATION_SLOTS; i++)
-		if (times->slots[call][i])
-			add_to(&val->slots[i], __sync_lock_test_and_set(&times->slots[call][i], 0));
+		if (times->slots[call * DURATION_SLOTS + i])
+			add_to(&val->slots[i],
+			       __sync_lock_test_and_set(&times->slots[call * DURATION_SLOTS + i],
+							0));
 	val->reading = reading;
 }
 

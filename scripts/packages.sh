@@ -66,6 +66,8 @@ command xz xz-utils xz
 PACKAGE_NEEDS='
 command dpkg-deb dpkg dpkg
 command rpmbuild rpm rpm-build
+command rpm2cpio rpm2cpio rpm
+command cpio cpio cpio
 command make make make
 header stdio.h libc6-dev glibc-devel
 '

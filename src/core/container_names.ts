@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** What people call a container, read from what its runtime answers or keeps on disk. Nothing here throws on bad text. */
 import type { Container } from "./process_cgroups.ts";
+import { protoFields } from "./protobuf.ts";
 
 export interface ContainerNames {
   readonly name: string;
@@ -84,6 +85,30 @@ export function namesOfBundle(bytes: Uint8Array): ContainerNames | undefined {
     sandbox,
   };
   return names.name === "" && podName === "" ? undefined : names;
+}
+
+/** Numbers of fields: of GetContainerResponse, of its Container, and of an entry of a map. */
+const CONTAINER = 1;
+const LABELS = 2;
+const IMAGE = 3;
+const [KEY, VALUE] = [1, 2];
+
+/** containerd's answer to `containerd.services.containers.v1.Containers/Get`. */
+export function namesOfContainerd(message: Uint8Array): ContainerNames | undefined {
+  const container = protoFields(message).find(({ number }) => number === CONTAINER);
+  if (container === undefined) return undefined;
+  const labels: Record<string, string> = {};
+  let image = "";
+  for (const { number, bytes } of protoFields(container.bytes)) {
+    if (number === IMAGE) image = text(decoder.decode(bytes));
+    if (number !== LABELS) continue;
+    const entry = protoFields(bytes);
+    const part = (wanted: number) =>
+      decoder.decode(entry.find(({ number }) => number === wanted)?.bytes);
+    labels[part(KEY)] = part(VALUE);
+  }
+  const names = fromLabels(text(labels["nerdctl/name"]), image, labels);
+  return { ...names, sandbox: labels["io.cri-containerd.kind"] === "sandbox" };
 }
 
 /** `containers.json` of containers/storage, which podman and CRI-O share: names by id, running or not. */

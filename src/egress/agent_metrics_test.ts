@@ -6,6 +6,7 @@ import { Store } from "../core/store.ts";
 import { agentMetrics, type AgentSources } from "./agent_metrics.ts";
 import type { ExpositionForm } from "./exposition.ts";
 import { Snapshot } from "./snapshot.ts";
+import { promtool } from "../../tests/promtool.ts";
 
 const PROBE: ProbeStatus = {
   name: "tcp",
@@ -70,21 +71,6 @@ async function page(form: ExpositionForm, sources = SOURCES): Promise<string> {
   const snapshot = new Snapshot({ store: originalStore(), loose: agentMetrics(sources) });
   using held = await snapshot.page(form);
   return new TextDecoder().decode(held.bytes);
-}
-
-async function promtool(text: string): Promise<{ code: number; complaints: string[] }> {
-  const child = new Deno.Command("promtool", {
-    args: ["check", "metrics"],
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  const writer = child.stdin.getWriter();
-  await writer.write(new TextEncoder().encode(text));
-  await writer.close();
-  const { code, stderr } = await child.output();
-  const lines = new TextDecoder().decode(stderr).split("\n");
-  return { code, complaints: lines.filter((line) => line !== "") };
 }
 
 Deno.test("agentMetrics passes promtool, which complains about the original's names only", async () => {

@@ -7,6 +7,7 @@ import { Store } from "../core/store.ts";
 import { AddressInUse, type HttpLimits } from "./http_listener.ts";
 import { type MetricsServer, metricsServer } from "./http_server.ts";
 import { Snapshot } from "./snapshot.ts";
+import { selfSigned } from "../../tests/certificate.ts";
 
 const HOSTNAME = "127.0.0.1";
 const GET = "GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -374,25 +375,7 @@ Deno.test("metricsServer throws AddressInUse for a taken port", async () => {
 Deno.test("metricsServer speaks TLS, and to who does not it says nothing", async () => {
   const folder = await Deno.makeTempDir();
   try {
-    const { success } = await new Deno.Command("openssl", {
-      args: [
-        "req",
-        "-x509",
-        "-newkey",
-        "rsa:2048",
-        "-nodes",
-        "-days",
-        "2",
-        "-subj",
-        "/CN=localhost",
-      ]
-        .concat(["-addext", "subjectAltName=DNS:localhost", "-keyout", `${folder}/key`])
-        .concat(["-addext", "basicConstraints=critical,CA:FALSE", "-out", `${folder}/cert`]),
-      stderr: "null",
-    }).output();
-    assert.ok(success);
-    const cert = await Deno.readTextFile(`${folder}/cert`);
-    const key = await Deno.readTextFile(`${folder}/key`);
+    const { cert, key } = await selfSigned(folder);
     await withServer({ tls: { cert, key } }, async ({ server }) => {
       assert.doesNotMatch(await exchange(server, GET), /HTTP/);
       const client = Deno.createHttpClient({ caCerts: [cert] });

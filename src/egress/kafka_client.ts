@@ -3,15 +3,17 @@
 import { messageOf } from "../core/errors.ts";
 import { Buffer } from "node:buffer";
 import { promisify } from "node:util";
-import { zstdCompress, zstdDecompress } from "node:zlib";
+import { gzip, zstdCompress } from "node:zlib";
 import kafkajs, { type Message, type Producer, type SASLOptions } from "kafkajs";
 // @ts-types="./kafkajs_broker.d.ts"
-import Broker from "kafkajs/src/broker/index.js";
+import Broker, { type ProduceRequest } from "kafkajs/src/broker/index.js";
 // @ts-types="./kafkajs_request_queue.d.ts"
 import RequestQueue from "kafkajs/src/network/requestQueue/index.js";
+import { Unsupported } from "../core/errors.ts";
+import { produceBody } from "./kafka_batch.ts";
 import type { Carrier, Carrying, SendFailure } from "./line_sender.ts";
 
-const { CompressionCodecs, CompressionTypes, Kafka, Partitioners, logLevel } = kafkajs;
+const { Kafka, Partitioners, logLevel } = kafkajs;
 
 export interface KafkaOptions {
   readonly brokers: readonly string[];
@@ -26,11 +28,14 @@ export interface KafkaOptions {
   };
 }
 
-const TYPES: Readonly<Record<KafkaOptions["compression"], number>> = {
-  none: CompressionTypes.None,
-  gzip: CompressionTypes.GZIP,
-  snappy: CompressionTypes.Snappy,
-  zstd: CompressionTypes.ZSTD,
+/** Kafka's numbers of codecs, and what they are. */
+const CODECS: Readonly<
+  Record<KafkaOptions["compression"], readonly [number, ((bytes: Buffer) => Promise<Uint8Array>)?]>
+> = {
+  none: [0],
+  gzip: [1, promisify(gzip)],
+  snappy: [2, async (bytes) => (await snappy()).compress(bytes)],
+  zstd: [4, promisify(zstdCompress)],
 };
 
 /** A connection that does not come about in this time does not come about. */
@@ -55,36 +60,54 @@ RequestQueue.prototype.scheduleCheckPendingRequests = function (this: RequestQue
   }, wait > 0 ? wait : PENDING_CHECK_MS);
 };
 
-/**
- * Messages that may be stored without our knowing. kafkajs tries several times and tells the last error only: a first
- * attempt without an answer, then a refusal, looks like a refusal.
- */
-const IN_DOUBT = new WeakSet<readonly Message[]>();
+/** What a call of `send` brings. kafkajs knows only how many messages there are, and their key. */
+interface Sending {
+  readonly key: Buffer;
+  readonly values: readonly Uint8Array[];
+  readonly repeated: boolean;
+  readonly compression: KafkaOptions["compression"];
+  /**
+   * It may be stored without our knowing. kafkajs tries several times and tells the last error only: a first attempt
+   * without an answer, then a refusal, looks like a refusal.
+   */
+  inDoubt: boolean;
+}
+
+const SENDINGS = new WeakMap<readonly Message[], Sending>();
+/** Before, messages had another form. */
+const FIRST_VERSION = 3;
 const produce = Broker.prototype.produce;
+
+/** kafkajs does all but the writing of the messages: it would need most of the memory and of the CPU time. */
 Broker.prototype.produce = async function (this: Broker, request) {
+  const [{ topic, partitions }] = request.topicData as [ProduceRequest["topicData"][number]];
+  const [{ partition, firstSequence, messages }] = partitions as [typeof partitions[number]];
+  const sending = SENDINGS.get(messages)!;
+  const [codec, compress] = CODECS[sending.compression];
+  const encode = async () => {
+    const { acks, timeout, producerEpoch } = request;
+    const producerId = BigInt(String(request.producerId));
+    const where = { topic, partition, firstSequence, acks, timeout, producerId, producerEpoch };
+    const body = await produceBody({ ...sending, ...where, time: Date.now(), codec, compress });
+    return { buf: body, buffer: body };
+  };
+  const lookupRequest: Broker["lookupRequest"] = (key, versions) => (wanted) => {
+    const protocol = this.lookupRequest(key, versions)(wanted);
+    const { apiVersion } = protocol.request;
+    if (apiVersion < FIRST_VERSION) throw new Unsupported("Kafka is older than 0.11");
+    protocol.request.encode = encode;
+    return protocol;
+  };
   try {
-    return await produce.call(this, request);
+    return await produce.call(
+      Object.create(this, { lookupRequest: { value: lookupRequest } }),
+      request,
+    );
   } catch (error) {
-    if (!tellsNotStored(error)) {
-      for (const { partitions } of request.topicData) {
-        for (const { messages } of partitions) IN_DOUBT.add(messages);
-      }
-    }
+    if (!tellsNotStored(error)) sending.inDoubt = true;
     throw error;
   }
 };
-
-const compressZstd = promisify(zstdCompress);
-const decompressZstd = promisify(zstdDecompress);
-CompressionCodecs[CompressionTypes.ZSTD] = () => ({
-  compress: ({ buffer }: { buffer: Buffer }) => compressZstd(buffer),
-  decompress: (buffer: Buffer) => decompressZstd(buffer),
-});
-CompressionCodecs[CompressionTypes.Snappy] = () => ({
-  compress: async ({ buffer }: { buffer: Buffer }) =>
-    Buffer.from((await snappy()).compress(buffer)),
-  decompress: async (buffer: Buffer) => Buffer.from((await snappy()).uncompress(buffer)),
-});
 
 async function snappy() {
   // @ts-types="./snappyjs.d.ts"
@@ -124,8 +147,8 @@ export function kafkaClient(options: KafkaOptions): Carrier {
 }
 
 /**
- * kafkajs groups messages by partition with a `reduce` that copies the whole group for each message: 10,000 messages
- * make 400 MB of garbage. All of ours have one key, so the partition of the first is that of all.
+ * kafkajs groups messages by partition with a `reduce` that copies the whole group for each message. All of ours have
+ * one key, so the partition of the first is that of all.
  */
 function groupAtOnce(
   this: readonly Message[],
@@ -136,22 +159,17 @@ function groupAtOnce(
 }
 
 function producing(producer: Producer, { compression, key }: KafkaOptions): Carrying {
-  const keyBytes = Buffer.from(key);
+  const message = { key: Buffer.from(key), value: "" };
   return {
     send: async (topic, values, repeated) => {
-      const headers = repeated ? { repeated: "true" } : undefined;
-      const messages = values.map((value): Message => {
-        const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
-        return headers === undefined
-          ? { key: keyBytes, value: bytes }
-          : { key: keyBytes, value: bytes, headers };
-      });
+      const sending = { key: message.key, values, repeated, compression, inDoubt: false };
+      const messages = new Array<Message>(values.length).fill(message);
       Object.defineProperty(messages, "reduce", { value: groupAtOnce });
-      const type = TYPES[compression];
+      SENDINGS.set(messages, sending);
       try {
-        await producer.send({ topic, acks: -1, timeout: REPLICAS_MS, compression: type, messages });
+        await producer.send({ topic, acks: -1, timeout: REPLICAS_MS, messages });
       } catch (error) {
-        throw IN_DOUBT.has(messages) ? new InDoubt(error) : error;
+        throw sending.inDoubt ? new InDoubt(error) : error;
       }
       return undefined;
     },

@@ -1,17 +1,9 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 import assert from "node:assert/strict";
 import { fileWithBackup, LogFiles, type LogFilesOptions, numberedFiles } from "./log_files.ts";
+import { withFolder } from "../../tests/e2e/run_agent.ts";
 
 const encoder = new TextEncoder();
-
-async function withFolder(work: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    await work(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
 
 function files(folder: string, options: Partial<LogFilesOptions> = {}): LogFiles {
   return new LogFiles({

@@ -1,19 +1,11 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 import assert from "node:assert/strict";
 import { Spool } from "./spool.ts";
+import { withFolder } from "../../tests/e2e/run_agent.ts";
 
 const KINDS = ["metric", "meta", "event"];
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
-
-async function withFolder(work: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    await work(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
 
 function open(folder: string, maxBytes = 1 << 20): Promise<Spool> {
   return Spool.open({ folder, maxBytes, kinds: KINDS });

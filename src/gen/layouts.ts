@@ -1267,7 +1267,7 @@ export const task = {
         fields: {
           sum: { offset: 0, size: 120, kind: "array", element: 8 },
           max: { offset: 120, size: 120, kind: "array", element: 8 },
-          slots: { offset: 240, size: 2880, kind: "bytes" },
+          slots: { offset: 240, size: 2880, kind: "array", element: 8 },
         },
       },
     },

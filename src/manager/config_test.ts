@@ -72,7 +72,7 @@ const KAFKA_KEYS = "kafka_broker, batch_num_messages, compression_codec, " +
   "cert_file, key_file, sasl_mechanism, sasl_username, sasl_password, spool_dir, spool_max_size";
 const IMDB_KEYS = "max_tables_num, max_records_num, max_metrics_num, record_timeout";
 const ALL = "global, metric, event, meta, ingress, egress, imdb, web_server, rest_api_server, " +
-  "kafka, external_probes, logs, probes, extend_probes";
+  "kafka, otlp, external_probes, logs, probes, extend_probes";
 const EXTEND_KEYS =
   "name, command, param, switch, start_check, check_type, meta, short_lines, settings, environment, user, nice, cpu_limit, memory_limit, working_dir, hung_after";
 const PORT = "a whole number from 1024 to 65535";
@@ -121,7 +121,7 @@ const BAD: [string, string[]][] = [
     `10:9: web_server.port is 0; allowed: ${PORT}`,
     `12:9: rest_api_server.port is 70000; allowed: ${PORT}`,
     '13:14: rest_api_server.bind_addr is "256.0.0.1"; allowed: an IPv4 or IPv6 address',
-    '15:16: metric.out_channel is "prometheus"; allowed: web_server, kafka, json or logs, several with "," between, or ""',
+    '15:16: metric.out_channel is "prometheus"; allowed: web_server, kafka, otlp, json or logs, several with "," between, or ""',
     '16:16: metric.kafka_topic is "a b"; allowed: 1 to 249 letters, digits, _ . -',
     '18:17: kafka.kafka_broker is "host:99999"; allowed: host:port, several with "," between, or ""',
     '20:9: global.root is "host"; allowed: an absolute path, or ""',

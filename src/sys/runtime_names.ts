@@ -2,10 +2,11 @@
 /**
  * Names of containers, as their runtimes have them. Asked in the background: an answer is there a tick later.
  *
- * Docker and podman are asked over their sockets (one GET for all containers). containerd and CRI-O speak gRPC only;
- * what they would answer stands in the OCI bundle and the storage list that they keep on disk for every running
- * container, which is read instead: no protocol to carry along, and no load on a runtime that may be stuck. Docker's own
- * file of a container is the fallback for its socket. Nothing is ever written, and a failed socket rests for a while.
+ * Docker and podman are asked over their sockets (one GET for all containers). What containerd and CRI-O would answer
+ * stands in the OCI bundle and the storage list that they keep on disk for every running container, which are read
+ * first: no load on a runtime that may be stuck. What is missing there, such as the image of a container that Kubernetes
+ * did not start, containerd is asked for. Docker's own file of a container is the fallback for its socket. Nothing is
+ * ever written, and a failed socket rests for a while.
  */
 import {
   type ContainerNamer,
@@ -19,7 +20,8 @@ import {
 import { KernelError, messageOf } from "../core/errors.ts";
 import type { HostFiles } from "../core/probe.ts";
 import type { Container } from "../core/process_cgroups.ts";
-import { type GetLimits, getOverUnix } from "./unix_http.ts";
+import { ContainerdNames } from "./containerd_names.ts";
+import { type GetLimits, getOverUnix, isSocket } from "./unix_http.ts";
 
 export interface RuntimeNamesOptions {
   /** Where the host's file tree is mounted; empty: this process's own. */
@@ -53,8 +55,6 @@ interface Socket {
 /** `/var/run` is a link to `/run`, which below a root leads out of it. */
 const SOCKETS = [["run/docker.sock", "var/run/docker.sock"], ["run/podman/podman.sock"]];
 const LIST_PATH = "/containers/json";
-const TASKS = "run/containerd/io.containerd.runtime.v2.task";
-const MAX_NAMESPACES = 16;
 /** In each, a folder for the storage driver in use: `overlay-containers`, `vfs-containers` and so on. */
 const STORAGE = ["run/containers/storage", "var/lib/containers/storage"];
 const DRIVER_FOLDER_REGEXP = /^[a-z]+-containers$/;
@@ -80,6 +80,7 @@ export class RuntimeNames implements ContainerNamer {
   readonly #files: HostFiles;
   readonly #options: RuntimeNamesOptions;
   readonly #sockets: readonly Socket[];
+  readonly #containerd: ContainerdNames;
   readonly #known = new Map<string, Known>();
   readonly #wanted = new Map<string, Container>();
   readonly #maxNames: number;
@@ -96,6 +97,13 @@ export class RuntimeNames implements ContainerNamer {
       due: 0,
       reason: "",
     }));
+    this.#containerd = new ContainerdNames({
+      files,
+      root,
+      clock: options.clock,
+      limits: options.limits ?? LIMITS,
+      failed: (what, error, said) => this.#failed(what, error, said),
+    });
   }
 
   get losses(): Record<string, number> {
@@ -190,21 +198,25 @@ export class RuntimeNames implements ContainerNamer {
 
   async #readFiles(missing: Container[], found: Map<string, ContainerNames>): Promise<void> {
     if (missing.length === 0) return;
-    const namespaces = this.#files.list(TASKS).slice(0, MAX_NAMESPACES);
+    const tasks = this.#containerd.tasks();
     const storage = this.#storageFolders();
     const stored = new Map(
       storage.flatMap((folder) => [
         ...this.#parse(`${folder}/containers.json`, namesOfStorage) ?? [],
       ]),
     );
-    const folders = [...namespaces.map((namespace) => `${TASKS}/${namespace}`), ...storage];
     for (let i = 0; i < missing.length; i++) {
       const { id } = missing[i]!;
-      const names = this.#bundle(id, folders, stored.get(id)) ??
+      const task = tasks.get(id);
+      const bundles = task === undefined
+        ? storage.map((folder) => `${folder}/${id}/userdata`)
+        : [task.bundle];
+      const names = this.#bundle(bundles, stored.get(id)) ??
         this.#parse(`${DOCKER}/${id}/config.v2.json`, namesOfDockerFile);
       if (names !== undefined) found.set(id, names);
       if (i % FILES_IN_A_ROW === FILES_IN_A_ROW - 1) await new Promise((go) => setTimeout(go, 0));
     }
+    await this.#containerd.complete(missing.map(({ id }) => id), tasks, found);
   }
 
   #storageFolders(): string[] {
@@ -215,12 +227,10 @@ export class RuntimeNames implements ContainerNamer {
   }
 
   #bundle(
-    id: string,
-    folders: readonly string[],
+    bundles: readonly string[],
     stored: ContainerNames | undefined,
   ): ContainerNames | undefined {
-    for (const folder of folders) {
-      const bundle = folder.startsWith(TASKS) ? `${folder}/${id}` : `${folder}/${id}/userdata`;
+    for (const bundle of bundles) {
       const names = this.#parse(`${bundle}/config.json`, namesOfBundle);
       if (names === undefined) continue;
       const { name, image } = names;
@@ -246,14 +256,5 @@ export class RuntimeNames implements ContainerNamer {
       this.failures++;
       return undefined;
     }
-  }
-}
-
-function isSocket(path: string): boolean {
-  try {
-    return Deno.statSync(path).isSocket === true;
-  } catch (error) {
-    if (error instanceof Error && "code" in error) return false;
-    throw error;
   }
 }

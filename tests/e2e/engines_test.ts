@@ -65,6 +65,25 @@ async function makeRootfs(folder: string): Promise<string> {
   return folder;
 }
 
+/** An image as `docker save` writes it, with one layer. */
+async function makeImage(folder: string, tag: string): Promise<string> {
+  const rootfs = await makeRootfs(`${folder}/rootfs`);
+  await Deno.mkdir(`${folder}/image`);
+  await run("tar", "-C", rootfs, "-cf", `${folder}/image/layer.tar`, ".");
+  const layer = await run("sha256sum", `${folder}/image/layer.tar`);
+  const config = {
+    architecture: Deno.build.arch === "x86_64" ? "amd64" : "arm64",
+    os: "linux",
+    config: {},
+    rootfs: { type: "layers", diff_ids: [`sha256:${layer.split(" ")[0]}`] },
+  };
+  const manifest = [{ Config: "config.json", RepoTags: [tag], Layers: ["layer.tar"] }];
+  await Deno.writeTextFile(`${folder}/image/config.json`, JSON.stringify(config));
+  await Deno.writeTextFile(`${folder}/image/manifest.json`, JSON.stringify(manifest));
+  await run("tar", "-C", `${folder}/image`, "-cf", `${folder}/image.tar`, ".");
+  return `${folder}/image.tar`;
+}
+
 const docker: Engine = {
   name: "Docker",
   programs: ["dockerd", "containerd", "runc"],
@@ -167,14 +186,17 @@ const containerd: Engine = {
     await Deno.writeTextFile(`${root}/containerd.toml`, lines.join("\n"));
     const service = serve("containerd", ["-c", `${root}/containerd.toml`]);
     await fileAt(`${state}/containerd.sock`);
-    const rootfs = await makeRootfs(`${root}/rootfs`);
     const ctr = (...words: string[]) => run("ctr", "-a", `${state}/containerd.sock`, ...words);
+    const image = "docker.io/library/attic:3";
+    // Needs no file system that can be laid over another.
+    const snapshotter = ["--snapshotter", "native"];
+    await ctr("images", "import", ...snapshotter, await makeImage(root, image));
     const id = crypto.randomUUID().replaceAll("-", "").repeat(2);
     const label = ["--label", "nerdctl/name=attic", "--cgroup", `${PARENT}/${id}`];
-    await ctr("run", "-d", "--cwd", "/", ...label, "--rootfs", rootfs, id, ...COMMAND);
+    await ctr("run", "-d", "--cwd", "/", ...snapshotter, ...label, image, id, ...COMMAND);
     return {
       id,
-      names: { container_name: "attic" },
+      names: { container_name: "attic", container_image: image },
       async [Symbol.asyncDispose]() {
         await ctr("task", "rm", "-f", id);
         await service[Symbol.asyncDispose]();

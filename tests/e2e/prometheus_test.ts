@@ -10,6 +10,7 @@ import {
   withAgent,
   withFolder,
 } from "./run_agent.ts";
+import { promtool } from "../promtool.ts";
 
 interface Sample {
   metric: Record<string, string>;
@@ -95,21 +96,6 @@ Deno.test("a Prometheus server has the agent up, with the values of /proc", asyn
   });
 });
 
-async function promtool(page: string): Promise<{ code: number; text: string }> {
-  const child = new Deno.Command("promtool", {
-    args: ["check", "metrics"],
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  const writer = child.stdin.getWriter();
-  await writer.write(new TextEncoder().encode(page));
-  await writer.close();
-  const { code, stdout, stderr } = await child.output();
-  const decoder = new TextDecoder();
-  return { code, text: decoder.decode(stdout) + decoder.decode(stderr) };
-}
-
 /** What promtool says of names that are the original's, and stay. */
 const OF_NAMES = new RegExp(
   [
@@ -131,16 +117,15 @@ Deno.test("promtool parses the page and complains of nothing but the original's 
       const all = ["cpu_rcu", "tcp_link_tx_bytes", "example_memory_usage", "agent_build_info"];
       return all.every((name) => text.includes(`\ngala_gopher_${name}{`)) ? text : undefined;
     });
-    const { code, text } = await promtool(page);
+    const { code, complaints } = await promtool(page);
     // 3 is "there are complaints"; 1 would be "cannot be parsed".
-    assert.ok(code === 0 || code === 3, text);
-    const complaints = text.split("\n").filter((line) => line !== "");
+    assert.ok(code === 0 || code === 3, complaints.join("\n"));
     assert.ok(complaints.length > 0, "the original's names are not there");
     for (const line of complaints) {
       assert.match(line, /^gala_gopher_(?!agent_)\w+ /);
       assert.match(line, OF_NAMES);
     }
     const broken = await promtool(`${page}gala_gopher_broken{a="b} 1\n`);
-    assert.equal(broken.code, 1, broken.text);
+    assert.equal(broken.code, 1, broken.complaints.join("\n"));
   });
 });

@@ -7,6 +7,7 @@ import type { HttpLimits } from "../../src/egress/http_listener.ts";
 import { type MetricsServer, metricsServer } from "../../src/egress/http_server.ts";
 import { Snapshot } from "../../src/egress/snapshot.ts";
 import { breakOff } from "../../src/sys/break_off.ts";
+import { selfSigned } from "../certificate.ts";
 
 const HOSTNAME = "127.0.0.1";
 const GET = "GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -112,27 +113,7 @@ Deno.test("metricsServer cuts off TLS clients that never read or never speak", a
   const before = openFds();
   const folder = await Deno.makeTempDir();
   try {
-    const { success } = await new Deno.Command("openssl", {
-      args: [
-        ...[
-          "req",
-          "-x509",
-          "-newkey",
-          "rsa:2048",
-          "-nodes",
-          "-days",
-          "2",
-          "-subj",
-          "/CN=localhost",
-        ],
-        ...["-addext", "subjectAltName=DNS:localhost", "-keyout", `${folder}/key`],
-        ...["-addext", "basicConstraints=critical,CA:FALSE", "-out", `${folder}/cert`],
-      ],
-      stderr: "null",
-    }).output();
-    assert.ok(success);
-    const cert = await Deno.readTextFile(`${folder}/cert`);
-    const key = await Deno.readTextFile(`${folder}/key`);
+    const { cert, key } = await selfSigned(folder);
     const limits = { answerMs: 500, headMs: 100, idleMs: 100 };
     await withServer({ tls: { cert, key }, limits }, async (server) => {
       const listening = openFds();

@@ -10,7 +10,7 @@ const CONNECTIONS = 211;
 const UP_BYTES = 97;
 const DOWN_BYTES = 53;
 const SETTINGS = { ingress: { interval: 0.5 }, extend_probes: [] };
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 180_000;
 
 interface Probe {
   readonly name: string;

@@ -5,7 +5,7 @@ import { type Agent, parseRows, until, withAgent, withFolder } from "../e2e/run_
 import { Brokers } from "./broker.ts";
 
 /** How long the probe prints in all. The measure of the issue is 600. */
-const SECONDS = Number(Deno.env.get("GALA_GOPHER_WEATHER_SECONDS") ?? 12);
+const SECONDS = Number(Deno.env.get("GALA_GOPHER_WEATHER_SECONDS") ?? 8);
 const KEYS = 5000;
 
 /** Each second prints 5,000 rows, each with a new value, and 100 events with growing numbers. */

@@ -54,11 +54,11 @@ async function sendsCompressed({ brokers, folder, createTopic }: Given): Promise
     await createTopic(topics.event);
     const options = { brokers: [brokers.addresses], compression };
     await withSending(startSending(`${folder}/a`, topics, options), async (sending) => {
-      sending.push("metric", numbered(0, 20_011));
+      sending.push("metric", numbered(0, 5_011));
       sending.push("event", ['{"n":0,"text":"é\\n"}']);
       await sending.empty();
       const messages = await brokers.messages(topics.metric);
-      assertAll(messages, 20_011);
+      assertAll(messages, 5_011);
       assert.deepEqual([...new Set(messages.map(({ key }) => key))], ["host"]);
       const [event, ...others] = await brokers.messages(topics.event);
       assert.deepEqual([event?.value, others], ['{"n":0,"text":"é\\n"}', []]);

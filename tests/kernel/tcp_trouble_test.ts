@@ -30,7 +30,8 @@ Deno.test("tcp counts 23 refused connections, who refused them, and the drops", 
       `server_port="${port}"`,
       ...labels,
     );
-  assert.equal(resets('direction="sent"', sentBecause("no_socket"), 'tgid="0"'), REFUSED);
+  const sent = resets('direction="sent"', sentBecause("no_socket"), 'tgid="0"');
+  assert.equal(sent, REFUSED, JSON.stringify(rig.probe.rows("tcp_reset")));
   assert.equal(
     resets('direction="received",state="syn_sent"', `tgid="${Deno.pid}"`),
     REFUSED,

@@ -10,6 +10,10 @@ export class TestCgroup implements Disposable {
   static of(controller: string, name = `gg-${crypto.randomUUID()}`): TestCgroup {
     const isV1 = hasHierarchies(controller);
     const folder = isV1 ? `/sys/fs/cgroup/${controller}` : "/sys/fs/cgroup";
+    // One controller of v1 may be none of v2: CPU time is counted without.
+    if (!isV1 && Deno.readTextFileSync(`${folder}/cgroup.controllers`).includes(controller)) {
+      Deno.writeTextFileSync(`${folder}/cgroup.subtree_control`, `+${controller}`);
+    }
     return new TestCgroup(`${folder}/${name}`, name, isV1);
   }
 

@@ -19,6 +19,9 @@ MODULES=(libcrc32c nf_defrag_ipv4 nf_defrag_ipv6 nf_conntrack ip_vs ip_vs_rr)
 MEMORY_MB=1536
 BOOT_SECONDS=${BOOT_SECONDS:-240}
 UNAVAILABLE=77
+# Of the task and io tests, which are named to be run: task_calls task_sched task_fs io ...
+PROGRAMS+=(/usr/bin/perl "$(command -v losetup)" "$(command -v mount)" "$(command -v taskset)")
+PROGRAMS+=("$(command -v mkfs.ext4)")
 
 # Versions as Debian names its packages, newest last.
 packages() {
@@ -91,6 +94,7 @@ fill_guest() {
 	mkdir -p "$GUEST$python"
 	cp -r "$python"/{*.py,collections,encodings,importlib,json,lib-dynload,re} "$GUEST$python"
 	find "$GUEST$python" -name __pycache__ -prune -exec rm -r {} +
+	cp -r --parents /usr/lib/*/perl-base "$GUEST"
 	cp -r --parents main.ts deno.json src scripts tests/*.ts tests/kernel tests/guest tests/e2e/run_agent.ts \
 		tests/probes/run_probe_agent.ts probes/lvs "$tree"
 	cp -r build/lib "$tree/build/"

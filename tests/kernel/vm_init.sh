@@ -7,7 +7,14 @@ export PATH=/bin:/usr/bin:/sbin:/usr/sbin HOME=/root GALA_GOPHER_TEST_PATIENCE=5
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs dev /dev
-mkdir -p /dev/shm /root /run /var/log
+mkdir -p /dev/shm /root /run /var/log /mnt
+ln -s /proc/self/fd /dev/fd
+# Those of the host do more than busybox's.
+for program in losetup mount; do
+	for folder in /usr/sbin /usr/bin /sbin; do
+		if [ -e "$folder/$program" ]; then ln -sf "$folder/$program" "/bin/$program"; fi
+	done
+done
 mount -t tmpfs tmpfs /dev/shm
 mount -t tmpfs tmpfs /tmp
 mount -t cgroup2 cgroup2 /sys/fs/cgroup

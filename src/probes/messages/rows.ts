@@ -49,8 +49,8 @@ function writeMore(tables: Tables, { key, labels, codes, all }: Link, container:
   }
   if (key.protocol !== "dns" || key.role !== "server" || key.comm !== DNSMASQ) return;
   const family = key.clientIp.includes(":") ? IPV6! : IPV4!;
-  tables.dnsmasq_link.row(key.clientIp, key.serverIp, family, String(key.tgid), key.comm)
-    .set("link_count", all.responses);
+  const dnsmasq = [key.clientIp, key.serverIp, family, String(key.tgid), key.comm] as const;
+  tables.dnsmasq_link.row(...dnsmasq, container).set("link_count", all.responses);
 }
 
 type RequestMetric = Parameters<Tables["l7_rpc"]["set"]>[0];

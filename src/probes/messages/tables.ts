@@ -100,6 +100,7 @@ export const TABLES = {
   dnsmasq_link: table({
     entity: "dnsmasq_link",
     keys: ["client_ip", "virtual_ip", "family", "pid", "process_comm"],
+    labels: ["container_id"],
     metrics: { link_count: counter("Queries of the client that dnsmasq answered.", "count") },
   }),
   l7_code: table({
