@@ -48,6 +48,9 @@ Deno.test("Store refuses a metric that another table of the entity has with the 
   assert.throws(() => tables.add("more", "two", { ...node, metrics: counted }), clash);
   tables.add("more", "two", { ...node, metrics: { busy } });
   tables.add("idle", "two", { ...CPU, metrics: { idle: busy } });
+  tables.add("marked", "two", { ...CPU, entity: "disk", mark: "a" });
+  assert.throws(() => tables.add("same", "two", { ...CPU, entity: "disk", mark: "a" }), TypeError);
+  tables.add("apart", "two", { ...CPU, entity: "disk", mark: "b" });
 });
 
 Deno.test("Store gives each table its row limit and the constant labels", () => {
