@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** The tables of messages, named as the original's l7, ksliprobe, redissli and opengauss_sli have them. */
-import { counter, gauge, table } from "../../core/probe.ts";
+import { counter, gauge, raises, table } from "../../core/probe.ts";
 import { LATENCY_BOUNDS } from "../../core/messages/traffic.ts";
 import type { HistogramSpec } from "../../core/table.ts";
 
@@ -32,7 +32,10 @@ const SLI = {
   entity: "sli",
   keys: ["tgid", "conn_fd"],
   metrics: {
-    rtt_nsec: gauge("Latency of the last request of the period.", "ns"),
+    rtt_nsec: raises(gauge("Latency of the last request of the period.", "ns"), {
+      above: "latency_thr",
+      says: "Latency of the last request",
+    }),
     max_rtt_nsec: gauge("Longest latency of the period.", "ns"),
   },
 } as const;
