@@ -48,9 +48,14 @@ Deno.test("Store refuses a metric that another table of the entity has with the 
   assert.throws(() => tables.add("more", "two", { ...node, metrics: counted }), clash);
   tables.add("more", "two", { ...node, metrics: { busy } });
   tables.add("idle", "two", { ...CPU, metrics: { idle: busy } });
-  tables.add("marked", "two", { ...CPU, entity: "disk", mark: "a" });
-  assert.throws(() => tables.add("same", "two", { ...CPU, entity: "disk", mark: "a" }), TypeError);
-  tables.add("apart", "two", { ...CPU, entity: "disk", mark: "b" });
+});
+
+Deno.test("Store lets tables share names where a key's value tells their rows apart", () => {
+  const tables = store();
+  tables.add("marked", "one", { ...CPU, mark: "a" });
+  assert.throws(() => tables.add("same", "two", { ...CPU, mark: "a" }), TypeError);
+  assert.throws(() => tables.add("same", "two", CPU), TypeError);
+  tables.add("apart", "two", { ...CPU, mark: "b" });
 });
 
 Deno.test("Store gives each table its row limit and the constant labels", () => {
