@@ -12,6 +12,7 @@ import task from "../../src/probes/task.ts";
 import { BpfStatistics } from "../../src/sys/bpf_cost.ts";
 import { TaskRig, until } from "../kernel/task_rig.ts";
 import { median } from "./measure.ts";
+import { bpftrace, Child, run, withTracefs } from "./rival.ts";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -29,45 +30,6 @@ const WRITES = Number(values.writes);
 const PARTS = positionals.length > 0 ? positionals : ["redis", "block", "programs"];
 
 type Running = AsyncDisposable;
-
-class Child implements AsyncDisposable {
-  readonly #child: Deno.ChildProcess;
-  readonly #output: Promise<void>;
-  #seen = "";
-
-  constructor(command: string, args: string[]) {
-    this.#child = new Deno.Command(command, {
-      args,
-      stdout: "piped",
-      stderr: "null",
-      stdin: "null",
-    })
-      .spawn();
-    this.#output = this.#read();
-  }
-
-  get pid(): number {
-    return this.#child.pid;
-  }
-
-  /** To the end, or the child would wait for room. */
-  async #read(): Promise<void> {
-    for await (const text of this.#child.stdout.pipeThrough(new TextDecoderStream())) {
-      if (this.#seen.length < 65536) this.#seen += text;
-    }
-  }
-
-  async ready(text: string): Promise<this> {
-    await until(`"${text}"`, () => this.#seen.includes(text));
-    return this;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#child.kill("SIGKILL");
-    await this.#output;
-    await this.#child.status;
-  }
-}
 
 /** Server of the rounds, on a socket of its own. */
 const folder = await Deno.makeTempDir();
@@ -142,9 +104,6 @@ tracepoint:syscalls:sys_exit_read,tracepoint:syscalls:sys_exit_write /@s[tid]/ {
 const allCalls = `
 tracepoint:raw_syscalls:sys_enter { @s[tid] = nsecs; }
 tracepoint:raw_syscalls:sys_exit /@s[tid]/ { @h[pid, args->id] = hist(nsecs - @s[tid]); delete(@s[tid]); }`;
-
-const bpftrace = (program: string): Promise<Running> =>
-  new Child("bpftrace", ["-e", program]).ready("Attaching");
 
 type Variants = Record<string, () => Promise<Running>>;
 
@@ -273,17 +232,9 @@ async function nanoseconds(pid: number): Promise<void> {
   for (const [name, cost] of costs) console.log(`| ${name} | ${cost} |`);
 }
 
-/** bpftrace wants it. */
-const tracefs = Deno.readTextFileSync("/proc/self/mounts").includes(" tracefs ")
-  ? undefined
-  : "/sys/kernel/tracing";
-const run = (command: string, ...args: string[]) => new Deno.Command(command, { args }).output();
-
-if (tracefs !== undefined) await run("mount", "-t", "tracefs", "nodev", tracefs);
 try {
-  await main();
+  await withTracefs(main);
 } finally {
-  if (tracefs !== undefined) await run("umount", tracefs);
   await until("the folder is free", async () => {
     await Deno.remove(folder, { recursive: true });
     return true;
