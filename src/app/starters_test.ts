@@ -22,7 +22,10 @@ function askedBy(probe: AnyProbe): Set<string> {
     probe.constants(settings, new Set());
     probe.entries(settings);
     if ("mostUsed" in probe) probe.mostUsed(settings);
-    if ("ring" in probe) probe.open({ settings, containerOf: () => "", update: () => {} });
+    if ("ring" in probe) {
+      probe.ways(settings);
+      probe.open({ settings, containerOf: () => "", update: () => {} });
+    }
     return asked;
   }
   using files = new RootFiles();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** How long processes look names up. Kernel side: bpf/dns.bpf.c. */
 import { id, ofValue, text } from "../core/labels.ts";
-import { bpfProbe, log2Bounds, mapTable, ofBuckets, ofField } from "../core/probe.ts";
+import { bpfProbe, log2Bounds, mapTable, ofBuckets, ofField, raises } from "../core/probe.ts";
 import { dns } from "../gen/layouts.ts";
 
 export default bpfProbe({
@@ -42,7 +42,10 @@ export default bpfProbe({
       metrics: {
         delay_avg: ofField("gauge", "average_ns", "Average time of all so far.", "us", 1e-3),
         max_delay: ofField("gauge", "max_ns", "Longest that ended in the last period.", "us", 1e-3),
-        error_ratio: ofField("gauge", "error_permille", "Share that failed.", "percent", 0.1),
+        error_ratio: raises(
+          ofField("gauge", "error_permille", "Share that failed.", "percent", 0.1),
+          { above: 0, says: "Share of look-ups that failed" },
+        ),
         count: ofField("counter", "count", "Look-ups.", "count"),
         error_count: ofField("counter", "errors", "Look-ups that failed.", "count"),
         seconds: ofBuckets(

@@ -200,14 +200,17 @@ export default bpfProbe({
           "endpoint_synack",
           ofField("counter", "synack_sent", "SYN-ACKs sent, also again.", "count"),
         ),
-        req_drops: filledBy(
-          "endpoint_request_end",
-          ofField(
-            "counter",
-            "req_drops",
-            "Handshakes that ended early, with a reset or none.",
-            "count",
+        req_drops: raises(
+          filledBy(
+            "endpoint_request_end",
+            ofField(
+              "counter",
+              "req_drops",
+              "Handshakes that ended early, with a reset or none.",
+              "count",
+            ),
           ),
+          { above: 0, says: "Handshakes that ended early" },
         ),
         syn_drop: filledBy(
           SYN_DROP,

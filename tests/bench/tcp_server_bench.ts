@@ -10,14 +10,12 @@ import endpoint from "../../src/probes/endpoint.ts";
 import tcp from "../../src/probes/tcp.ts";
 import { ProbeRig } from "../kernel/probe_rig.ts";
 import { until } from "../kernel/task_rig.ts";
-import { median, pause } from "./measure.ts";
-import { bpftrace, Child, cpuTime, withTracefs } from "./rival.ts";
+import { Child, compare, type Variants, withTracefs } from "./compare.ts";
 
 const { values } = parseArgs({ options: { rounds: { type: "string", default: "9" } } });
 const ROUNDS = Number(values.rounds);
 const REQUESTS = 40_000;
 const TICK_MS = 500;
-const ATTACHED_MS = 700;
 /** Before other work, so that it is not what is measured. */
 const URGENT = ["-n", "-20"];
 
@@ -43,11 +41,11 @@ const STATES = `tracepoint:sock:inet_sock_set_state /args->protocol == 6/ {
 const tool = (name: string, ...args: string[]) => () =>
   Promise.resolve(new Child(`/usr/sbin/${name}`, args));
 
-const VARIANTS: Readonly<Record<string, () => Promise<AsyncDisposable>>> = {
+const VARIANTS: Variants = {
   "nothing": () => Promise.resolve(new AsyncDisposableStack()),
   "default tables of tcp and endpoint": () => ours(isDefault),
   "all tables, also those per call": () => ours(all),
-  "bpftrace: states counted": () => bpftrace(STATES),
+  "bpftrace: states counted": () => new Child("bpftrace", ["-e", STATES]).ready("Attaching"),
   "libbpf-tools tcpstates": tool("tcpstates"),
   "libbpf-tools tcplife": tool("tcplife"),
 };
@@ -122,35 +120,21 @@ http { access_log off; keepalive_requests 1000000;
   ];
 }
 
-/** Microseconds of the server's CPU for a request. */
-async function round({ pid, load }: Work): Promise<number> {
+/** Nanoseconds that the process's threads were on a CPU. */
+function cpuTime(pid: number): number {
+  let nanoseconds = 0;
+  for (const { name } of Deno.readDirSync(`/proc/${pid}/task`)) {
+    const text = Deno.readTextFileSync(`/proc/${pid}/task/${name}/schedstat`);
+    nanoseconds += Number(text.split(" ")[0]);
+  }
+  return nanoseconds;
+}
+
+/** Microseconds of the server's. */
+async function cpuPerRequest({ pid, load }: Work): Promise<number> {
   const before = cpuTime(pid);
   const requests = await load();
   return (cpuTime(pid) - before) / requests / 1000;
-}
-
-async function compare(work: Work): Promise<void> {
-  await round(work); // warm
-  const spent = new Map(Object.keys(VARIANTS).map((name) => [name, [] as number[]]));
-  for (let i = 0; i < ROUNDS; i++) {
-    for (const [name, start] of Object.entries(VARIANTS)) {
-      await using _running = await start();
-      if (name !== "nothing") await pause(ATTACHED_MS);
-      spent.get(name)!.push(await round(work));
-    }
-  }
-  const base = spent.get("nothing")!;
-  console.log(`\n| ${work.name} | server CPU, us a request | against nothing | single pairs |`);
-  console.log("| - | - | - | - |");
-  for (const [name, times] of spent) {
-    const pairs = times.map((time, i) => (time / base[i]! - 1) * 100);
-    const range = `${Math.min(...pairs).toFixed(0)} to ${Math.max(...pairs).toFixed(0)} %`;
-    console.log(
-      `| ${name} | ${median(times).toFixed(2)} | ${median(pairs).toFixed(1)} % | ${range} |`,
-    );
-  }
-  const noise = (Math.max(...base) / Math.min(...base) - 1) * 100;
-  console.log(`Rounds with nothing attached differ by up to ${noise.toFixed(0)} %.`);
 }
 
 async function main(): Promise<void> {
@@ -158,7 +142,9 @@ async function main(): Promise<void> {
   try {
     await using stack = new AsyncDisposableStack();
     for (const work of [await redis(stack, folder), ...await nginx(stack, folder)]) {
-      await compare(work);
+      await cpuPerRequest(work); // warm
+      const what = `us of CPU a request: ${work.name}`;
+      await compare(what, VARIANTS, () => cpuPerRequest(work), { rounds: ROUNDS });
     }
   } finally {
     await Deno.remove(folder, { recursive: true });

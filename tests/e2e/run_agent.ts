@@ -83,8 +83,12 @@ export interface Finished {
 }
 
 /** Runs a command that ends by itself. */
-export async function finished(command: string, args: string[]): Promise<Finished> {
-  const signal = AbortSignal.timeout(PATIENCE_MS);
+export async function finished(
+  command: string,
+  args: string[],
+  patienceMs = PATIENCE_MS,
+): Promise<Finished> {
+  const signal = AbortSignal.timeout(patienceMs);
   const result = await new Deno.Command(command, { args, signal, stdin: "null" }).output();
   const decoder = new TextDecoder();
   return {

@@ -2,7 +2,7 @@
 /** The compiled program and a real broker: what it sends, and that events outlive broker and program. */
 import assert from "node:assert/strict";
 import { type Agent, parseRows, until, withAgent, withFolder } from "../e2e/run_agent.ts";
-import { Brokers } from "./broker.ts";
+import { BROKER_PATIENCE_MS, Brokers } from "./broker.ts";
 
 /** How long the probe prints in all. The measure of the issue is 600. */
 const SECONDS = Number(Deno.env.get("GALA_GOPHER_WEATHER_SECONDS") ?? 8);
@@ -43,7 +43,7 @@ async function lastEvent({ port }: Agent, more: number): Promise<number> {
     const events = await (await fetch(`http://127.0.0.1:${port}/events`)).json();
     const last = Number(/number (\d+)/.exec(events.at(-1)?.Body)?.[1] ?? NaN);
     return last >= more ? last : undefined;
-  });
+  }, BROKER_PATIENCE_MS);
 }
 
 /** A quarter of the time under load; gives the number of the last event that is safe then. */
@@ -96,7 +96,7 @@ async function emptySpool(agent: Agent): Promise<void> {
     await until(
       `an empty spool of ${kind}`,
       async () => await metricOf(agent, "output_spooled_bytes", kind) === 0 || undefined,
-      SECONDS * 1000 + 20_000,
+      SECONDS * 1000 + BROKER_PATIENCE_MS,
     );
     const lost = parseRows(await agent.page(), "gala_gopher_agent_output_lost_total")
       .filter(({ labels, value }) => labels.channel === "kafka" && value > 0);
@@ -123,6 +123,7 @@ Deno.test("gala-gopher loses no event when the broker is away for half of the ti
       await until(
         "metrics on disk",
         async () => await metricOf(agent, "output_spooled_bytes", "metric") || undefined,
+        BROKER_PATIENCE_MS,
       );
       // Said once of a topic that was being written, and once of the broker.
       assert.equal(agent.log().match(/does not take/g)?.length ?? 1, 1, agent.log());

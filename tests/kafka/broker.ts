@@ -9,6 +9,8 @@ const JARS = new URL("../../.tools/kafka/", import.meta.url).pathname;
 /** Small, and quick to start: these brokers live for seconds. */
 const JAVA = ["-Xms64m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"];
 const CLUSTER = "MkU3OEVBNTcwNTJENDM2Qg";
+/** A broker starts in 4 s; on a machine that does much else it takes longer. */
+export const BROKER_PATIENCE_MS = 90_000;
 export const USER = "alice";
 export const PASSWORD = "correct horse";
 
@@ -20,7 +22,8 @@ export interface Message {
 }
 
 async function java(...args: string[]): Promise<void> {
-  const { code, err } = await finished("java", [...JAVA, "-cp", `${JARS}*`, ...args]);
+  const all = [...JAVA, "-cp", `${JARS}*`, ...args];
+  const { code, err } = await finished("java", all, BROKER_PATIENCE_MS);
   assert.equal(code, 0, err);
 }
 
@@ -124,13 +127,17 @@ export class Brokers implements AsyncDisposable {
       }).spawn();
       child.stdout.pipeTo(log.writable).catch(() => {});
       this.#running.set(node.id, child);
+      // It may end by itself, as when its disk is full.
+      child.status.then(() => {
+        if (this.#running.get(node.id) === child) this.#running.delete(node.id);
+      });
     }
     const wanted = this.#running.size;
     await until("brokers", async () => {
       const { out } = await finished("kcat", ["-b", this.addresses, "-L", "-J", "-m", "1"]);
       if (out === "") return undefined;
       return JSON.parse(out).brokers.length >= wanted ? true : undefined;
-    }, 60_000);
+    }, BROKER_PATIENCE_MS);
   }
 
   /** Ends all, or the named one, without a word. */
@@ -148,7 +155,11 @@ export class Brokers implements AsyncDisposable {
     await this.#administer(async (admin) => {
       await admin.createTopics({ waitForLeaders: false, topics: [{ topic, configEntries }] });
     });
-    await until("a leader", async () => await this.leaderOf(topic) ?? undefined);
+    await until(
+      "a leader",
+      async () => await this.leaderOf(topic) ?? undefined,
+      BROKER_PATIENCE_MS,
+    );
   }
 
   /** From now on the broker takes nothing for this topic; it must have an authorizer. */
@@ -174,7 +185,8 @@ export class Brokers implements AsyncDisposable {
 
   /** The broker that leads the only partition of the topic; undefined while there is none. */
   async leaderOf(topic: string): Promise<number | undefined> {
-    const { out } = await finished("kcat", ["-b", this.addresses, "-L", "-J", "-t", topic]);
+    const args = ["-b", this.addresses, "-L", "-J", "-t", topic];
+    const { out } = await finished("kcat", args, BROKER_PATIENCE_MS);
     const leader: number = out === "" ? -1 : JSON.parse(out).topics[0].partitions[0]?.leader ?? -1;
     return leader > 0 ? leader : undefined;
   }

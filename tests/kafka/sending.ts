@@ -5,11 +5,10 @@ import { LineSender } from "../../src/egress/line_sender.ts";
 import { Outbox } from "../../src/egress/outbox.ts";
 import { Spool } from "../../src/egress/spool.ts";
 import { until } from "../e2e/run_agent.ts";
+import { BROKER_PATIENCE_MS } from "./broker.ts";
 
 const encoder = new TextEncoder();
 const KINDS = ["metric", "event"] as const;
-/** Brokers start, and elect leaders, in their own time. */
-export const SENDING_PATIENCE_MS = 90_000;
 export type Kind = typeof KINDS[number];
 
 export interface Sending {
@@ -64,7 +63,7 @@ export async function startSending(
     empty: async () => {
       const isEmpty = () => KINDS.every((kind) => outboxes[kind].waiting === 0);
       try {
-        await until("nothing waits", () => isEmpty() || undefined, SENDING_PATIENCE_MS);
+        await until("nothing waits", () => isEmpty() || undefined, BROKER_PATIENCE_MS);
       } catch (error) {
         throw new Error(said.join("\n"), { cause: error });
       }

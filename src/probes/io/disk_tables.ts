@@ -2,7 +2,7 @@
 /** Tables of bpf/io_disk.h: latencies, bytes, errors and page cache per disk. */
 import { errorOf } from "../../core/call_names.ts";
 import { id, type LabelReader, ofValue, text } from "../../core/labels.ts";
-import { filledBy, log2Bounds, mapTable, ofBuckets, ofField } from "../../core/probe.ts";
+import { filledBy, log2Bounds, mapTable, ofBuckets, ofField, raises } from "../../core/probe.ts";
 import { io } from "../../gen/layouts.ts";
 
 const DISK_TYPES: readonly (readonly [prefix: string, type: string])[] = [
@@ -43,8 +43,13 @@ function latency<const S extends Stage>(stage: S, unit: string, scale: number) {
   const what = STAGES[stage];
   const of = (field: "max" | "last" | "jitter", help: string) =>
     ofField("gauge", `${stage}_${field}`, help, unit, scale);
+  const longest = of("max", `Longest time of ${what} in the last period.`);
+  // The original looks at requests and flushes only.
+  const judged = stage === "req" || stage === "flush";
   return {
-    [`latency_${stage}_max`]: of("max", `Longest time of ${what} in the last period.`),
+    [`latency_${stage}_max`]: judged
+      ? raises(longest, { above: "latency_thr", says: `Longest time of ${what}` })
+      : longest,
     [`latency_${stage}_last`]: of("last", `Time of the last: ${what}.`),
     [`latency_${stage}_sum`]: ofField("counter", `${stage}_sum`, `Time of ${what}.`, unit, scale),
     [`latency_${stage}_jitter`]: of("jitter", `Largest change from one to the next: ${what}.`),
@@ -121,11 +126,9 @@ export const diskTables = {
     programs: LATENCY_PROGRAMS,
     labels: { ...DISK.labels, last_error: ofValue(errorOf("last_errno")) },
     metrics: {
-      err_count: ofField(
-        "counter",
-        "errors",
-        "Requests that failed, parts counted apart.",
-        "count",
+      err_count: raises(
+        ofField("counter", "errors", "Requests that failed, parts counted apart.", "count"),
+        { above: 0, says: "Requests that failed" },
       ),
       err_code: ofField(
         "gauge",
@@ -141,13 +144,14 @@ export const diskTables = {
     on: false,
     labels: { blk_type: ofValue(typeOfDisk), ...DISK.labels },
     metrics: {
-      count_iscsi_tmout: ofField(
-        "counter",
-        "scsi_timeouts",
-        "Commands that took too long.",
-        "count",
+      count_iscsi_tmout: raises(
+        ofField("counter", "scsi_timeouts", "Commands that took too long.", "count"),
+        { above: 0, says: "Commands that took too long" },
       ),
-      count_iscsi_err: ofField("counter", "scsi_errors", "Commands not accepted.", "count"),
+      count_iscsi_err: raises(
+        ofField("counter", "scsi_errors", "Commands not accepted.", "count"),
+        { above: 0, says: "Commands not accepted" },
+      ),
     },
   }),
   io_pagecache: mapTable(io, {

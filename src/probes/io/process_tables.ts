@@ -1,10 +1,18 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Tables of bpf/io_process.h and bpf/io_page.h: I/O and page cache of processes and threads. */
 import { id, ofValue, text } from "../../core/labels.ts";
-import { filledBy, mapTable, ofField } from "../../core/probe.ts";
+import { filledBy, mapTable, ofField, raises } from "../../core/probe.ts";
 import { io } from "../../gen/layouts.ts";
 
-const hangs = (help: string) => filledBy("io_hang", ofField("counter", "hangs", help, "count"));
+const hangs = (help: string) =>
+  raises(filledBy("io_hang", ofField("counter", "hangs", help, "count")), {
+    above: 0,
+    says: "Times it was reported to hang",
+  });
+const bioErrors = raises(
+  ofField("counter", "errors", "Reads and writes that failed.", "count"),
+  { above: 0, says: "Reads and writes that failed" },
+);
 
 const BIO_PROGRAMS = ["io_queue", "io_complete", "io_bio_complete", "io_hang"] as const;
 const PAGE_PROGRAMS = [
@@ -31,7 +39,7 @@ export const processTables = {
       greater_4k_io_read: ofField("counter", "large_reads", "Reads of 4 KiB or more.", "count"),
       greater_4k_io_write: ofField("counter", "large_writes", "Writes of 4 KiB or more.", "count"),
       bio_latency: ofField("gauge", "max_ns", "Longest that ended in the last period.", "ns"),
-      bio_err_count: ofField("counter", "errors", "Reads and writes that failed.", "count"),
+      bio_err_count: bioErrors,
       hang_count: hangs("Times a thread was reported to hang."),
     },
   }),
@@ -45,7 +53,7 @@ export const processTables = {
     metrics: {
       bio_bytes_read: ofField("counter", "read_bytes", "Bytes read from devices.", "bytes"),
       bio_bytes_write: ofField("counter", "write_bytes", "Bytes written to devices.", "bytes"),
-      bio_err_count: ofField("counter", "errors", "Reads and writes that failed.", "count"),
+      bio_err_count: bioErrors,
       hang_count: hangs("Times it was reported to hang."),
     },
   }),

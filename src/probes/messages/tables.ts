@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** The tables of messages, named as the original's l7, ksliprobe, redissli and opengauss_sli have them. */
-import { counter, gauge, table } from "../../core/probe.ts";
+import { counter, gauge, raises, table } from "../../core/probe.ts";
 import { LATENCY_BOUNDS } from "../../core/messages/traffic.ts";
 import type { HistogramSpec } from "../../core/table.ts";
 
@@ -32,11 +32,23 @@ const SLI = {
   entity: "sli",
   keys: ["tgid", "conn_fd"],
   metrics: {
-    rtt_nsec: gauge("Latency of the last request of the period.", "ns"),
+    rtt_nsec: raises(gauge("Latency of the last request of the period.", "ns"), {
+      above: "latency_thr",
+      says: "Latency of the last request",
+    }),
     max_rtt_nsec: gauge("Longest latency of the period.", "ns"),
   },
 } as const;
 const PEERS = ["protocol", "server_ip", "server_port", "client_ip", "client_port"];
+
+/** Version 2's, off by themselves: a row for each connection and kind of request. Its redis_sli has other keys than ours. */
+const SLI_2 = {
+  entity: "sli",
+  keys: ["tgid", "ins_id", "app", "method"],
+  labels: ["server_ip", "server_port", "client_ip", "client_port", "container_id"],
+} as const;
+const LAST = { rtt_nsec: SLI.metrics.rtt_nsec } as const;
+const LONGEST = { max_rtt_nsec: SLI.metrics.max_rtt_nsec } as const;
 
 export const TABLES = {
   l7_link: table({
@@ -77,6 +89,9 @@ export const TABLES = {
     }),
     on: false,
   },
+  redis_max_sli: { ...table({ ...SLI_2, metrics: LONGEST }), on: false },
+  pg_sli: { ...table({ ...SLI_2, metrics: LAST }), on: false },
+  pg_max_sli: { ...table({ ...SLI_2, metrics: LONGEST }), on: false },
   kafkaprobe: {
     ...table({
       entity: "kafka",
@@ -88,6 +103,7 @@ export const TABLES = {
   dnsmasq_link: table({
     entity: "dnsmasq_link",
     keys: ["client_ip", "virtual_ip", "family", "pid", "process_comm"],
+    labels: ["container_id"],
     metrics: { link_count: counter("Queries of the client that dnsmasq answered.", "count") },
   }),
   l7_code: table({

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Tables of bpf/task_sched.h: time on and off CPUs. */
 import { id, ofValue, text } from "../../core/labels.ts";
-import { log2Bounds, mapTable, ofBuckets, ofField } from "../../core/probe.ts";
+import { log2Bounds, mapTable, ofBuckets, ofField, raises } from "../../core/probe.ts";
 import { task } from "../../gen/layouts.ts";
 
 const SECONDS = 1e-9;
@@ -35,7 +35,10 @@ export const schedTables = {
     entity: "proc",
     metrics: {
       offcpu_ns: ofField("counter", "offcpu_ns", "Time of its threads off the CPU.", "ns"),
-      iowait_ns: ofField("counter", "iowait_ns", "Of that, waiting for I/O.", "ns"),
+      iowait_ns: raises(
+        ofField("counter", "iowait_ns", "Of that, waiting for I/O.", "ns"),
+        { above: "latency_thr", says: "Time it waited for I/O" },
+      ),
     },
   }),
   proc_sched: mapTable(task, {
@@ -91,7 +94,10 @@ export const schedTables = {
         "ns",
       ),
       migration_count: ofField("counter", "migrations", "Times it changed its CPU.", "count"),
-      iowait_us: ofField("counter", "iowait_ns", "Time it waited for I/O.", "us", 1e-3),
+      iowait_us: raises(
+        ofField("counter", "iowait_ns", "Time it waited for I/O.", "us", 1e-3),
+        { above: "latency_thr", says: "Time it waited for I/O" },
+      ),
     },
   }),
   proc_preemption: mapTable(task, {
