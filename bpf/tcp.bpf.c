@@ -7,7 +7,7 @@
  * drops and errors are counted in the socket's memory when they happen.
  *
  * Memory, allocated as rows come, for each of imdb.max_records_num rows: tcp_link 480 B or tcp_metric 1.6 KB,
- * tcp_service 380 B, tcp_resets 60 B; 470 B of storage for each socket; listen_ports 64 KiB, net_drops 16 KiB a CPU.
+ * tcp_service 380 B, tcp_resets 60 B; 470 B of storage for each socket; listen_ports 300 KiB, net_drops 16 KiB a CPU.
  */
 #include "namespaces.h"
 #include "tcp_delay.h"
@@ -16,22 +16,47 @@
 #include "tcp_read.h"
 #include "tcp_trouble.h"
 
-/* Ports that were listened on: tells the role of sockets that are older than the agent. */
-MAP(listen_ports, ARRAY, 0, u32, u8, 65536);
+struct listen_port {
+	u32 net; /* number of the network namespace */
+	u16 port;
+	u16 unused;
+};
 
-static __always_inline u8 role_by_port(u16 local_port)
+/* What was listened on: tells the role of sockets that are older than the agent. */
+RECENT(listen_ports, struct listen_port, u8, 4096);
+
+static __always_inline struct listen_port port_of(struct sock_common *skc, u16 port)
 {
-	u32 port = local_port;
-	u8 *listened = bpf_map_lookup_elem(&listen_ports, &port);
+	struct listen_port key = {.net = BPF_CORE_READ(skc, skc_net.net, ns.inum), .port = port};
 
-	return listened && *listened ? ROLE_SERVER : ROLE_CLIENT;
+	return key;
 }
 
-static __always_inline void note_listener(u32 port)
+static __always_inline bool is_listened_on(struct sock_common *skc, u16 port)
 {
+	struct listen_port key = port_of(skc, port);
+
+	return bpf_map_lookup_elem(&listen_ports, &key) != NULL;
+}
+
+/* An accepted socket is a copy of its listener, and has its backlog; that of listen(fd, 0) is told by its port. */
+static __noinline u8 role_of(struct sock *sk, u16 local)
+{
+	struct sock_common *skc = &sk->__sk_common;
+
+	if (sk->sk_max_ack_backlog)
+		return ROLE_SERVER;
+	return is_listened_on(skc, local) && !is_listened_on(skc, bpf_ntohs(skc->skc_dport))
+		       ? ROLE_SERVER
+		       : ROLE_CLIENT;
+}
+
+static __always_inline void note_listener(struct sock_common *skc)
+{
+	struct listen_port key = port_of(skc, skc->skc_num);
 	u8 one = 1;
 
-	bpf_map_update_elem(&listen_ports, &port, &one, BPF_ANY);
+	bpf_map_update_elem(&listen_ports, &key, &one, BPF_ANY);
 }
 
 static void begin_reading(void)
@@ -54,7 +79,7 @@ int tcp_found(struct bpf_iter__tcp *ctx)
 	if (!tp)
 		return 0;
 	if (skc->skc_state == TCP_LISTEN)
-		note_listener(skc->skc_num);
+		note_listener(skc);
 	memory_of(tp);
 	return 0;
 }
@@ -72,7 +97,7 @@ static __always_inline void count_living(struct sock_memory *memory, struct sock
 
 	if (memory->role == ROLE_UNKNOWN) {
 		memory->local_port = sk->__sk_common.skc_num;
-		memory->role = role_by_port(memory->local_port);
+		memory->role = role_of(sk, memory->local_port);
 	}
 	look(sk, memory);
 	if (!memory->closed)
@@ -114,12 +139,12 @@ int tcp_again(struct bpf_iter__bpf_sk_storage_map *ctx)
 	if (!memory || !sk)
 		return 0;
 	if (memory->owner == OWNER_NONE && is_listener(sk)) {
-		is_found(memory, sk, OWNER_INHERITED);
+		if (is_found(memory, OWNER_INHERITED))
+			memory->file = 0; /* a connection begins with this */
 		return 0;
 	}
 	if (memory->looked != reading) {
-		if (memory->owner >= OWNER_KEPT || !is_living(sk) ||
-		    !is_found(memory, sk, OWNER_SEEN))
+		if (memory->owner >= OWNER_KEPT || !is_living(sk) || !is_found(memory, OWNER_SEEN))
 			return 0;
 		count_living(memory, sk);
 	}
@@ -131,7 +156,7 @@ int tcp_again(struct bpf_iter__bpf_sk_storage_map *ctx)
 }
 
 /* A state is left or entered in the process's own system call, but for ESTABLISHED and CLOSE. */
-static __always_inline void remember(struct sock_memory *memory, int state, u32 local_port)
+static __always_inline void remember(struct sock_memory *memory, int state, struct sock_common *skc)
 {
 	static const struct sock_memory nothing;
 
@@ -145,12 +170,14 @@ static __always_inline void remember(struct sock_memory *memory, int state, u32 
 	case TCP_LISTEN:
 		*memory = nothing;
 		own(memory, OWNER_INHERITED);
-		note_listener(local_port);
+		note_listener(skc);
 		break;
 	case TCP_FIN_WAIT1: /* close() or shutdown() */
 	case TCP_LAST_ACK:
-		if (memory->owner != OWNER_SEEN)
+		if (memory->owner != OWNER_SEEN) {
+			stop_seeking(memory);
 			own(memory, OWNER_SEEN);
+		}
 		break;
 	}
 }
@@ -169,6 +196,7 @@ static __always_inline void open_link(struct sock_memory *memory, struct tcp_soc
 					   : 0;
 	memory->since = now;
 	memory->sought = 0; /* the listener's, as is what follows */
+	memory->file = 0;
 	if (memory->owner == OWNER_KEPT)
 		memory->owner = OWNER_INHERITED;
 	memory->opened = 1;
@@ -179,8 +207,10 @@ static __always_inline void close_link(struct sock_memory *memory, struct tcp_so
 {
 	struct sock_common *skc = &tp->inet_conn.icsk_inet.sk.__sk_common;
 
+	if (memory->owner != OWNER_SEEN)
+		stop_seeking(memory);
 	if (memory->role == ROLE_UNKNOWN)
-		memory->role = role_by_port(memory->local_port);
+		memory->role = role_of(&tp->inet_conn.icsk_inet.sk, memory->local_port);
 	if (oldstate != TCP_SYN_SENT)
 		count_last(tp, memory, true);
 	if (want_service)
@@ -198,7 +228,7 @@ int BPF_PROG(tcp_state, struct sock *sk, int oldstate, int newstate)
 	memory = memory_of(sk);
 	if (!memory)
 		return 0;
-	remember(memory, newstate, sk->__sk_common.skc_num);
+	remember(memory, newstate, &sk->__sk_common);
 	if (sk->__sk_common.skc_num)
 		memory->local_port = sk->__sk_common.skc_num;
 	tp = bpf_skc_to_tcp_sock(sk);

@@ -3,7 +3,7 @@
  * has the socket's file open. A reading notes the files that it seeks; then the tables of open files of all processes
  * are gone through, a word a file, and the sockets are looked at again.
  *
- * Memory: sought_files 80 B x 16384, and 320 KiB of marks.
+ * Memory: sought_files 80 B for each socket that is sought at the time, and 320 KiB of marks.
  */
 #pragma once
 
@@ -18,7 +18,7 @@ struct sought_val {
 };
 
 /* By the address of the struct file. */
-RECENT(sought_files, u64, struct sought_val, 16384);
+SPARSE_TABLE(sought_files, u64, struct sought_val, 65536);
 
 enum {
 	SOUGHT_MARKS = 16384,
@@ -54,12 +54,33 @@ static __always_inline void own(struct sock_memory *memory, u8 owner)
 	BPF_CORE_READ_STR_INTO(&memory->comm, task, group_leader, comm);
 }
 
-static __always_inline void seek(u64 file, u64 socket)
+/* The listener stands for an owner that is not found. */
+static __always_inline void fail_to_find(struct sock_memory *memory)
+{
+	memory->file = 0;
+	if (++memory->sought >= TIMES_SOUGHT)
+		memory->owner = OWNER_KEPT;
+}
+
+static __always_inline void stop_seeking(struct sock_memory *memory)
+{
+	u64 file = memory->file;
+
+	if (!file)
+		return;
+	bpf_map_delete_elem(&sought_files, &file);
+	memory->file = 0;
+}
+
+static __always_inline void seek(struct sock_memory *memory, u64 file, u64 socket)
 {
 	struct sought_val sought = {.socket = socket};
 
-	if (bpf_map_update_elem(&sought_files, &file, &sought, BPF_ANY))
-		return; /* the next reading tries again */
+	if (bpf_map_update_elem(&sought_files, &file, &sought, BPF_ANY)) {
+		fail_to_find(memory); /* there are more than fit */
+		return;
+	}
+	memory->file = file;
 	sought_marks[hash(file, SOUGHT_MARKS)] = reading;
 	wish_for_owner();
 	wish_again();
@@ -88,30 +109,29 @@ static __always_inline bool is_owned(struct sock_memory *memory, struct sock *sk
 	if (memory->owner == OWNER_KEPT)
 		return true;
 	if (file)
-		seek(file, (u64)BPF_CORE_READ(sk, sk_socket));
-	else if (++memory->sought >= TIMES_SOUGHT)
-		memory->owner = OWNER_KEPT; /* no process can have it */
+		seek(memory, file, (u64)BPF_CORE_READ(sk, sk_socket));
+	else
+		fail_to_find(memory); /* no process can have it */
 	return false;
 }
 
 /* After the search. Not found in one search may be on its way from accept() to the table of files. */
-static __always_inline bool is_found(struct sock_memory *memory, struct sock *sk, u8 owner)
+static __always_inline bool is_found(struct sock_memory *memory, u8 owner)
 {
-	u64 file = file_of(sk);
+	u64 file = memory->file;
 	struct sought_val *sought;
 
-	sought = bpf_map_lookup_elem(&sought_files, &file);
+	sought = file ? bpf_map_lookup_elem(&sought_files, &file) : NULL;
 	if (!sought)
-		return false; /* there were more than fit */
+		return false;
 	if (sought->tgid) {
 		memory->tgid = sought->tgid;
 		memory->owner = owner;
-		memory->file = file;
 		memory->restless = true; /* its row is another one */
 		memory->measured = 0;
 		__builtin_memcpy(memory->comm, sought->comm, COMM_BYTES);
-	} else if (++memory->sought >= TIMES_SOUGHT) {
-		memory->owner = OWNER_KEPT;
+	} else {
+		fail_to_find(memory);
 	}
 	bpf_map_delete_elem(&sought_files, &file);
 	return memory->owner == owner;

@@ -1784,12 +1784,14 @@ export const tcp = {
       },
     },
     listen_ports: {
-      type: "array",
-      maxEntries: 65536,
+      type: "hash",
+      maxEntries: 4096,
       key: {
-        size: 4,
+        size: 8,
         fields: {
-          value: { offset: 0, size: 4, kind: "unsigned" },
+          net: { offset: 0, size: 4, kind: "unsigned" },
+          port: { offset: 4, size: 2, kind: "unsigned" },
+          unused: { offset: 6, size: 2, kind: "unsigned" },
         },
       },
       value: {
@@ -1941,7 +1943,7 @@ export const tcp = {
     },
     sought_files: {
       type: "hash",
-      maxEntries: 16384,
+      maxEntries: 65536,
       key: {
         size: 8,
         fields: {

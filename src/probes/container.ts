@@ -46,7 +46,7 @@ export default nativeProbe({
   capabilities: {
     CAP_SYS_PTRACE: "networks, file systems and descriptors of containers of other users",
     CAP_DAC_READ_SEARCH: "names that stand in files of the runtime",
-    CAP_DAC_OVERRIDE: "names that Docker and podman tell over their sockets",
+    CAP_DAC_OVERRIDE: "names that Docker, podman and containerd tell over their sockets",
   },
   tables,
   settings: { per_cpu: flagKey("CPU time of each CPU instead of one sum (cgroup v1 only).") },

@@ -11,7 +11,7 @@ import io from "../../src/probes/io.ts";
 import task from "../../src/probes/task.ts";
 import { BpfStatistics } from "../../src/sys/bpf_cost.ts";
 import { TaskRig, until } from "../kernel/task_rig.ts";
-import { median } from "./measure.ts";
+import { Child, compare, type Running, type Variants } from "./compare.ts";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -27,47 +27,6 @@ const ROUNDS = Number(values.rounds);
 const REQUESTS = values.requests;
 const WRITES = Number(values.writes);
 const PARTS = positionals.length > 0 ? positionals : ["redis", "block", "programs"];
-
-type Running = AsyncDisposable;
-
-class Child implements AsyncDisposable {
-  readonly #child: Deno.ChildProcess;
-  readonly #output: Promise<void>;
-  #seen = "";
-
-  constructor(command: string, args: string[]) {
-    this.#child = new Deno.Command(command, {
-      args,
-      stdout: "piped",
-      stderr: "null",
-      stdin: "null",
-    })
-      .spawn();
-    this.#output = this.#read();
-  }
-
-  get pid(): number {
-    return this.#child.pid;
-  }
-
-  /** To the end, or the child would wait for room. */
-  async #read(): Promise<void> {
-    for await (const text of this.#child.stdout.pipeThrough(new TextDecoderStream())) {
-      if (this.#seen.length < 65536) this.#seen += text;
-    }
-  }
-
-  async ready(text: string): Promise<this> {
-    await until(`"${text}"`, () => this.#seen.includes(text));
-    return this;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#child.kill("SIGKILL");
-    await this.#output;
-    await this.#child.status;
-  }
-}
 
 /** Server of the rounds, on a socket of its own. */
 const folder = await Deno.makeTempDir();
@@ -146,8 +105,6 @@ tracepoint:raw_syscalls:sys_exit /@s[tid]/ { @h[pid, args->id] = hist(nsecs - @s
 const bpftrace = (program: string): Promise<Running> =>
   new Child("bpftrace", ["-e", program]).ready("Attaching");
 
-type Variants = Record<string, () => Promise<Running>>;
-
 const tool = (name: string, ...args: string[]) =>
   Promise.resolve(new Child(`/usr/sbin/${name}`, args));
 
@@ -173,6 +130,14 @@ const BLOCK_VARIANTS: Variants = {
   "libbpf-tools biolatency": () => tool("biolatency", "-D", "1000"),
 };
 
+function wanted(variants: Variants): Variants {
+  rigs.clear();
+  const names = Object.keys(variants).filter((name) =>
+    name === "nothing" || name.includes(values.only)
+  );
+  return Object.fromEntries(names.map((name) => [name, variants[name]!]));
+}
+
 async function main(): Promise<void> {
   await using server = new Child("nice", [
     ...[
@@ -191,46 +156,18 @@ async function main(): Promise<void> {
   await server.ready("eady to accept connections");
   await load(server.pid); // warm
   if (PARTS.includes("redis")) {
-    await compare("server CPU, us a request", VARIANTS, () => load(server.pid));
+    await compare("server CPU, us a request", wanted(VARIANTS), () => load(server.pid), {
+      rounds: ROUNDS,
+    });
   }
   if (PARTS.includes("block")) {
     await using disk = await loopDevice();
     await write(disk.device); // warm
-    await compare("writer's CPU, us a write", BLOCK_VARIANTS, () => write(disk.device));
+    await compare("writer's CPU, us a write", wanted(BLOCK_VARIANTS), () => write(disk.device), {
+      rounds: ROUNDS,
+    });
   }
   if (PARTS.includes("programs")) await nanoseconds(server.pid);
-}
-
-/** Runs every variant once a round, every second round backwards, and holds each against "nothing" of its round. */
-async function compare(
-  what: string,
-  all: Variants,
-  measure: () => Promise<number>,
-): Promise<void> {
-  const variants = Object.entries(all).filter(([name]) =>
-    name === "nothing" || name.includes(values.only)
-  );
-  const spent = new Map(variants.map(([name]) => [name, [] as number[]]));
-  for (let round = 0; round < ROUNDS; round++) {
-    for (const [name, start] of round % 2 === 0 ? variants : variants.toReversed()) {
-      await using _running = await start();
-      if (name !== "nothing") await new Promise((done) => setTimeout(done, 700)); // attached by then
-      spent.get(name)!.push(await measure());
-      rigs.clear();
-    }
-  }
-  const base = spent.get("nothing")!;
-  console.log(
-    `\n| attached | ${what} | against nothing: median of ${ROUNDS} pairs | quartiles of the pairs |`,
-  );
-  console.log("| - | - | - | - |");
-  for (const [name, times] of spent) {
-    const changes = times.map((time, i) => (time / base[i]! - 1) * 100).toSorted((a, b) => a - b);
-    const at = (part: number) => changes[Math.floor((changes.length - 1) * part)]!.toFixed(1);
-    console.log(
-      `| ${name} | ${median(times).toFixed(2)} | ${at(0.5)} % | ${at(0.25)} to ${at(0.75)} % |`,
-    );
-  }
 }
 
 /** Microseconds of CPU of dd for a write of 4 KiB, past the page cache. */
@@ -269,8 +206,32 @@ async function nanoseconds(pid: number): Promise<void> {
     for (const rig of rigs.values()) await rig.read();
     noteCosts(name);
   }
+  await accounted(pid);
   console.log("\n| tables | program | runs | ns a run |\n| - | - | - | - |");
   for (const [name, cost] of costs) console.log(`| ${name} | ${cost} |`);
+}
+
+/**
+ * What the default tables cost the server by the programs' own times, which other work on the machine disturbs less than
+ * a difference of CPU times: at most two runs of task_switch and one of task_wakeup for each time it leaves its CPU.
+ */
+async function accounted(pid: number): Promise<void> {
+  const name = "default tables of task and io";
+  const ns = (program: string) => Number(costs.get(`${name} | ${program}`)?.split(" | ")[1]);
+  const before = switches(pid);
+  const us = await load(pid);
+  const perRequest = (switches(pid) - before) / Number(REQUESTS);
+  const cost = perRequest * (2 * ns("task_switch") + ns("task_wakeup"));
+  console.log(
+    `\naccounted: ${perRequest.toFixed(3)} switches a request, at most ${cost.toFixed(1)} ns of ` +
+      `${us.toFixed(2)} us: ${(cost / us / 10).toFixed(2)} %`,
+  );
+}
+
+function switches(pid: number): number {
+  const status = Deno.readTextFileSync(`/proc/${pid}/status`);
+  return [...status.matchAll(/^(?:non)?voluntary_ctxt_switches:\s+(\d+)/gm)]
+    .reduce((sum, [, count]) => sum + Number(count), 0);
 }
 
 /** bpftrace wants it. */

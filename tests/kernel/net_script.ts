@@ -6,6 +6,8 @@ export interface NetScript<Said> {
   readonly tgid: string;
   /** The line of JSON that it printed. */
   readonly said: Said;
+  /** Lets it go on, and resolves with the next line that it prints. */
+  next<Next>(): Promise<Next>;
   end(): Promise<void>;
 }
 
@@ -18,17 +20,28 @@ export async function startScript<Said>(name: string, ...args: string[]): Promis
     stdout: "piped",
   }).spawn();
   const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  const stdin = child.stdin.getWriter();
   let text = "";
-  while (!text.includes("\n")) {
-    const { value, done } = await reader.read();
-    if (done) throw new Error(`${name} ended: ${(await child.status).code}`);
-    text += value;
-  }
+  const line = async () => {
+    while (!text.includes("\n")) {
+      const { value, done } = await reader.read();
+      if (done) throw new Error(`${name} ended: ${(await child.status).code}`);
+      text += value;
+    }
+    const end = text.indexOf("\n");
+    const first = text.slice(0, end);
+    text = text.slice(end + 1);
+    return JSON.parse(first);
+  };
   return {
     tgid: `tgid="${child.pid}"`,
-    said: JSON.parse(text),
+    said: await line(),
+    async next() {
+      await stdin.write(new TextEncoder().encode("\n"));
+      return await line();
+    },
     async end() {
-      await child.stdin.close();
+      await stdin.close();
       await child.status;
       await reader.cancel();
     },

@@ -15,6 +15,17 @@ function limitedCgroup(): TestCgroup {
   return cgroup;
 }
 
+/** Kernels before 6.8 tell who was killed, but neither cgroup nor size. */
+function tellsVictim(rig: TaskRig): boolean {
+  const victim = rig.running.hooks!().find(({ program }) => program === "oom_victim")!;
+  if (victim.state !== "attached") console.log(`Only kills are counted here: ${victim.reason}`);
+  return victim.state === "attached";
+}
+
+function kills(rig: TaskRig): number {
+  return [...rig.rows("oom_kill").values()].reduce((sum, row) => sum + row.kills!, 0);
+}
+
 Deno.test("oom counts 31 children killed in a limited cgroup, with victim and size", async () => {
   using cgroup = limitedCgroup();
   await using rig = await TaskRig.start(oom, { tables: ["oom_kill", "cgprobe"] });
@@ -26,6 +37,7 @@ Deno.test("oom counts 31 children killed in a limited cgroup, with victim and si
   );
   assert.equal(output.split(`status ${SIGKILL_STATUS}\n`).length - 1, KILLS, output);
   await rig.read();
+  if (!tellsVictim(rig)) return assert.equal(kills(rig), KILLS);
   const labels = { cgroup_id: cgroup.id, cgroup: cgroup.name };
   assert.equal(rig.row("cgprobe", labels).ooms, KILLS);
   const victims = [...rig.rows("oom_kill", { ...labels, comm: "perl" }).values()];
@@ -51,6 +63,7 @@ Deno.test("oom forgets a cgroup that was removed", async () => {
       `(echo $BASHPID >${cgroup.path}/cgroup.procs; exec perl -e '$x = "a" x 64000000' 2>/dev/null) || :`,
     );
     await rig.read();
+    if (!tellsVictim(rig)) return assert.equal(kills(rig), 1);
     assert.equal(rig.row("cgprobe", { cgroup_id: id }).ooms, 1);
   }
   rig.forgetAfter(-1); // the kernel's row is gone: this one is not renewed

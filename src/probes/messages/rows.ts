@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Writes what was counted of messages into the tables of the original. */
 import type { RowWriter, Writers } from "../../core/probe.ts";
-import type { Connection } from "../../core/messages/connections.ts";
+import type { Connection, Sample } from "../../core/messages/connections.ts";
 import type { LinkCount } from "../../core/messages/link_counts.ts";
 import type { TopicCount } from "../../core/messages/topic_counts.ts";
 import type { Link, Tally } from "../../core/messages/traffic.ts";
@@ -87,20 +87,23 @@ export function writeSample(tables: Tables, connection: Connection, container: s
   const { tgid, fd, localIp, localPort, remoteIp, remotePort } = peers;
   const keys = [String(tgid), Number.isNaN(fd) ? "" : String(fd)];
   const ends = [localIp, String(localPort), remoteIp, String(remotePort)];
+  const row = (table: RowWriter, app: string, { operation }: Sample) =>
+    table.row(...keys, app, operation, ...ends, container);
   if (protocol?.name === "redis") {
     tables.redis_sli.row(...keys, "REDIS", ...ends, last.operation, slowest.operation, container)
       .set("rtt_nsec", last.latency)
       .set("max_rtt_nsec", slowest.latency);
-    tables.redissli.row(...keys, "", "", last.operation, container).set(
-      "cmd_delay_ns",
-      last.latency,
-    );
+    tables.redissli.row(...keys, "", "", last.operation, container)
+      .set("cmd_delay_ns", last.latency);
+    row(tables.redis_max_sli, "REDIS", slowest).set("max_rtt_nsec", slowest.latency);
   } else if (protocol?.name === "pgsql") {
     const commands = [last, slowest]
       .flatMap(({ operation, code }) => [TYPES[operation] ?? operation, code]);
     tables.opengauss_sli.row(...keys, "POSTGRE", ...ends, ...commands, container)
       .set("rtt_nsec", last.latency)
       .set("max_rtt_nsec", slowest.latency);
+    row(tables.pg_sli, "POSTGRE", last).set("rtt_nsec", last.latency);
+    row(tables.pg_max_sli, "POSTGRE", slowest).set("max_rtt_nsec", slowest.latency);
   }
 }
 

@@ -41,6 +41,15 @@ const SLI = {
 } as const;
 const PEERS = ["protocol", "server_ip", "server_port", "client_ip", "client_port"];
 
+/** Version 2's, off by themselves: a row for each connection and kind of request. Its redis_sli has other keys than ours. */
+const SLI_2 = {
+  entity: "sli",
+  keys: ["tgid", "ins_id", "app", "method"],
+  labels: ["server_ip", "server_port", "client_ip", "client_port", "container_id"],
+} as const;
+const LAST = { rtt_nsec: SLI.metrics.rtt_nsec } as const;
+const LONGEST = { max_rtt_nsec: SLI.metrics.max_rtt_nsec } as const;
+
 export const TABLES = {
   l7_link: table({
     entity: "l7",
@@ -80,6 +89,9 @@ export const TABLES = {
     }),
     on: false,
   },
+  redis_max_sli: { ...table({ ...SLI_2, metrics: LONGEST }), on: false },
+  pg_sli: { ...table({ ...SLI_2, metrics: LAST }), on: false },
+  pg_max_sli: { ...table({ ...SLI_2, metrics: LONGEST }), on: false },
   kafkaprobe: {
     ...table({
       entity: "kafka",
