@@ -785,7 +785,7 @@ export const messages = {
         },
       },
       value: {
-        size: 88,
+        size: 96,
         fields: {
           connection: { offset: 0, size: 8, kind: "unsigned" },
           changes: { offset: 8, size: 8, kind: "unsigned" },
@@ -804,6 +804,9 @@ export const messages = {
           connects: { offset: 82, size: 1, kind: "unsigned" },
           left: { offset: 83, size: 1, kind: "unsigned" },
           established: { offset: 84, size: 1, kind: "unsigned" },
+          encrypted: { offset: 85, size: 1, kind: "unsigned" },
+          whole: { offset: 86, size: 1, kind: "unsigned" },
+          ssl: { offset: 88, size: 8, kind: "unsigned" },
         },
       },
     },
@@ -868,7 +871,7 @@ export const messages = {
         },
       },
       value: {
-        size: 88,
+        size: 96,
         fields: {
           connection: { offset: 0, size: 8, kind: "unsigned" },
           changes: { offset: 8, size: 8, kind: "unsigned" },
@@ -887,6 +890,9 @@ export const messages = {
           connects: { offset: 82, size: 1, kind: "unsigned" },
           left: { offset: 83, size: 1, kind: "unsigned" },
           established: { offset: 84, size: 1, kind: "unsigned" },
+          encrypted: { offset: 85, size: 1, kind: "unsigned" },
+          whole: { offset: 86, size: 1, kind: "unsigned" },
+          ssl: { offset: 88, size: 8, kind: "unsigned" },
         },
       },
     },
@@ -1006,6 +1012,72 @@ export const messages = {
         },
       },
     },
+    tls_calls: {
+      type: "other",
+      maxEntries: 0,
+      key: {
+        size: 4,
+        fields: {
+          value: { offset: 0, size: 4, kind: "signed" },
+        },
+      },
+      value: {
+        size: 40,
+        fields: {
+          ssl: { offset: 0, size: 8, kind: "unsigned" },
+          buffer: { offset: 8, size: 8, kind: "unsigned" },
+          length_at: { offset: 16, size: 8, kind: "unsigned" },
+          time: { offset: 24, size: 8, kind: "unsigned" },
+          arrived: { offset: 32, size: 8, kind: "unsigned" },
+        },
+      },
+    },
+    tls_early: {
+      type: "hash",
+      maxEntries: 1024,
+      key: {
+        size: 16,
+        fields: {
+          ssl: { offset: 0, size: 8, kind: "unsigned" },
+          tgid: { offset: 8, size: 8, kind: "unsigned" },
+        },
+      },
+      value: {
+        size: 288,
+        fields: {
+          time: { offset: 0, size: 8, kind: "unsigned" },
+          connection: { offset: 8, size: 8, kind: "unsigned" },
+          length: { offset: 16, size: 4, kind: "unsigned" },
+          serial: { offset: 20, size: 2, kind: "unsigned" },
+          kind: { offset: 22, size: 1, kind: "unsigned" },
+          known: { offset: 23, size: 1, kind: "unsigned" },
+          thread: { offset: 24, size: 4, kind: "unsigned" },
+          bytes: { offset: 28, size: 256, kind: "bytes" },
+        },
+      },
+    },
+    tls_sessions: {
+      type: "hash",
+      maxEntries: 16384,
+      key: {
+        size: 16,
+        fields: {
+          ssl: { offset: 0, size: 8, kind: "unsigned" },
+          tgid: { offset: 8, size: 8, kind: "unsigned" },
+        },
+      },
+      value: {
+        size: 24,
+        fields: {
+          connection: { offset: 0, size: 8, kind: "unsigned" },
+          changes: { offset: 8, size: 8, kind: "unsigned" },
+          verdict: { offset: 16, size: 1, kind: "unsigned" },
+          unused: { offset: 17, size: 1, kind: "unsigned" },
+          serial: { offset: 18, size: 2, kind: "unsigned" },
+          more_unused: { offset: 20, size: 4, kind: "unsigned" },
+        },
+      },
+    },
     verdict_changes: {
       type: "array",
       maxEntries: 1,
@@ -1058,7 +1130,8 @@ export const messages = {
         comm: { offset: 68, size: 16, kind: "bytes" },
         established: { offset: 84, size: 1, kind: "unsigned" },
         transport: { offset: 85, size: 1, kind: "unsigned" },
-        padding: { offset: 86, size: 2, kind: "bytes" },
+        is_tls: { offset: 86, size: 1, kind: "unsigned" },
+        padding: { offset: 87, size: 1, kind: "unsigned" },
       },
     },
     datagram_event: {
@@ -1089,12 +1162,13 @@ export const messages = {
   constants: {
     by_port: { offset: 8, size: 1, kind: "unsigned" },
     calls_tcp: { offset: 9, size: 1, kind: "unsigned" },
-    calls_udp: { offset: 11, size: 1, kind: "unsigned" },
-    calls_unix: { offset: 12, size: 1, kind: "unsigned" },
+    calls_udp: { offset: 12, size: 1, kind: "unsigned" },
+    calls_unix: { offset: 13, size: 1, kind: "unsigned" },
     containers_listed: { offset: 1, size: 1, kind: "unsigned" },
     first_bytes: { offset: 4, size: 4, kind: "unsigned" },
     links: { offset: 10, size: 1, kind: "unsigned" },
     observe_all: { offset: 0, size: 1, kind: "unsigned" },
+    tls: { offset: 11, size: 1, kind: "unsigned" },
   },
   programs: {
     message_call_begins: "tp_btf/sys_enter",
@@ -1106,6 +1180,12 @@ export const messages = {
     messages_received: "tp_btf/skb_copy_datagram_iovec",
     messages_sent: "tp_btf/tcp_sendmsg_locked",
     messages_state: "tp_btf/inet_sock_set_state",
+    messages_tls_begin: "uprobe",
+    messages_tls_begin_ex: "uprobe",
+    messages_tls_read: "uprobe",
+    messages_tls_read_ex: "uprobe",
+    messages_tls_written: "uprobe",
+    messages_tls_written_ex: "uprobe",
   },
 } as const satisfies ObjectLayout;
 
