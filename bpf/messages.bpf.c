@@ -63,7 +63,8 @@ struct connection_event {
 	char comm[TASK_COMM_LEN];
 	u8 established; /* of one that ends: it had come about */
 	u8 transport;
-	u8 padding[2];
+	u8 is_tls; /* its pieces are in plain all the same, and numbered anew */
+	u8 padding;
 };
 
 RECORD(message_event);
@@ -107,6 +108,9 @@ struct message_memory {
 	u8 connects; /* its process opens it, and the agent knows */
 	u8 left;     /* and has closed it */
 	u8 established;
+	u8 encrypted; /* what it says is seen in OpenSSL */
+	u8 whole;     /* the agent was told of all from its start */
+	u64 ssl;
 };
 
 SOCKET_STORAGE(message_memories, struct message_memory);
@@ -318,8 +322,12 @@ static __noinline bool introduce(struct message_memory *memory, struct sock *sk,
 	event.connection = memory->connection;
 	event.kind = kind;
 	event.transport = transport;
-	event.is_new = kind == CONNECTION_CONNECTS || memory->is_new ||
-		       (!memory->lost && transport == TRANSPORT_TCP && is_new(sk, being_read));
+	event.is_tls = memory->encrypted;
+	if (!memory->encrypted)
+		memory->whole =
+			kind == CONNECTION_CONNECTS || memory->is_new ||
+			(!memory->lost && transport == TRANSPORT_TCP && is_new(sk, being_read));
+	event.is_new = memory->whole;
 	memory->is_new = 0;
 	event.tgid = BPF_CORE_READ(task, tgid);
 	event.thread = BPF_CORE_READ(task, pid);
@@ -341,12 +349,12 @@ static __always_inline bool tell(struct message_memory *memory, struct sock *sk,
 	return memory->told;
 }
 
-static __always_inline void send_message(struct scratch *scratch, struct message_memory *memory)
+static __always_inline void send_numbered(struct scratch *scratch, u64 connection, u16 serial)
 {
 	u32 known = scratch->event.known;
 
-	scratch->event.connection = memory->connection;
-	scratch->event.serial = ++memory->serial;
+	scratch->event.connection = connection;
+	scratch->event.serial = serial;
 	scratch->event.thread = bpf_get_current_pid_tgid();
 
 	if (known > MAX_BYTES)
@@ -355,6 +363,11 @@ static __always_inline void send_message(struct scratch *scratch, struct message
 	known &= 2 * MAX_BYTES - 1; /* as above */
 	send_event(&message_ring, &scratch->event,
 		   __builtin_offsetof(struct message_event, bytes) + known);
+}
+
+static __always_inline void send_message(struct scratch *scratch, struct message_memory *memory)
+{
+	send_numbered(scratch, memory->connection, ++memory->serial);
 }
 
 /* Forgets when data came that was read since. */
@@ -382,6 +395,23 @@ static __always_inline u64 arrival(struct message_memory *memory, struct tcp_soc
 	return BPF_CORE_READ(more, tcp_mstamp) * 1000;
 }
 
+/* Copies from the sender's memory: the bytes that were copied. */
+static __always_inline u32 copy_user(struct scratch *to, u32 at, const void *from, u64 length)
+{
+	u32 bytes = length < first_bytes - at ? length : first_bytes - at;
+
+	if (at >= MAX_BYTES || bytes > MAX_BYTES || bytes == 0)
+		return 0;
+	barrier_var(bytes);
+	barrier_var(at);
+	bytes &= 2 * MAX_BYTES - 1; /* changes nothing, but the verifier has to see it */
+	if (bpf_probe_read_user(to->event.bytes + (at & (MAX_BYTES - 1)), bytes, from))
+		return 0;
+	return bytes;
+}
+
+#include "messages_tls.h"
+
 SEC("tp_btf/skb_copy_datagram_iovec")
 int BPF_PROG(messages_received, struct sk_buff *skb, int len)
 {
@@ -395,10 +425,16 @@ int BPF_PROG(messages_received, struct sk_buff *skb, int len)
 	if (!to || !sk || len <= 0 || sk->sk_protocol != IPPROTO_TCP)
 		return 0;
 	memory = bpf_sk_storage_get(&message_memories, sk, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (!memory || !is_wanted(memory, sk) || !tell(memory, sk, TRANSPORT_TCP, ~0U, 0))
+	if (!memory)
 		return 0;
-	tp = (void *)sk;
+	tp = (void *)sk; /* of an skb it is not one that a helper would take */
 	start = BPF_CORE_READ(tp, copied_seq);
+	if (tls && is_encrypted(memory, sk)) {
+		note_tls_arrival(arrival(memory, tp, start));
+		return 0;
+	}
+	if (!is_wanted(memory, sk) || !tell(memory, sk, TRANSPORT_TCP, ~0U, 0))
+		return 0;
 	seen = memory->rx_known && (s32)(memory->rx_next - start) > 0 ? memory->rx_next - start : 0;
 	if (seen >= len)
 		return 0;
@@ -422,39 +458,20 @@ int BPF_PROG(messages_received, struct sk_buff *skb, int len)
 	return 0;
 }
 
-/* Copies from the sender's memory: the bytes that were copied. */
-static __always_inline u32 copy_user(struct scratch *to, u32 at, const void *from, u64 length)
+static __always_inline u32 copy_iter(struct scratch *to, const struct iov_iter *iter)
 {
-	u32 bytes = length < first_bytes - at ? length : first_bytes - at;
-
-	if (at >= MAX_BYTES || bytes > MAX_BYTES || bytes == 0)
-		return 0;
-	barrier_var(bytes);
-	barrier_var(at);
-	bytes &= 2 * MAX_BYTES - 1; /* changes nothing, but the verifier has to see it */
-	if (bpf_probe_read_user(to->event.bytes + (at & (MAX_BYTES - 1)), bytes, from))
-		return 0;
-	return bytes;
-}
-
-static __noinline u32 copy_iter(const struct iov_iter *iter)
-{
-	struct scratch *to = only_value(&scratches);
-	u8 type = BPF_CORE_READ(iter, iter_type);
-	u64 skip = BPF_CORE_READ(iter, iov_offset);
+	u8 type = iter->iter_type;
+	u64 skip = iter->iov_offset;
 	unsigned long segments;
 	const struct iovec *iov;
 	u32 at = 0;
 
-	if (!to)
-		return 0;
 	if (type == bpf_core_enum_value(enum iter_type, ITER_UBUF))
-		return copy_user(to, 0, BPF_CORE_READ(iter, ubuf) + skip,
-				 BPF_CORE_READ(iter, count));
+		return copy_user(to, 0, iter->ubuf + skip, iter->count);
 	if (type != bpf_core_enum_value(enum iter_type, ITER_IOVEC))
 		return 0; /* pages of a file, or the kernel's own memory */
-	iov = BPF_CORE_READ(iter, __iov);
-	segments = BPF_CORE_READ(iter, nr_segs);
+	iov = iter->__iov;
+	segments = iter->nr_segs;
 	for (u32 i = 0; i < MAX_SEGMENTS; i++) {
 		struct iovec segment = {};
 		u32 copied;
@@ -482,16 +499,20 @@ int BPF_PROG(messages_sent, struct sock *sk, struct msghdr *msg)
 	bool again;
 
 	memory = bpf_sk_storage_get(&message_memories, sk, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (!to || !memory || !is_wanted(memory, sk) || !tell(memory, sk, TRANSPORT_TCP, ~0U, 0))
+	if (!to || !memory || (tls && is_encrypted(memory, sk)))
 		return 0;
-	tp = (void *)sk;
-	start = BPF_CORE_READ(tp, write_seq);
-	end = start + (u32)BPF_CORE_READ(msg, msg_iter.count);
+	if (!is_wanted(memory, sk) || !tell(memory, sk, TRANSPORT_TCP, ~0U, 0))
+		return 0;
+	tp = bpf_skc_to_tcp_sock(sk);
+	if (!tp)
+		return 0;
+	start = tp->write_seq;
+	end = start + (u32)msg->msg_iter.count;
 	/* The same call goes on, or a call that found no room is tried again. */
 	if (memory->tx_known && (s32)(end - memory->tx_next) <= 0)
 		return 0;
 	again = memory->tx_known && (s32)(memory->tx_next - start) > 0;
-	known = again ? 0 : copy_iter(&msg->msg_iter);
+	known = again ? 0 : copy_iter(to, &msg->msg_iter);
 	if (memory->tx_known && (s32)(start - memory->tx_next) > 0)
 		memory->serial++;
 	to->event.length = again ? end - memory->tx_next : end - start;
@@ -505,12 +526,11 @@ int BPF_PROG(messages_sent, struct sock *sk, struct msghdr *msg)
 }
 
 /* Data up to `end` has come: what waits in the socket's queue waits for its process. */
-static __always_inline void note_arrival(struct message_memory *memory, struct tcp_sock *tp,
-					 u32 end)
+static __always_inline void note_arrival(struct message_memory *memory, u32 read_up_to, u32 end)
 {
 	u32 last;
 
-	forget_arrivals(memory, BPF_CORE_READ(tp, copied_seq));
+	forget_arrivals(memory, read_up_to);
 	last = memory->arrival_count - 1;
 	barrier_var(last);
 	if (memory->arrival_count && (s32)(end - memory->arrived_to[last & LAST_ARRIVAL]) <= 0)
@@ -529,10 +549,13 @@ SEC("tp_btf/sk_data_ready")
 int BPF_PROG(messages_arrived, struct sock *sk)
 {
 	struct message_memory *memory = bpf_sk_storage_get(&message_memories, sk, NULL, 0);
-	struct tcp_sock *tp = (void *)sk;
+	struct tcp_sock *tp;
 
-	if (memory && memory->verdict != VERDICT_UNWANTED)
-		note_arrival(memory, tp, BPF_CORE_READ(tp, rcv_nxt));
+	if (!memory || memory->verdict == VERDICT_UNWANTED)
+		return 0;
+	tp = bpf_skc_to_tcp_sock(sk);
+	if (tp)
+		note_arrival(memory, tp->copied_seq, tp->rcv_nxt);
 	return 0;
 }
 
@@ -569,16 +592,22 @@ int BPF_PROG(messages_state, struct sock *sk, int oldstate, int newstate)
 {
 	struct message_memory *memory;
 
-	if (!links || sk->sk_protocol != IPPROTO_TCP)
+	if ((!links && !tls) || sk->sk_protocol != IPPROTO_TCP)
 		return 0;
 	if (newstate == TCP_SYN_SENT) {
+		if (!links)
+			return 0;
 		memory = memory_of(sk, true);
 		if (memory && is_wanted(memory, sk) && !memory->connects)
 			memory->connects = introduce(memory, sk, CONNECTION_CONNECTS, ~0U, 0);
 		return 0;
 	}
 	memory = memory_of(sk, false);
-	if (!memory || !memory->connects || memory->verdict == VERDICT_UNWANTED)
+	if (!memory || memory->verdict == VERDICT_UNWANTED)
+		return 0;
+	if (tls && (newstate == TCP_FIN_WAIT1 || newstate == TCP_LAST_ACK))
+		end_session(memory);
+	if (!memory->connects)
 		return 0;
 	if (newstate == TCP_ESTABLISHED)
 		memory->established = 1;
@@ -598,6 +627,8 @@ int BPF_PROG(messages_closed, struct sock *sk)
 
 	if (!memory)
 		return 0;
+	if (tls)
+		end_session(memory);
 	if (memory->verdict != VERDICT_UNWANTED && (memory->told || memory->connects)) {
 		/* One that was refused or reset has no state to leave: it is destroyed when its process closes it. */
 		if (memory->connects && !memory->left)

@@ -221,7 +221,10 @@ export interface MapTable extends TableSpec {
   readonly only?: { readonly field: string; readonly value: number };
 }
 
-/** A function of the C library, with programs for its entry and its returns. */
+/** A library that processes have mapped. */
+export type UserLibrary = "glibc" | "OpenSSL";
+
+/** A function of a library, with programs for its entry and its returns. */
 export interface UserHook {
   readonly symbol: string;
   readonly entry: string;
@@ -346,6 +349,8 @@ export interface RecordProbe extends ProbeBase {
   readonly ways: (settings: Settings) => readonly [RecordWay, ...RecordWay[]];
   /** Rows of maps that are set once. */
   readonly entries: (settings: Settings) => readonly MapEntry[];
+  /** Functions of OpenSSL that are hooked, if the settings want it. */
+  readonly userHooks: (settings: Settings) => readonly UserHook[];
   open(host: RecordHost): RecordReading;
 }
 
@@ -444,8 +449,14 @@ export function nativeProbe<const T extends Tables>(
   return probe as unknown as NativeProbe;
 }
 
-export function recordProbe(declaration: Declared<RecordProbe, never>): RecordProbe {
-  return { partOf: [], on: true, settings: {}, options: {}, ...declaration, kind: "ebpf" };
+export function recordProbe(
+  declaration: Declared<RecordProbe, "userHooks"> & Partial<Pick<RecordProbe, "userHooks">>,
+): RecordProbe {
+  return {
+    ...{ partOf: [], on: true, settings: {}, options: {}, userHooks: () => [] },
+    ...declaration,
+    kind: "ebpf",
+  };
 }
 
 /** A number in the field `field` of the map's value, times `scale`. */

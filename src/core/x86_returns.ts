@@ -16,20 +16,29 @@ interface Form {
   readonly immediate: number;
 }
 
-/**
- * Offsets of the returns in the code of a function; undefined if an instruction is not understood or the last one
- * does not end where the code ends.
- */
-export function returnOffsets(code: Uint8Array): number[] | undefined {
-  const found: number[] = [];
+/** Where an instruction stands in its function's code. */
+export interface CodePlace {
+  readonly at: number;
+  readonly length: number;
+  readonly isReturn: boolean;
+}
+
+/** The instructions of a function; undefined if one is not understood or the last one does not end where the code ends. */
+export function codePlaces(code: Uint8Array): CodePlace[] | undefined {
+  const places: CodePlace[] = [];
   let at = 0;
   while (at < code.length) {
     const { length, isReturn } = instructionAt(code, at);
     if (length <= 0 || at + length > code.length) return undefined;
-    if (isReturn) found.push(at);
+    places.push({ at, length, isReturn });
     at += length;
   }
-  return found;
+  return places;
+}
+
+/** Offsets of the returns in the code of a function; undefined if the code is not understood. */
+export function returnOffsets(code: Uint8Array): number[] | undefined {
+  return codePlaces(code)?.filter(({ isReturn }) => isReturn).map(({ at }) => at);
 }
 
 interface Instruction {

@@ -17,6 +17,7 @@ import {
   type RecordReading,
   type RecordWay,
   type Settings,
+  type UserHook,
   type Writers,
 } from "../core/probe.ts";
 import { wholeNumbers } from "../core/setting_format.ts";
@@ -58,6 +59,12 @@ const VERDICTS = {
   unwanted: Uint8Array.of(2),
   forgotten: Uint8Array.of(4),
 } as const;
+const OPENSSL: readonly UserHook[] = [
+  { symbol: "SSL_read", entry: "messages_tls_begin", returns: "messages_tls_read" },
+  { symbol: "SSL_read_ex", entry: "messages_tls_begin_ex", returns: "messages_tls_read_ex" },
+  { symbol: "SSL_write", entry: "messages_tls_begin", returns: "messages_tls_written" },
+  { symbol: "SSL_write_ex", entry: "messages_tls_begin_ex", returns: "messages_tls_written_ex" },
+];
 const FIRST_ENTRY = new Uint8Array(4);
 const WORD = 2 ** 32;
 
@@ -78,6 +85,8 @@ const SOCKETS: TextFormat = {
   allowed: "of tcp, udp, unix",
 };
 const SOCKET_PROGRAMS = ["messages_received", "messages_sent", "messages_arrived"];
+/** What is said under TLS belongs to a socket that is read in its own functions. */
+const TLS_PROGRAMS = [...new Set(OPENSSL.flatMap(({ entry, returns }) => [entry, returns]))];
 const CALL_PROGRAMS = [
   "message_program_changes",
   "message_call_begins",
@@ -94,16 +103,20 @@ function ways(settings: Settings): readonly [RecordWay, ...RecordWay[]] {
   const needsCalls = others.calls_udp + others.calls_unix > 0;
   const sockets: RecordWay = {
     name: "sockets",
-    off: needsCalls ? [SEGMENT_PROGRAM] : [SEGMENT_PROGRAM, ...CALL_PROGRAMS],
+    off: [
+      SEGMENT_PROGRAM,
+      ...needsCalls ? [] : CALL_PROGRAMS,
+      ...settings.flag("tls") ? [] : TLS_PROGRAMS,
+    ],
     optional: [],
     constants: { ...others, calls_tcp: 0 },
     maxEntries: needsCalls ? {} : { call_memories: 1 },
   };
   const calls: RecordWay = {
     name: "calls",
-    off: SOCKET_PROGRAMS,
+    off: [...SOCKET_PROGRAMS, ...TLS_PROGRAMS],
     optional: [SEGMENT_PROGRAM],
-    constants: { ...others, calls_tcp: kinds.has("tcp") ? 1 : 0 },
+    constants: { ...others, calls_tcp: kinds.has("tcp") ? 1 : 0, tls: 0 },
     maxEntries: {},
   };
   if (source === "calls" || !kinds.has("tcp")) return [calls];
@@ -132,6 +145,8 @@ function open(host: RecordHost): RecordReading {
     protocols,
     traffic,
     maxConnections,
+    links: host.settings.flag("links"),
+    tls: host.settings.flag("tls"),
     forwarding,
     topics,
     decide,
@@ -267,6 +282,7 @@ function peersAt(id: number, bytes: Uint8Array): Peers {
     remoteIp: isUnix ? "" : ipText(family, event.bytes("remote_ip")),
     remotePort: event.number("remote_port"),
     isNew: event.number("is_new") !== 0,
+    isTls: event.number("is_tls") !== 0,
   };
 }
 
@@ -302,6 +318,7 @@ export default recordProbe({
     links: booleanKey(true, "Whether it is told where proxies send what they receive.", {
       bits: true,
     }),
+    tls: flagKey("Whether what is said under TLS is seen, where OpenSSL does it."),
     report_cport: flagKey("Whether nginx_link has the client's port: a row for each connection."),
   },
   ring: "message_ring",
@@ -309,10 +326,12 @@ export default recordProbe({
   constants: (settings) => ({
     first_bytes: settings.number("first_bytes"),
     links: settings.flag("links") ? 1 : 0,
+    tls: settings.flag("tls") ? 1 : 0,
     by_port: portsOf(settings).length > 0 ? 1 : 0,
     ...observedConstants(settings),
   }),
   ways,
   entries: (settings) => [...observedEntries(settings), ...portEntries(settings)],
+  userHooks: (settings) => settings.flag("tls") ? OPENSSL : [],
   open,
 });

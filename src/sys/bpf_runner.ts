@@ -144,8 +144,8 @@ interface WiredIterator {
   readonly wishes: MapReader | undefined;
 }
 
-/** Readings between two searches for new C libraries. */
-const SCAN_READINGS = 12;
+/** Readings between two searches for new libraries. */
+export const SCAN_READINGS = 12;
 const FIRST_ENTRY = new Uint8Array(4);
 
 class RunningBpf implements RunningProbe {
@@ -195,7 +195,7 @@ class RunningBpf implements RunningProbe {
       return new TopFeed(object.table(map), fed, { ...options, ranks, limit, timeoutMs });
     });
     if (probe.userHooks.length > 0) {
-      this.#userProbes = new UserProbes(object, probe.userHooks);
+      this.#userProbes = new UserProbes(object, "glibc", probe.userHooks);
       this.#userProbes.scan();
     }
     this.#losses = object.table(LOSSES);

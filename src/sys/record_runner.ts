@@ -8,11 +8,12 @@ import type {
   RecordWay,
   RunningProbe,
 } from "../core/probe.ts";
-import type { BpfHost } from "./bpf_runner.ts";
+import { type BpfHost, SCAN_READINGS } from "./bpf_runner.ts";
 import { BpfObject } from "./object.ts";
 import type { RingReader } from "./ring_reader.ts";
 import type { MapReader } from "./table_reader.ts";
 import { TableWriters } from "./table_writers.ts";
+import { UserProbes } from "./user_probes.ts";
 
 /** Between two looks at a ring, where records come and where none came the last time. */
 const BUSY_MS = 20;
@@ -23,7 +24,7 @@ const LOSSES = "losses";
 
 /** Throws Unsupported or KernelError; then nothing is left in the kernel and no table in the store. */
 export async function startRecords(probe: RecordProbe, host: BpfHost): Promise<RunningProbe> {
-  const { object, refused, way } = await loadFirst(probe, host);
+  const { object, refused, way, idle } = await loadFirst(probe, host);
   let writers: TableWriters | undefined;
   try {
     for (const { map, key, value } of probe.entries(host.settings)) {
@@ -44,7 +45,10 @@ export async function startRecords(probe: RecordProbe, host: BpfHost): Promise<R
       },
     });
     const ring = object.ring(probe.ring);
-    return new RunningRecords({ object, ring, writers, reading, refused, way });
+    const hooks = probe.userHooks(settings).filter(({ entry }) => !idle.includes(entry));
+    const userProbes = hooks.length > 0 ? new UserProbes(object, "OpenSSL", hooks) : undefined;
+    userProbes?.scan();
+    return new RunningRecords({ object, ring, writers, reading, refused, way, idle, userProbes });
   } catch (error) {
     writers?.remove();
     object[Symbol.dispose]();
@@ -55,6 +59,8 @@ export async function startRecords(probe: RecordProbe, host: BpfHost): Promise<R
 interface Loaded {
   readonly object: BpfObject;
   readonly way: string;
+  /** Programs that do nothing this way. */
+  readonly idle: readonly string[];
   /** Programs of better ways. */
   readonly refused: readonly HookVerdict[];
 }
@@ -70,7 +76,7 @@ async function loadFirst(probe: RecordProbe, host: BpfHost): Promise<Loaded> {
       const reason = (text = "refused") => `${text}; "${way.name}" does its work`;
       const replaced = refused.filter(({ program }) => !object.isAttached(program))
         .map((verdict) => ({ ...verdict, reason: reason(verdict.reason) }));
-      return { object, way: way.name, refused: replaced };
+      return { object, way: way.name, idle: way.off, refused: replaced };
     } catch (error) {
       const own = object.hooks.filter(({ state }) => state !== "attached");
       refused.push(...own.map((verdict) => ({ ...verdict, state: "unsupported" }) as const));
@@ -103,6 +109,7 @@ interface RecordParts extends Loaded {
   readonly ring: RingReader;
   readonly writers: TableWriters;
   readonly reading: RecordReading;
+  readonly userProbes: UserProbes | undefined;
 }
 
 class RunningRecords implements RunningProbe {
@@ -112,6 +119,7 @@ class RunningRecords implements RunningProbe {
   readonly #writers: TableWriters;
   readonly #reading: RecordReading;
   readonly #losses: MapReader;
+  #readings = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #last = NaN;
   /** What ended the looking at the ring; told by the next tick. */
@@ -130,6 +138,7 @@ class RunningRecords implements RunningProbe {
 
   tick(now: number): void | Promise<void> {
     if (this.#failure !== undefined) throw this.#failure.error;
+    if (this.#readings++ % SCAN_READINGS === SCAN_READINGS - 1) this.#parts.userProbes?.scan();
     this.#drain();
     this.#writers.begin(now);
     const elapsed = (now - this.#last) / 1000;
@@ -144,7 +153,8 @@ class RunningRecords implements RunningProbe {
   }
 
   hooks() {
-    return [...this.#object.hooks, ...this.#parts.refused];
+    const { refused, userProbes } = this.#parts;
+    return [...this.#object.hooks, ...refused, ...userProbes?.verdicts() ?? []];
   }
 
   cost() {

@@ -12,6 +12,7 @@ import {
   output,
   testBoth,
 } from "./message_rig.ts";
+import { asUser, postgresProgram, startPostgres, to } from "./postgres.ts";
 import { ProbeRig } from "./probe_rig.ts";
 
 const REQUESTS = 10_007;
@@ -182,36 +183,6 @@ testBoth("messages leaves alone what is not observed", () =>
     assert.equal(rig.running.facts!().connections, 0);
   }));
 
-function postgresProgram(name: string): string {
-  const versions = [...Deno.readDirSync("/usr/lib/postgresql")].map((entry) => entry.name);
-  return `/usr/lib/postgresql/${versions.sort().at(-1)}/bin/${name}`;
-}
-
-async function asUser(name: string, ...args: string[]): Promise<string> {
-  const command = asNobody(postgresProgram(name), { args, cwd: "/" });
-  const { success, stdout, stderr } = await command.output();
-  assert.ok(success, new TextDecoder().decode(stderr));
-  return new TextDecoder().decode(stdout).trim();
-}
-
-async function startPostgres(folder: string, port: number) {
-  await giveToNobody(folder);
-  const data = `${folder}/data`;
-  await asUser("initdb", "-D", data, "--no-sync", "-U", "gala", "-A", "trust");
-  const args = ["-D", data, "-p", String(port), "-k", folder, "-c", "fsync=off"];
-  return startServer({
-    command: postgresProgram("postgres"),
-    args: [...args, "-c", "listen_addresses=127.0.0.1"],
-    asNobody: true,
-    stopSignal: "SIGINT",
-    ready: async () => await asUser("psql", ...to(port), "-XAtc", "SELECT 1") === "1",
-  });
-}
-
-const to = (
-  port: number,
-) => ["-h", "127.0.0.1", "-p", String(port), "-U", "gala", "-d", "postgres"];
-
 testBoth(
   "messages counts pgbench's transactions in all modes, and failed queries, exactly",
   () =>
@@ -242,6 +213,7 @@ testBoth(
       await rig.tick(2);
       assert.equal(rig.sum("l7_rpc", "err_count"), 1);
       assert.equal(rig.rows("opengauss_sli", 'req_cmd="Q",rsp_cmd="E"').length, 1);
+      assert.ok(rig.rows("pg_max_sli", 'app="POSTGRE",method="Query"').length > 0);
       assert.ok(!everyLabel(rig).includes(SECRET));
       const { ring_drop, unpaired_messages } = rig.running.losses!();
       assert.deepEqual([ring_drop, unpaired_messages], [0, 0]);

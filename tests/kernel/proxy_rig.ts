@@ -2,7 +2,7 @@
 /** Real proxies in front of three backends, of which the last one fails, and clients with addresses of their own. */
 import assert from "node:assert/strict";
 import messages from "../../src/probes/messages.ts";
-import { freePort } from "../e2e/run_agent.ts";
+import { freePort, until } from "../e2e/run_agent.ts";
 import { listens, type Server, startServer } from "../probes/run_server.ts";
 import { ProbeRig } from "./probe_rig.ts";
 
@@ -94,6 +94,22 @@ export function startNginx(folder: string, name: string, port: number): Promise<
   return startServer({ command: "nginx", args, ready: () => listens(port) });
 }
 
+/** cert.pem and key.pem. */
+export async function makeCertificate(folder: string): Promise<void> {
+  const { success, stderr } = await new Deno.Command("openssl", {
+    args: ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+      .concat([
+        "-keyout",
+        `${folder}/key.pem`,
+        "-out",
+        `${folder}/cert.pem`,
+        "-subj",
+        "/CN=a.test",
+      ]),
+  }).output();
+  assert.ok(success, new TextDecoder().decode(stderr));
+}
+
 /** HAProxy drops lines for a file when its threads have some at the same time; those for a syslog it does not. */
 const RECEIVER = `
 import socket, sys
@@ -123,10 +139,13 @@ export function watch(pids: readonly number[], rows = 65_536): Promise<ProbeRig>
   });
 }
 
-/** Processes below this one. */
-export async function childrenOf(pid: number): Promise<number[]> {
-  const text = await Deno.readTextFile(`/proc/${pid}/task/${pid}/children`);
-  return text.trim().split(" ").filter((word) => word !== "").map(Number);
+/** Its workers, when all have started: it listens before. */
+export function workersOf({ pid }: Server, count: number): Promise<number[]> {
+  return until(`${count} workers run`, async () => {
+    const text = await Deno.readTextFile(`/proc/${pid}/task/${pid}/children`);
+    const pids = text.trim().split(" ").filter((word) => word !== "").map(Number);
+    return pids.length === count ? pids : undefined;
+  });
 }
 
 /** How often each client was sent to each server: "client server" and a number. */

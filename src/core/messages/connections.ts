@@ -25,6 +25,8 @@ export interface Peers {
   readonly remotePort: number;
   /** Nothing was said before; otherwise it is seen from somewhere in its middle. */
   readonly isNew: boolean;
+  /** Its pieces are seen in plain, before they are encrypted or after. */
+  readonly isTls: boolean;
 }
 
 /** The last message of a connection, and the slowest since the last reading. */
@@ -45,6 +47,10 @@ interface Prefix {
 const MAX_PREFIX = 8;
 /** A connection that speaks none of the protocols for so many pieces is none of ours. */
 const MAX_GUESSES = 6;
+/** Pieces of a handshake, after which nobody tells what is said under TLS: not by OpenSSL. */
+const MAX_ENCRYPTED = 32;
+const TLS_HANDSHAKE = 0x16;
+const TLS_MAJOR = 3;
 
 export class Connection implements MessageSink {
   protocol: Protocol | undefined;
@@ -54,6 +60,8 @@ export class Connection implements MessageSink {
   readonly pairing: Pairing;
   conversation: Conversation | undefined;
   guesses = 0;
+  /** It begins to speak TLS; what is seen of that in plain comes later. */
+  isEncrypted = false;
   /** Pieces since the last reading. */
   active = true;
   idleReadings = 0;
@@ -63,7 +71,7 @@ export class Connection implements MessageSink {
   isOpening = false;
   /** Of a proxy. */
   hop: Hop | undefined;
-  /** That the present piece is of. */
+  /** That its last piece is of. */
   thread = 0;
   #prefix: Prefix | undefined;
   readonly #topics: TopicCounts | undefined;
@@ -89,7 +97,7 @@ export class Connection implements MessageSink {
   }
 
   answered(operation: string, latency: number, fault: Fault, code: string): void {
-    if (this.hop !== undefined) this.#forwarding.answered(this.hop, this.thread);
+    if (this.hop !== undefined) this.#forwarding.answered(this.hop, this.thread, code);
     this.link?.answered(operation, latency, fault, code);
     note(this.last, operation, code, latency);
     if (!(latency <= this.slowest.latency)) note(this.slowest, operation, code, latency);
@@ -101,14 +109,14 @@ export class Connection implements MessageSink {
 
   unpaired(count: number): void {
     this.#losses.unpaired_messages += count;
-    if (this.hop !== undefined) this.#forwarding.missed(this.hop);
+    if (this.hop !== undefined) this.#forwarding.missed(this.hop, this.thread);
   }
 
   /** Pieces were lost: whoever waits may have been answered, and others may have asked. */
   missed(time: number): void {
     if (this.protocol === undefined) return this.pairing.joined();
     this.conversation = this.protocol.converse(this.pairing);
-    if (this.hop !== undefined) this.#forwarding.missed(this.hop);
+    if (this.hop !== undefined) this.#forwarding.missed(this.hop, this.thread);
     this.pairing.missedAny(time);
   }
 
@@ -152,9 +160,13 @@ export interface ConnectionsOptions {
   readonly protocols: readonly Protocol[];
   readonly traffic: Traffic;
   readonly forwarding: Forwarding;
+  /** Whether proxies are followed. */
+  readonly links: boolean;
   /** Without, messages of brokers are not counted. */
   readonly topics?: TopicCounts;
   readonly maxConnections: number;
+  /** Whether what is said under TLS is seen. */
+  readonly tls: boolean;
   readonly decide: (id: number, verdict: Verdict) => void;
 }
 
@@ -206,7 +218,8 @@ export class Connections {
       before.isOpening = false;
       before.peers = peers;
       if (before.hop !== undefined) before.hop.peers = peers;
-    } else {
+    } else if (before !== undefined && peers.isTls) this.#beginTls(before, peers);
+    else {
       if (before !== undefined) this.#forget(before);
       this.#add(peers);
     }
@@ -247,7 +260,11 @@ export class Connections {
     if (serial !== connection.nextSerial) connection.missed(chunk.time);
     connection.nextSerial = (serial + 1) % SERIALS;
     connection.thread = thread;
-    const met = connection.conversation === undefined ? this.#meet(connection, sent, chunk) : chunk;
+    const met = connection.isEncrypted
+      ? this.#wait(connection)
+      : connection.conversation === undefined
+      ? this.#meet(connection, sent, chunk)
+      : chunk;
     const { hop } = connection;
     if (hop !== undefined) this.#options.forwarding[sent ? "sent" : "received"](hop, thread, chunk);
     if (met === undefined) return;
@@ -258,7 +275,30 @@ export class Connections {
       pairing.turn();
       conversation!.request(met);
     }
-    if (pairing.ended) this.#giveUp(connection);
+    if (pairing.ended) this.#end(connection);
+  }
+
+  /** Nothing more is understood, unless it goes on under TLS. */
+  #end(connection: Connection): void {
+    if (!this.#options.tls || connection.peers.isTls) return this.#giveUp(connection);
+    connection.isEncrypted = true;
+    connection.guesses = 0;
+  }
+
+  #wait(connection: Connection): undefined {
+    if (++connection.guesses >= MAX_ENCRYPTED) this.#giveUp(connection);
+    return undefined;
+  }
+
+  /** From now on it is seen in plain, as if it were another connection. */
+  #beginTls(before: Connection, peers: Peers): void {
+    const { hop } = before;
+    before.hop = undefined;
+    this.#forget(before);
+    const connection = this.#add(peers);
+    if (connection === undefined || hop === undefined) return;
+    connection.hop = hop;
+    hop.beginTls(peers);
   }
 
   /** What was forgotten, or what the kernel did not hear of in time. */
@@ -289,7 +329,8 @@ export class Connections {
       return undefined;
     }
     const connection = new Connection(peers, forwarding, this.losses, topics);
-    if (PROXIES.has(peers.comm) || this.#connecting.has(peers.tgid)) {
+    const isProxy = PROXIES.has(peers.comm) || this.#connecting.has(peers.tgid);
+    if (this.#options.links && isProxy) {
       connection.hop = new Hop(peers, peers.isNew);
     }
     this.#known.set(peers.id, connection);
@@ -313,6 +354,12 @@ export class Connections {
       this.#options.decide(connection.peers.id, "wanted");
       return chunk;
     }
+    const isHandshake = chunk.bytes[chunk.start] === TLS_HANDSHAKE &&
+      chunk.bytes[chunk.start + 1] === TLS_MAJOR && chunk.end - chunk.start > 1;
+    if (isHandshake && this.#options.tls) {
+      connection.isEncrypted = true;
+      return undefined;
+    }
     if (connection.guesses === 0 && connection.keepPrefix(sent, chunk)) return undefined;
     if (++connection.guesses >= MAX_GUESSES) this.#giveUp(connection);
     return undefined;
@@ -327,7 +374,7 @@ export class Connections {
   }
 
   #linkOf({ peers, isServer }: Connection, protocol: Protocol): Link | undefined {
-    const { tgid, comm, transport, localIp, localPort, remoteIp, remotePort } = peers;
+    const { tgid, comm, transport, localIp, localPort, remoteIp, remotePort, isTls } = peers;
     return this.#options.traffic.link({
       tgid,
       comm,
@@ -338,12 +385,15 @@ export class Connections {
       serverPort: isServer ? localPort : remotePort,
       role: isServer ? "server" : "client",
       protocol: protocol.name,
+      isTls,
     });
   }
 
   #forget(connection: Connection): void {
     this.losses.unpaired_messages += connection.pairing.waiting;
-    if (connection.hop !== undefined) this.#options.forwarding.closed(connection.hop);
+    if (connection.hop !== undefined) {
+      this.#options.forwarding.closed(connection.hop, connection.thread);
+    }
     if (connection.link !== undefined) connection.link.connections--;
     this.#known.delete(connection.peers.id);
     const isTold = Number.isNaN(connection.slowest.latency);

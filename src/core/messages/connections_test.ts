@@ -18,6 +18,8 @@ function setUp(maxConnections = 4) {
     traffic,
     forwarding: new Forwarding(new LinkCounts(maxConnections, false)),
     maxConnections,
+    links: false,
+    tls: false,
     decide: (id, verdict) => decided.push([id, verdict]),
   });
   let time = 0;
@@ -32,6 +34,7 @@ function setUp(maxConnections = 4) {
   const open = (id: number, isNew = true) =>
     connections.opened({
       isNew,
+      isTls: false,
       id,
       tgid: 7,
       comm: "redis-server",

@@ -165,6 +165,7 @@ export class Datagrams {
     }
     const [localIp, remoteIp] = [ends.localIp(), ends.remoteIp()];
     const link = this.#options.traffic.link({
+      isTls: false,
       tgid: socket.peers.tgid,
       clientIp: isServer ? remoteIp : localIp,
       serverIp: isServer ? localIp : remoteIp,

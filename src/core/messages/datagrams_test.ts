@@ -36,6 +36,7 @@ function setUp(maxFlows = 8) {
       remoteIp: "0.0.0.0",
       remotePort: 0,
       isNew: true,
+      isTls: false,
     });
   let time = 0;
   const piece = (sent: boolean, bytes: Uint8Array, remotePort = 4000, host = "a", id = SERVER) => {

@@ -3,7 +3,7 @@
  * Requests that one thread of a proxy read and has not answered, and what it sent on since: which is whose, where the
  * thread reads many before it sends any. Nothing is decided before the answer, when it is known what was sent at all.
  */
-import { type Hop, Incoming, type Outgoing, type Settling } from "./hop.ts";
+import { Incoming, type Outgoing, type Settling } from "./hop.ts";
 
 const MAX_REQUESTS = 512;
 
@@ -12,14 +12,14 @@ export class Batch implements Settling {
   #outgoing: Outgoing[] = [];
   /** Whether the thread sends in the order in which it reads. */
   readonly #inOrder: boolean;
-  readonly #stray: (server: Hop) => void;
+  readonly #lose: (outgoing: Outgoing) => void;
   /** It is not known any more which is whose. */
   #broken = false;
 
-  /** `stray` is told of each server that was sent a request of which it is not certain whose it was. */
-  constructor(inOrder: boolean, stray: (server: Hop) => void) {
+  /** `lose` is told of what was sent and of which it will not be known whose it was. */
+  constructor(inOrder: boolean, lose: (outgoing: Outgoing) => void) {
     this.#inOrder = inOrder;
-    this.#stray = stray;
+    this.#lose = lose;
   }
 
   /** Whether the next request that is read belongs to another batch. */
@@ -47,17 +47,16 @@ export class Batch implements Settling {
   }
 
   /** The proxy answers the request, or its client has gone: what was sent on for it, if that is certain. */
-  settle(incoming: Incoming, isAnswered: boolean): Outgoing | undefined {
-    const outgoing = this.#partner(incoming);
-    const isDone = outgoing !== undefined &&
-      (!isAnswered || outgoing.answered || outgoing.left);
-    if (outgoing !== undefined && isDone) {
+  settle(incoming: Incoming, code: string | undefined): Outgoing | undefined {
+    const outgoing = this.partner(incoming);
+    if (outgoing !== undefined && isDone(outgoing, code)) {
       this.drop(outgoing);
       this.drop(incoming);
       return outgoing;
     }
     // It was answered by the proxy itself, unless one of the others' answers may be its own.
-    const isOwn = isAnswered && !this.#outgoing.some(({ answered, left }) => answered || left);
+    const isOwn = code !== undefined &&
+      !this.#outgoing.some(({ answered, left }) => answered || left);
     if (!isOwn && this.#outgoing.length > 0) this.break();
     this.drop(incoming);
     return undefined;
@@ -83,12 +82,13 @@ export class Batch implements Settling {
   #close(): void {
     for (const outgoing of this.#outgoing) {
       outgoing.batch = undefined;
-      for (const server of outgoing.servers) this.#stray(server);
+      this.#lose(outgoing);
     }
     this.#outgoing = [];
   }
 
-  #partner(incoming: Incoming): Outgoing | undefined {
+  /** What was sent on for the request, if order and content tell it. */
+  partner(incoming: Incoming): Outgoing | undefined {
     if (this.#broken) return undefined;
     const [read, sent] = [this.#incoming, this.#outgoing];
     if (this.#inOrder && read.length === sent.length && this.#isAligned()) {
@@ -101,12 +101,23 @@ export class Batch implements Settling {
     return alikeSent[alikeRead.indexOf(incoming)];
   }
 
+  /** Whether something else was sent in the place of the request, which was sent elsewhere. */
+  isDisordered({ mark }: Incoming): boolean {
+    const [read, sent] = [this.#incoming, this.#outgoing];
+    return read.length === sent.length && !this.#isAligned() &&
+      sent.some((outgoing) => outgoing.sent && outgoing.mark === mark);
+  }
+
   /** Whether nothing that was sent is known to be another request than the one in its place. */
   #isAligned(): boolean {
     return this.#outgoing.every(({ sent, mark }, i) =>
       !sent || mark === this.#incoming[i]!.mark || !this.#incoming.some((it) => it.mark === mark)
     );
   }
+}
+
+function isDone(outgoing: Outgoing, code: string | undefined): boolean {
+  return code === undefined || outgoing.left || (outgoing.answered && outgoing.code === code);
 }
 
 function remove<T>(items: T[], item: T): void {

@@ -36,11 +36,7 @@ export class Hop {
   readonly incoming: Incoming[] = [];
   /** Of a server: the last thing that was sent. */
   outgoing: Outgoing | undefined;
-  /** Of a server: requests whose client is not known, and that are not counted yet. */
-  strays = 0;
   isHttp = false;
-  /** The connection has ended. */
-  isGone = false;
 
   /** One that is not new has said things before. */
   constructor(public peers: HopPeers, isNew = true) {
@@ -53,6 +49,13 @@ export class Hop {
     if (!isServer && !this.isUpstream) this.opened = 0;
   }
 
+  /** What was said before was a handshake. */
+  beginTls(peers: HopPeers): void {
+    this.peers = peers;
+    this.received = this.sent = undefined;
+    this.isHttp = false;
+  }
+
   get isUpstream(): boolean {
     return !Number.isNaN(this.opened);
   }
@@ -60,7 +63,9 @@ export class Hop {
 
 /** Decides whose what was sent is; see forward_batch.ts. */
 export interface Settling {
-  settle(incoming: Incoming, isAnswered: boolean): Outgoing | undefined;
+  isDisordered(incoming: Incoming): boolean;
+  partner(incoming: Incoming): Outgoing | undefined;
+  settle(incoming: Incoming, code: string | undefined): Outgoing | undefined;
   drop(item: Incoming | Outgoing): void;
   break(): void;
 }
@@ -68,6 +73,8 @@ export interface Settling {
 /** A request that a client sent to the proxy. */
 export class Incoming {
   batch: Settling | undefined;
+  /** See queue_thread.ts. */
+  era = 0;
   /** What was sent on for it, where that is known at once. */
   readonly outgoing: Outgoing[] = [];
   /** Something does not fit: what was sent on for it is not certain. */
@@ -81,9 +88,15 @@ export class Outgoing {
   mark = 0;
   sent = false;
   answered = false;
+  /** Of the answer. */
+  code = "";
+  /** It is known whose it was, or that this will not be known. */
+  isSettled = false;
   /** The proxy has closed the connection. */
   left = false;
   batch: Settling | undefined;
+  /** See queue_thread.ts. */
+  era = 0;
   incoming: Incoming | undefined;
   /** Servers that the request was sent to before, which failed. */
   readonly tried: Hop[] = [];
@@ -117,4 +130,9 @@ export function openingOf({ bytes, start, end }: Chunk, turn: number): Opening {
 
 export function isSameOpening(a: Opening | undefined, b: Opening | undefined): boolean {
   return a?.hash === b?.hash && a?.known === b?.known;
+}
+
+/** Neither was it answered, nor has it failed. */
+export function isUnderway({ sent, answered, left }: Outgoing): boolean {
+  return !left && !(sent && answered);
 }

@@ -128,6 +128,7 @@ export interface LinkKey {
   readonly serverPort: number;
   readonly role: L7Role;
   readonly protocol: string;
+  readonly isTls: boolean;
 }
 
 export class Traffic {
@@ -147,7 +148,7 @@ export class Traffic {
       ...[String(tgid), clientIp, serverIp, String(serverPort)],
       ...[`${transport}_${role}`, role, protocol],
     ];
-    const key = labels.join(" ");
+    const key = [...labels, of.isTls].join(" ");
     const known = this.links.get(key);
     if (known !== undefined) return known;
     if (this.links.size >= this.#maxLinks) {

@@ -7,8 +7,6 @@ import type { TopicCount } from "../../core/messages/topic_counts.ts";
 import type { Link, Tally } from "../../core/messages/traffic.ts";
 import type { TABLES } from "./tables.ts";
 
-/** What is encrypted is not seen. */
-const NO_SSL = "no_ssl";
 /** PostgreSQL's types of messages, by which the original names them. */
 const TYPES: Readonly<Record<string, string>> = {
   Query: "Q",
@@ -20,7 +18,8 @@ const TYPES: Readonly<Record<string, string>> = {
 type Tables = Writers<typeof TABLES>;
 
 export function writeLink(tables: Tables, link: Link, container: string, elapsed: number): void {
-  const labels = [...link.labels, NO_SSL, container];
+  const ssl = link.key.isTls ? "ssl" : "no_ssl";
+  const labels = [...link.labels, ssl, container];
   tables.l7_link.row(...labels)
     .set("bytes_sent", link.bytesSent)
     .set("bytes_recv", link.bytesReceived)
@@ -29,7 +28,7 @@ export function writeLink(tables: Tables, link: Link, container: string, elapsed
   writeTally(tables.l7_rpc.row(...labels), link.all, elapsed);
   writeMore(tables, link, container);
   for (const [operation, tally] of link.operations) {
-    const row = tables.l7_rpc_api.row(...link.labels, operation, NO_SSL, container);
+    const row = tables.l7_rpc_api.row(...link.labels, operation, ssl, container);
     const { clientErrors, serverErrors, responses } = writeTally(row, tally, elapsed);
     row.set("client_err_count", tally.clientErrors)
       .set("server_err_count", tally.serverErrors)
