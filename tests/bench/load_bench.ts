@@ -24,6 +24,8 @@ const TICK_MS = 10;
 const SCRAPE_EVERY_S = 15;
 const WINDOW_S = 10;
 const REST_S = 30;
+/** Two readings. */
+const READ_MS = 11_000;
 /** File descriptors of one helper: two ends of each connection. */
 const CONNECTIONS_EACH = 5000;
 const TOOLS = ["runqlat -P 5", "tcpstates", "execsnoop", "biolatency 5"];
@@ -352,8 +354,12 @@ async function underLoad(workloads: readonly Workload[], folder: string, seconds
   await using ours = await gopher(folder);
   await using theirs = await others();
   const { port } = workloads.find(({ name }) => name === "redis")!;
-  await pause(6000);
-  const before = { taken: await taken(port), opened: await opened(ours.port, port) };
+  const count = async () => {
+    const theirs = await taken(port);
+    await pause(READ_MS); // so that what redis-server has counted, ours has read
+    return { theirs, ours: await opened(ours.port, port) };
+  };
+  const before = await count();
   let over = false;
   const asking = workloads.map(async ({ ask }) => {
     while (!over) await ask(WINDOW_S);
@@ -364,11 +370,10 @@ async function underLoad(workloads: readonly Workload[], folder: string, seconds
     over = true;
     await Promise.all(asking);
   }
-  await pause(11_000); // two readings
-  const [theirCount, ourCount] = [await taken(port), await opened(ours.port, port)];
+  const after = await count();
   console.log(
-    `connections that redis-server has taken: ${theirCount - before.taken - 1} by its count, ` +
-      `${ourCount - before.opened} by ours`,
+    `connections that redis-server has taken: ${after.theirs - before.theirs} by its count, ` +
+      `${after.ours - before.ours} by ours`,
   );
 }
 
