@@ -43,9 +43,11 @@ function cpuOf(pid: number): Cpu {
   return { user: fields[11]! * TICK_MS, system: fields[12]! * TICK_MS };
 }
 
-/** Nanoseconds that all threads of the process and of its children were on a CPU. */
+/** Nanoseconds that all threads of the process and of its children were on a CPU; of ended children by clock ticks. */
 function scheduledNs(pid: number): number {
-  let sum = 0;
+  const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
+  const [user, system] = stat.slice(stat.lastIndexOf(")") + 2).split(" ").slice(13, 15).map(Number);
+  let sum = (user! + system!) * TICK_MS * 1e6;
   for (const { name } of Deno.readDirSync(`/proc/${pid}/task`)) {
     const task = `/proc/${pid}/task/${name}`;
     sum += Number(Deno.readTextFileSync(`${task}/schedstat`).split(" ")[0]);
@@ -166,14 +168,14 @@ async function postgres(folder: string): Promise<Workload> {
   const nobody = ["-u", "nobody", "--"];
   const init = [`${bin}/initdb`, "-D", `${folder}/data`, "--no-sync", "-U", "gala", "-A", "trust"];
   await output("runuser", [...nobody, ...init]);
+  const where = ["-h", "127.0.0.1", "-p", `${port}`, "-U", "gala"];
   const server = await startServer({
     command: `${bin}/postgres`,
     args: ["-D", `${folder}/data`, "-p", `${port}`, "-k", folder, "-c", "fsync=off"],
     asNobody: true,
     stopSignal: "SIGINT",
-    ready: () => listens(port),
+    ready: async () => (await output(`${bin}/pg_isready`, where)) !== "",
   });
-  const where = ["-h", "127.0.0.1", "-p", `${port}`, "-U", "gala"];
   await output(`${bin}/pgbench`, [...where, "-i", "-q", "-s", "1", "postgres"]);
   const ask = async (seconds: number) => {
     const pace = ["-n", "-S", "-c", "8", "-R", "400", "-T", String(seconds)];
