@@ -79,8 +79,23 @@ struct mm_struct___task {
 	struct percpu_counter___task rss_stat[4];
 };
 
+/* Empty where the kernel has no CONFIG_SCHED_INFO. */
+struct sched_info {
+	unsigned long pcount;
+	unsigned long long run_delay;
+};
+
+struct sched_entity___task {
+	u64 sum_exec_runtime;
+	u64 nr_migrations;
+};
+
 struct task_struct___task {
 	unsigned int in_iowait : 1;
+	unsigned long nvcsw;
+	unsigned long nivcsw;
+	struct sched_info sched_info;
+	struct sched_entity___task se;
 	struct css_set *cgroups;
 	struct signal_struct___task *signal;
 	struct files_struct___task *files;

@@ -567,7 +567,7 @@ int BPF_PROG(message_segment_comes, struct sock *sk, struct sk_buff *skb)
 		return 0;
 	end = BPF_CORE_READ(segment, end_seq);
 	if (end != BPF_CORE_READ(segment, seq))
-		note_arrival(memory, (struct tcp_sock *)sk, end);
+		note_arrival(memory, BPF_CORE_READ((struct tcp_sock *)sk, copied_seq), end);
 	return 0;
 }
 

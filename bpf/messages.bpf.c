@@ -427,7 +427,7 @@ int BPF_PROG(messages_received, struct sk_buff *skb, int len)
 	memory = bpf_sk_storage_get(&message_memories, sk, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!memory)
 		return 0;
-	tp = (void *)sk;
+	tp = (void *)sk; /* of an skb it is not one that a helper would take */
 	start = BPF_CORE_READ(tp, copied_seq);
 	if (tls && is_encrypted(memory, sk)) {
 		note_tls_arrival(arrival(memory, tp, start));
@@ -458,24 +458,20 @@ int BPF_PROG(messages_received, struct sk_buff *skb, int len)
 	return 0;
 }
 
-static __noinline u32 copy_iter(const struct iov_iter *iter)
+static __always_inline u32 copy_iter(struct scratch *to, const struct iov_iter *iter)
 {
-	struct scratch *to = only_value(&scratches);
-	u8 type = BPF_CORE_READ(iter, iter_type);
-	u64 skip = BPF_CORE_READ(iter, iov_offset);
+	u8 type = iter->iter_type;
+	u64 skip = iter->iov_offset;
 	unsigned long segments;
 	const struct iovec *iov;
 	u32 at = 0;
 
-	if (!to)
-		return 0;
 	if (type == bpf_core_enum_value(enum iter_type, ITER_UBUF))
-		return copy_user(to, 0, BPF_CORE_READ(iter, ubuf) + skip,
-				 BPF_CORE_READ(iter, count));
+		return copy_user(to, 0, iter->ubuf + skip, iter->count);
 	if (type != bpf_core_enum_value(enum iter_type, ITER_IOVEC))
 		return 0; /* pages of a file, or the kernel's own memory */
-	iov = BPF_CORE_READ(iter, __iov);
-	segments = BPF_CORE_READ(iter, nr_segs);
+	iov = iter->__iov;
+	segments = iter->nr_segs;
 	for (u32 i = 0; i < MAX_SEGMENTS; i++) {
 		struct iovec segment = {};
 		u32 copied;
@@ -507,14 +503,16 @@ int BPF_PROG(messages_sent, struct sock *sk, struct msghdr *msg)
 		return 0;
 	if (!is_wanted(memory, sk) || !tell(memory, sk, TRANSPORT_TCP, ~0U, 0))
 		return 0;
-	tp = (void *)sk;
-	start = BPF_CORE_READ(tp, write_seq);
-	end = start + (u32)BPF_CORE_READ(msg, msg_iter.count);
+	tp = bpf_skc_to_tcp_sock(sk);
+	if (!tp)
+		return 0;
+	start = tp->write_seq;
+	end = start + (u32)msg->msg_iter.count;
 	/* The same call goes on, or a call that found no room is tried again. */
 	if (memory->tx_known && (s32)(end - memory->tx_next) <= 0)
 		return 0;
 	again = memory->tx_known && (s32)(memory->tx_next - start) > 0;
-	known = again ? 0 : copy_iter(&msg->msg_iter);
+	known = again ? 0 : copy_iter(to, &msg->msg_iter);
 	if (memory->tx_known && (s32)(start - memory->tx_next) > 0)
 		memory->serial++;
 	to->event.length = again ? end - memory->tx_next : end - start;
@@ -528,12 +526,11 @@ int BPF_PROG(messages_sent, struct sock *sk, struct msghdr *msg)
 }
 
 /* Data up to `end` has come: what waits in the socket's queue waits for its process. */
-static __always_inline void note_arrival(struct message_memory *memory, struct tcp_sock *tp,
-					 u32 end)
+static __always_inline void note_arrival(struct message_memory *memory, u32 read_up_to, u32 end)
 {
 	u32 last;
 
-	forget_arrivals(memory, BPF_CORE_READ(tp, copied_seq));
+	forget_arrivals(memory, read_up_to);
 	last = memory->arrival_count - 1;
 	barrier_var(last);
 	if (memory->arrival_count && (s32)(end - memory->arrived_to[last & LAST_ARRIVAL]) <= 0)
@@ -552,10 +549,13 @@ SEC("tp_btf/sk_data_ready")
 int BPF_PROG(messages_arrived, struct sock *sk)
 {
 	struct message_memory *memory = bpf_sk_storage_get(&message_memories, sk, NULL, 0);
-	struct tcp_sock *tp = (void *)sk;
+	struct tcp_sock *tp;
 
-	if (memory && memory->verdict != VERDICT_UNWANTED)
-		note_arrival(memory, tp, BPF_CORE_READ(tp, rcv_nxt));
+	if (!memory || memory->verdict == VERDICT_UNWANTED)
+		return 0;
+	tp = bpf_skc_to_tcp_sock(sk);
+	if (tp)
+		note_arrival(memory, tp->copied_seq, tp->rcv_nxt);
 	return 0;
 }
 

@@ -4,7 +4,7 @@
  * Each hook has one program, whatever tables are on. What a thread does is added up in its own storage by itself; the
  * agent's iterator carries it into rows of processes, and so does the thread's end.
  *
- * Memory: 312 B of storage for each thread, 3 KiB more for those whose system calls are observed; tables: at their
+ * Memory: 328 B of storage for each thread, 3 KiB more for those whose system calls are observed; tables: at their
  * definitions, allocated as rows come.
  */
 #include "probe.h"
@@ -59,8 +59,10 @@ int BPF_PROG(task_fork, struct task_struct *parent, struct task_struct *child)
 {
 	struct thread *thread = thread_of(child, BPF_LOCAL_STORAGE_GET_F_CREATE);
 
-	if (thread)
+	if (thread) {
 		thread->observed = is_observed(child);
+		thread->born = bpf_ktime_get_ns();
+	}
 	thread = thread_of(parent, 0);
 	if (thread)
 		thread->now[child->tgid == child->pid ? FORKS : THREADS]++;

@@ -10,6 +10,7 @@ const volatile bool sched_on = true; /* set before load: proc_cpu, proc_sched */
 const volatile bool thread_cpu_on = false;
 const volatile bool preemption_on = false;
 const volatile bool latency_on = true;
+const volatile bool switches_on = false; /* some table needs more than the kernel's own totals */
 const volatile bool proc_latency_on = false;
 
 struct proc_key {
@@ -137,6 +138,32 @@ static __always_inline u8 why_off(bool preempted, long state, struct task_struct
 	return state & TASK_UNINTERRUPTIBLE ? OFF_BLOCKED : OFF_SLEEP;
 }
 
+/* Whether the kernel adds up itself what the default tables show: then a switch is of interest only for I/O. */
+static __always_inline bool kernel_counts(struct task_struct *task)
+{
+	return !switches_on && bpf_core_field_exists(more_of(task)->sched_info.run_delay);
+}
+
+/* A thread that waits for I/O says so until it is back from its wait: others cost a test of one bit. */
+static __always_inline void note_iowait(struct task_struct *prev, struct task_struct *next,
+					bool preempted)
+{
+	struct thread *thread;
+
+	if (!preempted && BPF_CORE_READ_BITFIELD(more_of(prev), in_iowait)) {
+		thread = thread_of(prev, 0);
+		if (thread)
+			thread->off_since = bpf_ktime_get_ns();
+	}
+	if (BPF_CORE_READ_BITFIELD(more_of(next), in_iowait)) {
+		thread = thread_of(next, 0);
+		if (thread && thread->off_since)
+			thread->now[IOWAIT_NS] += bpf_ktime_get_ns() - thread->off_since;
+		if (thread)
+			thread->off_since = 0;
+	}
+}
+
 static __always_inline void leaves(struct task_struct *task, struct task_struct *next, bool forced,
 				   u64 now)
 {
@@ -196,8 +223,13 @@ static __always_inline void enters(struct task_struct *task, u64 now)
 SEC("tp_btf/sched_switch")
 int BPF_PROG(task_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
 {
-	u64 now = bpf_ktime_get_ns();
+	u64 now;
 
+	if (kernel_counts(prev)) {
+		note_iowait(prev, next, preempt);
+		return 0;
+	}
+	now = bpf_ktime_get_ns();
 	if (prev->pid)
 		leaves(prev, next, preempt, now);
 	if (next->pid)
@@ -207,8 +239,11 @@ int BPF_PROG(task_switch, bool preempt, struct task_struct *prev, struct task_st
 
 static __always_inline void becomes_ready(struct task_struct *task)
 {
-	struct thread *thread = thread_of(task, 0);
+	struct thread *thread;
 
+	if (kernel_counts(task))
+		return;
+	thread = thread_of(task, 0);
 	if (thread)
 		thread->ready_since = bpf_ktime_get_ns();
 }
@@ -248,6 +283,28 @@ static __always_inline void harvest_thread(struct task_struct *task, struct thre
 	val->reading = reading;
 }
 
+/* What the kernel has added up for a thread since it came, or since we first saw it. */
+static __always_inline void copy_totals(struct task_struct *task, struct thread *thread)
+{
+	u64 ran = BPF_CORE_READ(more_of(task), se.sum_exec_runtime);
+	u64 now = bpf_ktime_get_ns();
+	u64 off = now - thread->born, on = ran - thread->ran_before;
+
+	thread->now[WAIT_NS] = BPF_CORE_READ(more_of(task), sched_info.run_delay);
+	thread->now[WAITS] = BPF_CORE_READ(more_of(task), sched_info.pcount);
+	thread->now[PREEMPTED] = BPF_CORE_READ(more_of(task), nivcsw);
+	thread->now[VOLUNTARY] = BPF_CORE_READ(more_of(task), nvcsw);
+	thread->now[MIGRATIONS] = BPF_CORE_READ(more_of(task), se.nr_migrations);
+	if (thread->born) {
+		thread->now[OFFCPU_NS] = off > on ? off - on : 0;
+		return;
+	}
+	thread->born = now;
+	thread->ran_before = ran;
+	for (int i = WAIT_NS; i <= MIGRATIONS; i++)
+		thread->counted[i] = thread->now[i];
+}
+
 static __always_inline struct proc_sched_val *name_row(struct proc_sched_val *val,
 						       struct task_struct *task, u8 observed)
 {
@@ -281,6 +338,8 @@ static __always_inline void harvest_sched(struct task_struct *task, struct threa
 
 	if (sched_on && !val)
 		return;
+	if (kernel_counts(task))
+		copy_totals(task, thread);
 	for (int i = 0; i < TOTALS; i++) {
 		gained = take_new(&thread->now[i], &thread->counted[i]);
 		if (i == MIGRATIONS)

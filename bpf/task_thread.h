@@ -27,8 +27,10 @@ enum { OFF_PREEMPTED = 1, OFF_SLEEP, OFF_BLOCKED, OFF_IOWAIT };
 struct thread {
 	u64 now[TOTALS];     /* written by the thread's own CPU only */
 	u64 counted[TOTALS]; /* of that, what went into rows */
-	u64 off_since;	     /* 0: it never left a CPU while we watched */
-	u64 ready_since;     /* 0: it does not wait for a CPU */
+	u64 born;	     /* when we first saw it, and what it had run by then */
+	u64 ran_before;
+	u64 off_since;	 /* 0: it never left a CPU while we watched */
+	u64 ready_since; /* 0: it does not wait for a CPU */
 	u64 preempted_max_ns;
 	u32 cpu;
 	u32 preemptor; /* tgid */
@@ -77,7 +79,7 @@ static __always_inline u64 take_new(u64 *now, u64 *counted)
 	u64 before = *(volatile u64 *)counted;
 	u64 present = *(volatile u64 *)now;
 
-	if (present == before || __sync_val_compare_and_swap(counted, before, present) != before)
+	if (present <= before || __sync_val_compare_and_swap(counted, before, present) != before)
 		return 0;
 	return present - before;
 }

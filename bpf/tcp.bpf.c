@@ -155,20 +155,27 @@ int tcp_again(struct bpf_iter__bpf_sk_storage_map *ctx)
 	return 0;
 }
 
-/* A state is left or entered in the process's own system call, but for ESTABLISHED and CLOSE. */
-static __always_inline void remember(struct sock_memory *memory, int state, struct sock_common *skc)
+/* A socket may be used again, and then counts from zero; memory that is new is zero. */
+static __always_inline void begin_again(struct sock_memory *memory)
 {
 	static const struct sock_memory nothing;
 
-	switch (state) {
-	case TCP_SYN_SENT: /* connect(); a socket may be used again, and then counts from zero */
+	if (memory->closed)
 		*memory = nothing;
+}
+
+/* A state is left or entered in the process's own system call, but for ESTABLISHED and CLOSE. */
+static __always_inline void remember(struct sock_memory *memory, int state, struct sock_common *skc)
+{
+	switch (state) {
+	case TCP_SYN_SENT: /* connect() */
+		begin_again(memory);
 		memory->role = ROLE_CLIENT;
 		memory->since = bpf_ktime_get_ns();
 		own(memory, OWNER_SEEN);
 		break;
 	case TCP_LISTEN:
-		*memory = nothing;
+		begin_again(memory);
 		own(memory, OWNER_INHERITED);
 		note_listener(skc);
 		break;

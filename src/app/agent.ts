@@ -7,6 +7,7 @@ import { ProcessTable } from "../core/process_table.ts";
 import { Store } from "../core/store.ts";
 import { LoopLag } from "../egress/loop_lag.ts";
 import { probes } from "../gen/all.ts";
+import { cameWithin } from "../ingest/child.ts";
 import { Watchdog } from "../ingest/watchdog.ts";
 import { ConfigProblems } from "../manager/config_findings.ts";
 import { createLog, fileSink, type Logger, type LogSink, stderrSink } from "../manager/log.ts";
@@ -38,6 +39,8 @@ import {
 } from "./starters.ts";
 
 const now = () => performance.now();
+/** A busy host may take longer to load what has just been started, and a load cannot be broken off. */
+const PROBES_STOP_WITHIN_MS = 1500;
 
 export class Agent {
   readonly #context: StartContext;
@@ -205,10 +208,13 @@ export class Agent {
       this.#serving?.server.close(500),
     ];
     // The outputs read the tables for the last time at once, before they go with their probes.
-    await Promise.all([this.#outputs.close(), this.#manager.stop(), ...closing]);
+    const outputs = this.#outputs.close();
+    const stopped = await cameWithin(this.#manager.stop(), PROBES_STOP_WITHIN_MS);
+    await Promise.all([outputs, ...closing]);
     await this.#starter.close();
     await this.#watchdog[Symbol.asyncDispose]();
-    this[Symbol.dispose]();
+    // Else a thread is still loading programs, with the libraries: all of it goes with the process.
+    if (stopped) this[Symbol.dispose]();
   }
 
   /** For an agent that was not started, or is stopped. */

@@ -126,7 +126,10 @@ export class Store {
       if (other.spec.entity !== spec.entity) continue;
       refuseSuffixes(name, spec, other.spec);
       refuseSuffixes(other.name, other.spec, spec);
-      const sameLabels = [...other.spec.keys, ...other.spec.labels].sort().join() === labels;
+      const isMarked = spec.mark !== undefined && other.spec.mark !== undefined &&
+        spec.mark !== other.spec.mark;
+      const sameLabels = !isMarked &&
+        [...other.spec.keys, ...other.spec.labels].sort().join() === labels;
       for (const [metric, { type }] of Object.entries(spec.metrics)) {
         if (!Object.hasOwn(other.spec.metrics, metric)) continue;
         if (sameLabels || other.spec.metrics[metric]!.type !== type) {

@@ -50,6 +50,14 @@ Deno.test("Store refuses a metric that another table of the entity has with the 
   tables.add("idle", "two", { ...CPU, metrics: { idle: busy } });
 });
 
+Deno.test("Store lets tables share names where a key's value tells their rows apart", () => {
+  const tables = store();
+  tables.add("marked", "one", { ...CPU, mark: "a" });
+  assert.throws(() => tables.add("same", "two", { ...CPU, mark: "a" }), TypeError);
+  assert.throws(() => tables.add("same", "two", CPU), TypeError);
+  tables.add("apart", "two", { ...CPU, mark: "b" });
+});
+
 Deno.test("Store gives each table its row limit and the constant labels", () => {
   const table = store({ maxRows: 1 }).add("cpus", "one", CPU);
   const slot = table.row(["0"], 0);

@@ -55,6 +55,8 @@ export interface TableSpec {
   readonly metrics: Readonly<Record<string, MetricSpec>>;
   /** All fields as they were declared, where labels and metrics are mixed. */
   readonly fields?: readonly string[];
+  /** A value that one of its keys has in all rows: tables with other marks may have metrics and labels of the same names. */
+  readonly mark?: string;
 }
 
 export interface TableLimits {

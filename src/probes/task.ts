@@ -25,6 +25,14 @@ const tables = {
   ...served([...SWITCH_PROGRAMS, ...STALL_PROGRAMS], sliTables),
 } as const;
 const SLI_TABLES = Object.keys(sliTables);
+/** They need each switch; the others need what the kernel adds up anyway. */
+const SWITCH_TABLES = [
+  "sched",
+  "proc_sched_latency",
+  "thread_cpu",
+  "proc_preemption",
+  ...SLI_TABLES,
+];
 
 export default bpfProbe({
   name: "task",
@@ -38,6 +46,7 @@ export default bpfProbe({
     thread_cpu_on: Number(on.has("thread_cpu")),
     preemption_on: Number(on.has("proc_preemption")),
     latency_on: Number(on.has("sched")),
+    switches_on: Number(SWITCH_TABLES.some((table) => on.has(table))),
     proc_latency_on: Number(on.has("proc_sched_latency")),
     calls_on: callsOn(on),
     call_times_on: Number(on.has("proc_syscall_time")),

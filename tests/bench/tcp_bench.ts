@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /**
- * What the tcp and endpoint probes cost: CPU of a reading with many open connections, beside ss in the same run; of
- * each short connection; and of a server's requests with the probes and without, in alternating pairs.
+ * What the tcp and endpoint probes cost: CPU of a reading with many open connections, beside ss in the same run; and
+ * of each short connection. What a server pays is in tcp_server_bench.ts.
  * Run: deno run --allow-all tests/bench/tcp_bench.ts [connections=5000], as root. Each connection is two sockets.
  */
 import type { BpfProbe } from "../../src/core/probe.ts";
@@ -21,9 +21,11 @@ async function commandMs(command: string): Promise<number> {
   return (user + system) * 1000;
 }
 
-async function open(listener: Deno.TcpListener, connections: number): Promise<Deno.Conn[]> {
+const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+const held: Deno.TcpConn[] = [];
+
+async function open(connections: number): Promise<void> {
   const { port } = listener.addr;
-  const held: Deno.Conn[] = [];
   for (let i = 0; i < connections; i++) {
     held.push(
       ...await Promise.all([
@@ -32,11 +34,16 @@ async function open(listener: Deno.TcpListener, connections: number): Promise<De
       ]),
     );
   }
-  return held;
+}
+
+async function useAll(): Promise<void> {
+  for (const connection of held) await connection.write(new Uint8Array(3));
 }
 
 interface Case {
   readonly name: string;
+  /** What happens before each reading. */
+  readonly before?: () => Promise<void>;
   readonly probe: BpfProbe;
   readonly tables?: readonly string[];
   readonly settings?: Readonly<Record<string, boolean>>;
@@ -44,28 +51,31 @@ interface Case {
 
 const CASES: readonly Case[] = [
   { name: "tcp, default tables", probe: tcp },
+  { name: "tcp, 20 new connections, owners sought", probe: tcp, before: () => open(20) },
   { name: "tcp, a row for each socket", probe: tcp, settings: { report_cport: true } },
   { name: "tcp, tcp_tx_rx only", probe: tcp, tables: ["tcp_tx_rx"] },
   { name: "tcp, tcp_metric (histograms)", probe: tcp, tables: ["tcp_metric"] },
   { name: "endpoint, default tables", probe: endpoint },
+  { name: "tcp, each connection in use", probe: tcp, before: useAll }, // last: what it writes stays unread
 ];
 
-async function measure({ probe, tables, settings = {} }: Case) {
+async function measure({ probe, tables, settings = {}, before }: Case) {
   await using rig = await ProbeRig.start(probe, { maxRows: MAX_ROWS, settings, tables });
   const times: number[] = [];
   let now = 0;
   for (let round = 0; round < ROUNDS + 3; round++) {
-    const before = cpuMs();
+    await before?.();
+    const start = cpuMs();
     await rig.tick(now += 5000);
-    if (round >= 3) times.push(cpuMs() - before);
+    if (round >= 3) times.push(cpuMs() - start);
   }
   const rows = [...rig.store.tables].map((table) => table.rows);
   return { cpu: median(times), worst: Math.max(...times), rows: Math.max(...rows) };
 }
 
 const connections = Number(Deno.args[0] ?? 5000);
-const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-const held = await open(listener, connections);
+await open(connections);
+const sockets = held.length;
 const results = [];
 for (const it of CASES) {
   const { cpu, worst, rows } = await measure(it);
@@ -73,7 +83,7 @@ for (const it of CASES) {
     what: it.name,
     "CPU ms": Number(cpu.toFixed(1)),
     "worst ms": Number(worst.toFixed(1)),
-    "us a socket": Number((cpu * 1000 / held.length).toFixed(2)),
+    "us a socket": Number((cpu * 1000 / sockets).toFixed(2)),
     rows,
   });
 }
@@ -82,7 +92,7 @@ for (const command of ["ss -tiem", "ss -tiepm"]) {
   for (let round = 0; round < 3; round++) times.push(await commandMs(command));
   results.push({ what: command, "CPU ms": median(times), "worst ms": Math.max(...times) });
 }
-console.log(`${held.length} established sockets, median of ${ROUNDS} readings`);
+console.log(`${sockets} established sockets, median of ${ROUNDS} readings`);
 console.table(results);
 for (const connection of [...held, listener]) connection.close();
 
@@ -132,63 +142,4 @@ async function measureShort(): Promise<void> {
   }
 }
 
-const PAIRS = 9;
-const REQUESTS = 40_000;
-
-function cpuOf(pid: number): number {
-  let nanoseconds = 0;
-  for (const { name } of Deno.readDirSync(`/proc/${pid}/task`)) {
-    const text = Deno.readTextFileSync(`/proc/${pid}/task/${name}/schedstat`);
-    nanoseconds += Number(text.split(" ")[0]);
-  }
-  return nanoseconds;
-}
-
-/** CPU of redis for a request, in us. */
-async function redisRound(pid: number, port: number): Promise<number> {
-  const before = cpuOf(pid);
-  const args = ["-p", String(port), "-n", String(REQUESTS), "-c", "50", "-t", "set", "-q"];
-  await new Deno.Command("redis-benchmark", { args, stdout: "null", stderr: "null" }).output();
-  return (cpuOf(pid) - before) / REQUESTS / 1000;
-}
-
-async function measureRedis(): Promise<void> {
-  const free = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = free.addr;
-  free.close();
-  const args = ["--port", String(port), "--bind", "127.0.0.1", "--save", ""];
-  const redis = new Deno.Command("redis-server", { args, stdout: "null", cwd: "/tmp" }).spawn();
-  try {
-    for (let tries = 0; tries < 100; tries++) {
-      const there = await Deno.connect({ hostname: "127.0.0.1", port }).catch(() => undefined);
-      there?.close();
-      if (there !== undefined) break;
-      await new Promise((done) => setTimeout(done, 20));
-    }
-    await redisRound(redis.pid, port);
-    const without: number[] = [];
-    const ratios: number[] = [];
-    for (let pair = 0; pair < PAIRS; pair++) {
-      const off = await redisRound(redis.pid, port);
-      await using first = await ProbeRig.start(tcp);
-      await using second = await ProbeRig.start(endpoint);
-      await Promise.all([first.tick(1), second.tick(1)]);
-      const on = await redisRound(redis.pid, port);
-      without.push(off);
-      ratios.push(100 * (on / off - 1));
-    }
-    const spread = 100 * (Math.max(...without) / Math.min(...without) - 1);
-    console.log(
-      `redis-benchmark -c 50: ${median(without).toFixed(1)} us CPU a request; with both probes ` +
-        `${median(ratios).toFixed(1)} % (median of ${PAIRS} pairs, ` +
-        `${Math.min(...ratios).toFixed(1)} to ${Math.max(...ratios).toFixed(1)}; ` +
-        `without alone they differ by up to ${spread.toFixed(1)} %)`,
-    );
-  } finally {
-    redis.kill("SIGTERM");
-    await redis.status;
-  }
-}
-
 await measureShort();
-await measureRedis();

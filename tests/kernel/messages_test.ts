@@ -213,6 +213,7 @@ testBoth(
       await rig.tick(2);
       assert.equal(rig.sum("l7_rpc", "err_count"), 1);
       assert.equal(rig.rows("opengauss_sli", 'req_cmd="Q",rsp_cmd="E"').length, 1);
+      assert.ok(rig.rows("pg_max_sli", 'app="POSTGRE",method="Query"').length > 0);
       assert.ok(!everyLabel(rig).includes(SECRET));
       const { ring_drop, unpaired_messages } = rig.running.losses!();
       assert.deepEqual([ring_drop, unpaired_messages], [0, 0]);

@@ -144,3 +144,38 @@ Deno.test("task gives short processes one row together unless they are observed,
   assert.equal(rig.rows("proc_sched", { tgid: shell.pid }).size, 1);
   assert.deepEqual(rig.running.losses!(), { table_full: 0, ring_drop: 0 });
 });
+
+Deno.test("task tells the same of a process by the kernel's own totals and by each switch", async () => {
+  const settings = { observe_names: "dd" };
+  await using totals = await TaskRig.start(task, { tables: ["proc_cpu", "proc_sched"], settings });
+  await using switched = await TaskRig.start(task, {
+    tables: ["proc_cpu", "proc_sched", "sched"],
+    settings,
+  });
+  const both = [totals, switched];
+  for (const rig of both) await rig.read();
+  const file = await Deno.makeTempFile();
+  using _file = { [Symbol.dispose]: () => Deno.removeSync(file) };
+  await using shell = new Shell();
+  const onDisk = (await shell.run(`stat -f -c %T ${file}`)).trim() !== "tmpfs";
+  const pid = (await shell.run(
+    `dd if=/dev/zero of=${file} bs=4k count=211 oflag=dsync status=none & echo $!; wait`,
+  )).trim();
+  for (const rig of both) await rig.read();
+  const [of, beside] = both.map((rig) => ({
+    ...rig.row("proc_sched", { tgid: pid, comm: "dd" }),
+    ...rig.row("proc_cpu", { tgid: pid }),
+  }));
+  assert.equal(of!.preempted, beside!.preempted);
+  assert.equal(of!.gave_up, beside!.gave_up);
+  const near = (metric: string, allowed: number) => {
+    const [one, other] = [of![metric]!, beside![metric]!];
+    assert.ok(Math.abs(one - other) <= 0.1 * other + allowed, `${metric}: ${one}, ${other}`);
+  };
+  near("run_waits", 3);
+  near("run_wait_seconds", 0.002);
+  near("offcpu_ns", 5e6);
+  near("iowait_ns", 5e6);
+  if (onDisk) assert.ok(of!.iowait_ns! > 0);
+  else console.log(`"${file}" is on a tmpfs: nothing waits for I/O`);
+});

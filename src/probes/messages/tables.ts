@@ -89,9 +89,9 @@ export const TABLES = {
     }),
     on: false,
   },
-  redis_max_sli: { ...table({ ...SLI_2, metrics: LONGEST }), on: false },
-  pg_sli: { ...table({ ...SLI_2, metrics: LAST }), on: false },
-  pg_max_sli: { ...table({ ...SLI_2, metrics: LONGEST }), on: false },
+  redis_max_sli: { ...table({ ...SLI_2, metrics: LONGEST }), mark: "REDIS", on: false },
+  pg_sli: { ...table({ ...SLI_2, metrics: LAST }), mark: "POSTGRE", on: false },
+  pg_max_sli: { ...table({ ...SLI_2, metrics: LONGEST }), mark: "POSTGRE", on: false },
   kafkaprobe: {
     ...table({
       entity: "kafka",
