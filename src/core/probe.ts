@@ -3,7 +3,7 @@
 import type { ObjectLayout } from "./layout.ts";
 import type { ContainerLookup } from "./container_lookup.ts";
 import type { ContainerNamer } from "./container_names.ts";
-import { containerOf, type LabelReader } from "./labels.ts";
+import type { LabelReader } from "./labels.ts";
 import type { Snooper } from "./proc_filter.ts";
 import type { ProcessTable } from "./process_table.ts";
 import type { QueueTotals } from "./route_netlink.ts";
