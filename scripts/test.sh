@@ -137,7 +137,8 @@ fetch_rotel() {
 		"rotel==$version" >&2
 }
 
-# kernel_verdict KERNEL PID: what came of its tests, and whether docs/kernels.md tells what doctor said there.
+# kernel_verdict KERNEL PID: what came of its tests. It says, and is no failure, when doctor said else there than
+# docs/kernels.md: Debian's updates of a kernel change what it has.
 kernel_verdict() {
 	local status=0
 	wait "$2" || status=$?
@@ -147,8 +148,8 @@ kernel_verdict() {
 		return
 	fi
 	cat "$BUILD/vm/$1.xml" >>"$REPORTS/kernels.xml"
-	[ "$status" = 0 ] &&
-		"$DENO" run --no-check --allow-all scripts/kernel_table.ts --check "$1" "$BUILD/vm/$1.json"
+	"$DENO" run --no-check --allow-all scripts/kernel_table.ts --check "$1" "$BUILD/vm/$1.json" || true
+	return "$status"
 }
 
 stage_e2e() {

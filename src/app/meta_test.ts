@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 import assert from "node:assert/strict";
-import { gauge } from "../core/probe.ts";
+import { gauge } from "../core/declare.ts";
 import { probes } from "../gen/all.ts";
 import { describeMetric, describeTables, tableDescriptions } from "./meta.ts";
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 import assert from "node:assert/strict";
 import { named, NamedNumbers } from "./named_numbers.ts";
-import { counter, gauge, type RowWriter } from "./probe.ts";
+import { counter, gauge } from "./declare.ts";
+import type { RowWriter } from "./probe.ts";
 import { Scanner } from "./scan.ts";
 
 const FIRST = {

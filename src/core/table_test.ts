@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 import assert from "node:assert/strict";
-import { counter, gauge, table as declare } from "./probe.ts";
+import { counter, gauge, table as declare } from "./declare.ts";
 import { renderLabels, Table } from "./table.ts";
 
 const SPEC = declare({

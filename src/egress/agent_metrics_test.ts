@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 import assert from "node:assert/strict";
 import type { AgentStats, ProbeStatus } from "../core/agent_stats.ts";
-import { counter, gauge } from "../core/probe.ts";
+import { counter, gauge } from "../core/declare.ts";
 import { Store } from "../core/store.ts";
 import { agentMetrics, type AgentSources } from "./agent_metrics.ts";
 import type { ExpositionForm } from "./exposition.ts";

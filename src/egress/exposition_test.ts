@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 import { setImmediate } from "node:timers/promises";
 import assert from "node:assert/strict";
-import { counter, gauge } from "../core/probe.ts";
+import { counter, gauge } from "../core/declare.ts";
 import { Store } from "../core/store.ts";
 import type { MetricSpec, Table } from "../core/table.ts";
 import { ByteWriter } from "./byte_writer.ts";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { gunzipSync } from "node:zlib";
 import type { ProbeState, ProbeStatus } from "../core/agent_stats.ts";
-import { gauge } from "../core/probe.ts";
+import { gauge } from "../core/declare.ts";
 import { Store } from "../core/store.ts";
 import { AddressInUse, type HttpLimits } from "./http_listener.ts";
 import { type MetricsServer, metricsServer } from "./http_server.ts";

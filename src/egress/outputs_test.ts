@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 import assert from "node:assert/strict";
-import { gauge, table } from "../core/probe.ts";
+import { gauge, table } from "../core/declare.ts";
 import { Store } from "../core/store.ts";
 import type { LineSink } from "./line_sink.ts";
 import { METADATA_EVERY_MS, type OutputKind, Outputs } from "./outputs.ts";

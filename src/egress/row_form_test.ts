@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 import assert from "node:assert/strict";
-import { counter, gauge, table as declare } from "../core/probe.ts";
+import { counter, gauge, table as declare } from "../core/declare.ts";
 import { Store } from "../core/store.ts";
 import type { Table, TableSpec } from "../core/table.ts";
 import { ByteWriter } from "./byte_writer.ts";

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 import assert from "node:assert/strict";
-import { counter, gauge, table } from "../core/probe.ts";
+import { counter, gauge, table } from "../core/declare.ts";
 import { Store } from "../core/store.ts";
 import { RowReader } from "./row_reader.ts";
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 import assert from "node:assert/strict";
 import { gunzipSync } from "node:zlib";
-import { gauge } from "../core/probe.ts";
+import { gauge } from "../core/declare.ts";
 import { Store } from "../core/store.ts";
 import type { Table } from "../core/table.ts";
 import { type HeldPage, Snapshot } from "./snapshot.ts";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 import assert from "node:assert/strict";
 import type { EventSettings } from "../core/event.ts";
-import { counter, gauge, raises, table } from "../core/probe.ts";
+import { counter, gauge, raises, table } from "../core/declare.ts";
 import { Store } from "../core/store.ts";
 import { EventLog } from "./event_log.ts";
 import { ThresholdWatch } from "./threshold_watch.ts";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { ConfigError, KernelError, Unsupported } from "../core/errors.ts";
 import type { RunningProbe } from "../core/probe.ts";
-import { counter, table as declare } from "../core/probe.ts";
+import { counter, table as declare } from "../core/declare.ts";
 import { Store } from "../core/store.ts";
 import { Manager } from "./manager.ts";
 import type { ProbeLife, Startable } from "./probe_life.ts";

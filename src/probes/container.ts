@@ -8,7 +8,8 @@
  */
 import { type CgroupMounts, cgroupMounts } from "../core/cgroup_mounts.ts";
 import { Unsupported } from "../core/errors.ts";
-import { type HostFiles, nativeProbe, type ProbeHost } from "../core/probe.ts";
+import { nativeProbe } from "../core/declare.ts";
+import type { HostFiles, ProbeHost } from "../core/probe.ts";
 import { processStat } from "../core/proc_pid.ts";
 import { Scanner, word } from "../core/scan.ts";
 import { flagKey } from "../core/setting_key.ts";

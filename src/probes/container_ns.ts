@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Which cgroups and namespaces containers have, as the kernel numbers them, and what they send: from /proc/PID and stat(). */
 import { type CgroupMounts, cgroupMounts } from "../core/cgroup_mounts.ts";
-import { gauge, type HostFiles, nativeProbe, table } from "../core/probe.ts";
+import { gauge, nativeProbe, table } from "../core/declare.ts";
+import type { HostFiles } from "../core/probe.ts";
 import type { Container } from "../core/process_cgroups.ts";
 import { Scanner } from "../core/scan.ts";
 import { cgroupFolders } from "./cgroup_controllers.ts";

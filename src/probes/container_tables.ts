@@ -3,7 +3,7 @@
  * The tables of containers. Both states of the original have most of them, one with more labels and metrics than the
  * other: what is here is both together. The row without the extra label is that of the newer state.
  */
-import { counter, gauge, table } from "../core/probe.ts";
+import { counter, gauge, table } from "../core/declare.ts";
 
 /** What the newer state adds to each table of containers, behind the table's own labels. */
 const NAMES = ["container_name", "container_image", "pod_id", "pod", "pod_namespace"] as const;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** How long processes look names up. Kernel side: bpf/dns.bpf.c. */
 import { id, ofValue, text } from "../core/labels.ts";
-import { bpfProbe, log2Bounds, mapTable, ofBuckets, ofField, raises } from "../core/probe.ts";
+import { bpfProbe, log2Bounds, mapTable, ofBuckets, ofField, raises } from "../core/declare.ts";
 import { dns } from "../gen/layouts.ts";
 
 export default bpfProbe({

@@ -2,15 +2,8 @@
 /** Who listens, who connects, and with what success; UDP sockets. Kernel side: bpf/endpoint.bpf.c. */
 import type { EventRule } from "../core/event.ts";
 import { address, constant, id, text, unknown, word } from "../core/labels.ts";
-import {
-  bpfProbe,
-  filledBy,
-  mapTable,
-  NAMESPACE_CAPABILITIES,
-  ofBuckets,
-  ofField,
-  raises,
-} from "../core/probe.ts";
+import { bpfProbe, filledBy, mapTable, ofBuckets, ofField, raises } from "../core/declare.ts";
+import { NAMESPACE_CAPABILITIES } from "../core/probe.ts";
 import { endpoint } from "../gen/layouts.ts";
 
 const NO_PORT = "0";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Block devices, the I/O of processes and the page cache. Kernel side: bpf/io.bpf.c. */
 import { observedConstants, observedEntries, observeKeys, topKey } from "../core/observe.ts";
-import { bpfProbe } from "../core/probe.ts";
+import { bpfProbe } from "../core/declare.ts";
 import { io } from "../gen/layouts.ts";
 import { diskTables } from "./io/disk_tables.ts";
 import { processTables } from "./io/process_tables.ts";

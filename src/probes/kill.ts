@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Signals between processes. Kernel side: bpf/kill.bpf.c. */
 import { containerOf, id, text } from "../core/labels.ts";
-import { bpfProbe, mapTable, ofField } from "../core/probe.ts";
+import { bpfProbe, mapTable, ofField } from "../core/declare.ts";
 import { kill } from "../gen/layouts.ts";
 
 export default bpfProbe({

@@ -9,16 +9,16 @@ import { TopicCounts } from "../core/messages/topic_counts.ts";
 import { Traffic } from "../core/messages/traffic.ts";
 import { observedConstants, observedEntries, observeKeys } from "../core/observe.ts";
 import { ipText, KeyView, textUpToNul } from "../core/labels.ts";
-import {
-  type MapEntry,
-  type RecordHost,
-  type RecordPortion,
-  recordProbe,
-  type RecordReading,
-  type RecordWay,
-  type Settings,
-  type UserHook,
-  type Writers,
+import { recordProbe } from "../core/declare.ts";
+import type {
+  MapEntry,
+  RecordHost,
+  RecordPortion,
+  RecordReading,
+  RecordWay,
+  Settings,
+  UserHook,
+  Writers,
 } from "../core/probe.ts";
 import { wholeNumbers } from "../core/setting_format.ts";
 import {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Processes killed for want of memory. Kernel side: bpf/oom.bpf.c. */
 import { id, ofValue, text } from "../core/labels.ts";
-import { bpfProbe, filledBy, mapTable, ofField } from "../core/probe.ts";
+import { bpfProbe, filledBy, mapTable, ofField } from "../core/declare.ts";
 import { oom } from "../gen/layouts.ts";
 
 /** Of x86-64; on kernels with larger pages sizes are smaller than told. */

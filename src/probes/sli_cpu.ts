@@ -2,7 +2,8 @@
 /** CPU time of containers and of the host as a share of all CPUs, and the CPUs they may use: from cgroups and /proc/stat. */
 import { type CgroupMounts, cgroupMounts } from "../core/cgroup_mounts.ts";
 import { NamedNumbers } from "../core/named_numbers.ts";
-import { gauge, type HostFiles, nativeProbe, table } from "../core/probe.ts";
+import { gauge, nativeProbe, table } from "../core/declare.ts";
+import type { HostFiles } from "../core/probe.ts";
 import type { Container } from "../core/process_cgroups.ts";
 import { Scanner } from "../core/scan.ts";
 import { NODE } from "../core/sli.ts";

@@ -7,15 +7,8 @@
  * The first is needed, the others may be missing.
  */
 import { named, NamedNumbers } from "../core/named_numbers.ts";
-import {
-  counter,
-  gauge,
-  type HostFiles,
-  nativeProbe,
-  raises,
-  table,
-  type Writers,
-} from "../core/probe.ts";
+import { counter, gauge, nativeProbe, raises, table } from "../core/declare.ts";
+import type { HostFiles, Writers } from "../core/probe.ts";
 import { Scanner } from "../core/scan.ts";
 import {
   type Cpu,

@@ -5,7 +5,8 @@
  * Partitions are left out as their disk counts their I/O too (/sys/class/block says which they are), and so are devices
  * that never did any, such as unused loop devices. Kernels before 4.18 do not count discards, those before 5.5 no flushes.
  */
-import { counter, gauge, nativeProbe, raises, table, type Writers } from "../core/probe.ts";
+import { counter, gauge, nativeProbe, raises, table } from "../core/declare.ts";
+import type { Writers } from "../core/probe.ts";
 import { Scanner } from "../core/scan.ts";
 import { flagKey } from "../core/setting_key.ts";
 import { WrappingCounters } from "../core/wrapping_counters.ts";

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Open files, inodes and asynchronous I/O requests beside their limits, from /proc/sys/fs. */
-import { gauge, nativeProbe, table } from "../core/probe.ts";
+import { gauge, nativeProbe, table } from "../core/declare.ts";
 import { Scanner } from "../core/scan.ts";
 
 export default nativeProbe({

@@ -13,7 +13,8 @@ import {
   parseMountinfo,
   visibleFileSystems,
 } from "../core/mountinfo.ts";
-import { gauge, type MountSize, nativeProbe, raises, table, type Writers } from "../core/probe.ts";
+import { gauge, nativeProbe, raises, table } from "../core/declare.ts";
+import type { MountSize, Writers } from "../core/probe.ts";
 import { PATTERN } from "../core/setting_format.ts";
 import { textKey } from "../core/setting_key.ts";
 

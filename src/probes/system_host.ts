@@ -5,7 +5,8 @@
  * Sources: /etc/os-release (/etc/openEuler-latest on openEuler), /proc/sys/kernel, /sys/devices/system/cpu, /proc/meminfo,
  * /proc/stat, /proc/cpuinfo, DMI, and the kernel's list of addresses. What cannot change while the host runs is read once.
  */
-import { gauge, type HostFiles, nativeProbe, table } from "../core/probe.ts";
+import { gauge, nativeProbe, table } from "../core/declare.ts";
+import type { HostFiles } from "../core/probe.ts";
 
 /** USER_HZ, whatever the kernel's own HZ. */
 const CLOCK_TICKS = "100";

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Load averages and the number of threads beside what the kernel allows, from /proc/loadavg and /proc/sys/kernel. */
-import { gauge, nativeProbe, table } from "../core/probe.ts";
+import { gauge, nativeProbe, table } from "../core/declare.ts";
 import { Scanner, SLASH } from "../core/scan.ts";
 
 export default nativeProbe({

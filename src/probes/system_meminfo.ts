@@ -4,7 +4,7 @@
  *
  * Kernels differ in which lines /proc/meminfo has: the metric of a missing line is left out.
  */
-import { gauge, nativeProbe, raises, table } from "../core/probe.ts";
+import { gauge, nativeProbe, raises, table } from "../core/declare.ts";
 import { COLON, Scanner, WordList } from "../core/scan.ts";
 
 /** Metrics that are one line of /proc/meminfo, in its order. */

@@ -7,15 +7,8 @@
  * network of the host.
  */
 import type { EventRule } from "../core/event.ts";
-import {
-  counter,
-  gauge,
-  type HostFiles,
-  nativeProbe,
-  raises,
-  table,
-  type Writers,
-} from "../core/probe.ts";
+import { counter, gauge, nativeProbe, raises, table } from "../core/declare.ts";
+import type { HostFiles, Writers } from "../core/probe.ts";
 import type { QueueTotals } from "../core/route_netlink.ts";
 import { COLON, Scanner, word } from "../core/scan.ts";
 import { WrappingCounters } from "../core/wrapping_counters.ts";

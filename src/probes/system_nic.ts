@@ -6,7 +6,8 @@
  * whoever mounted it. The original counts events as they happen, so what came before its start is missing there. Kernels
  * before 4.16 do not count carrier changes by direction, some drivers no time-outs.
  */
-import { counter, gauge, type HostFiles, nativeProbe, table } from "../core/probe.ts";
+import { counter, gauge, nativeProbe, table } from "../core/declare.ts";
+import type { HostFiles } from "../core/probe.ts";
 import { Scanner, word } from "../core/scan.ts";
 
 const FOLDER = "sys/class/net";

@@ -7,7 +7,8 @@
  * the CPU, and only those since 6.1 have "irq".
  */
 import { Unsupported } from "../core/errors.ts";
-import { counter, gauge, type HostFiles, nativeProbe, table } from "../core/probe.ts";
+import { counter, gauge, nativeProbe, table } from "../core/declare.ts";
+import type { HostFiles } from "../core/probe.ts";
 import { EQUALS, Scanner, word, WordList } from "../core/scan.ts";
 
 const RESOURCES = ["cpu", "memory", "io", "irq"] as const;

@@ -6,7 +6,8 @@
  */
 import { NO_FILTER, parseWhiteList, type ProcFilter } from "../core/proc_filter.ts";
 import { SMAPS_LINES } from "../core/proc_pid.ts";
-import { counter, gauge, nativeProbe, type Read, type Settings, table } from "../core/probe.ts";
+import { counter, gauge, nativeProbe, table } from "../core/declare.ts";
+import type { Read, Settings } from "../core/probe.ts";
 import { COLON, Scanner, word } from "../core/scan.ts";
 import { CONTAINERS, OPTIONAL_PATH, PATTERN, PIDS } from "../core/setting_format.ts";
 import { listKey, numberKey, textKey } from "../core/setting_key.ts";

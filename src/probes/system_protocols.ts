@@ -6,7 +6,8 @@
  * first is needed. All names are the kernel's: RFC 1213 and 4022 have the meaning of the older ones.
  */
 import { named, type NamedMetric, NamedNumbers } from "../core/named_numbers.ts";
-import { counter, gauge, type HostFiles, nativeProbe, table, type Writers } from "../core/probe.ts";
+import { counter, gauge, nativeProbe, table } from "../core/declare.ts";
+import type { HostFiles, Writers } from "../core/probe.ts";
 import { COLON, Scanner, word } from "../core/scan.ts";
 
 /** The original's tables name the file so. */

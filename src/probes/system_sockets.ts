@@ -6,7 +6,7 @@
  * /proc/sys/net/ipv4/tcp_mem, tcp_max_orphans and udp_mem, /proc/sys/net/netfilter/nf_conntrack_{count,max}.
  */
 import { named, type NamedMetric, NamedNumbers } from "../core/named_numbers.ts";
-import { gauge, nativeProbe, table } from "../core/probe.ts";
+import { gauge, nativeProbe, table } from "../core/declare.ts";
 import { COLON, Scanner, word } from "../core/scan.ts";
 
 const sockets = (from: string, help: string): NamedMetric => named(from, gauge(help, "count"));

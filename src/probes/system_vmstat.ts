@@ -5,7 +5,7 @@
  * Of the file's 100 to 190 lines, those that someone would alert on.
  */
 import { named, type NamedMetric, NamedNumbers } from "../core/named_numbers.ts";
-import { counter, gauge, nativeProbe, table } from "../core/probe.ts";
+import { counter, gauge, nativeProbe, table } from "../core/declare.ts";
 import { Scanner } from "../core/scan.ts";
 
 const pages = (from: string, help: string): NamedMetric => named(from, counter(help, "pages"));

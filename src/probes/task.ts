@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Processes and threads as the scheduler and the system calls see them. Kernel side: bpf/task.bpf.c. */
 import { observedConstants, observedEntries, observeKeys, topKey } from "../core/observe.ts";
-import { bpfProbe, served } from "../core/probe.ts";
+import { bpfProbe, served } from "../core/declare.ts";
 import { task } from "../gen/layouts.ts";
 import { CALL_FIELDS, callsOn, callTables } from "./task/call_tables.ts";
 import { fileSystemsOn, fsTables } from "./task/fs_tables.ts";

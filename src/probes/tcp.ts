@@ -2,15 +2,8 @@
 /** TCP connections per link (process, role, client, server) and per service. Kernel side: bpf/tcp.bpf.c. */
 import type { EventRule } from "../core/event.ts";
 import { address, containerOf, id, nameOf, text, unknown, word } from "../core/labels.ts";
-import {
-  bpfProbe,
-  log4Bounds,
-  mapTable,
-  NAMESPACE_CAPABILITIES,
-  ofBuckets,
-  ofField,
-  raises,
-} from "../core/probe.ts";
+import { bpfProbe, log4Bounds, mapTable, ofBuckets, ofField, raises } from "../core/declare.ts";
+import { NAMESPACE_CAPABILITIES } from "../core/probe.ts";
 import { flagKey } from "../core/setting_key.ts";
 import { tcp } from "../gen/layouts.ts";
 

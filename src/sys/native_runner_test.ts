@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 import assert from "node:assert/strict";
-import { counter, gauge, nativeProbe, type Settings, table } from "../core/probe.ts";
+import { counter, gauge, nativeProbe, table } from "../core/declare.ts";
+import type { Settings } from "../core/probe.ts";
 import { Store } from "../core/store.ts";
 import { LibcHostCalls } from "./host_calls.ts";
 import { RootFiles } from "./host_files.ts";

@@ -83,6 +83,7 @@ async function loadFirst(probe: RecordProbe, host: BpfHost): Promise<Loaded> {
       object[Symbol.dispose]();
       failure ??= error;
       if (!(error instanceof Unsupported) && !(error instanceof KernelError)) throw error;
+      host.log(`Source "${way.name}" is not to be had: ${error.message}`);
     }
   }
   throw failure;

@@ -5,7 +5,7 @@
  * the broker misses half. Run: deno run -A tests/bench/egress_bench.ts [encode] [logs] [kafka] [paced] [away]
  */
 import process from "node:process";
-import { counter, gauge, table } from "../../src/core/probe.ts";
+import { counter, gauge, table } from "../../src/core/declare.ts";
 import { Store } from "../../src/core/store.ts";
 import type { Table } from "../../src/core/table.ts";
 import { ByteWriter } from "../../src/egress/byte_writer.ts";

@@ -5,7 +5,7 @@
  */
 import { Gauge, Registry } from "prom-client";
 import { Store } from "../../src/core/store.ts";
-import { gauge } from "../../src/core/probe.ts";
+import { gauge } from "../../src/core/declare.ts";
 import { ByteWriter } from "../../src/egress/byte_writer.ts";
 import { Exposition } from "../../src/egress/exposition.ts";
 

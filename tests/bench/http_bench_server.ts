@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** The server of http_bench.ts: arguments are the number of series, and whether each page is encoded anew. Prints its port. */
-import { gauge } from "../../src/core/probe.ts";
+import { gauge } from "../../src/core/declare.ts";
 import { Store } from "../../src/core/store.ts";
 import { metricsServer } from "../../src/egress/http_server.ts";
 import { Snapshot } from "../../src/egress/snapshot.ts";

@@ -24,6 +24,8 @@ const TICK_MS = 10;
 const SCRAPE_EVERY_S = 15;
 const WINDOW_S = 10;
 const REST_S = 30;
+/** Two readings. */
+const READ_MS = 11_000;
 /** File descriptors of one helper: two ends of each connection. */
 const CONNECTIONS_EACH = 5000;
 const TOOLS = ["runqlat -P 5", "tcpstates", "execsnoop", "biolatency 5"];
@@ -43,9 +45,11 @@ function cpuOf(pid: number): Cpu {
   return { user: fields[11]! * TICK_MS, system: fields[12]! * TICK_MS };
 }
 
-/** Nanoseconds that all threads of the process and of its children were on a CPU. */
+/** Nanoseconds that all threads of the process and of its children were on a CPU; of ended children by clock ticks. */
 function scheduledNs(pid: number): number {
-  let sum = 0;
+  const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
+  const [user, system] = stat.slice(stat.lastIndexOf(")") + 2).split(" ").slice(13, 15).map(Number);
+  let sum = (user! + system!) * TICK_MS * 1e6;
   for (const { name } of Deno.readDirSync(`/proc/${pid}/task`)) {
     const task = `/proc/${pid}/task/${name}`;
     sum += Number(Deno.readTextFileSync(`${task}/schedstat`).split(" ")[0]);
@@ -166,14 +170,14 @@ async function postgres(folder: string): Promise<Workload> {
   const nobody = ["-u", "nobody", "--"];
   const init = [`${bin}/initdb`, "-D", `${folder}/data`, "--no-sync", "-U", "gala", "-A", "trust"];
   await output("runuser", [...nobody, ...init]);
+  const where = ["-h", "127.0.0.1", "-p", `${port}`, "-U", "gala"];
   const server = await startServer({
     command: `${bin}/postgres`,
     args: ["-D", `${folder}/data`, "-p", `${port}`, "-k", folder, "-c", "fsync=off"],
     asNobody: true,
     stopSignal: "SIGINT",
-    ready: () => listens(port),
+    ready: async () => (await output(`${bin}/pg_isready`, where)) !== "",
   });
-  const where = ["-h", "127.0.0.1", "-p", `${port}`, "-U", "gala"];
   await output(`${bin}/pgbench`, [...where, "-i", "-q", "-s", "1", "postgres"]);
   const ask = async (seconds: number) => {
     const pace = ["-n", "-S", "-c", "8", "-R", "400", "-T", String(seconds)];
@@ -350,8 +354,12 @@ async function underLoad(workloads: readonly Workload[], folder: string, seconds
   await using ours = await gopher(folder);
   await using theirs = await others();
   const { port } = workloads.find(({ name }) => name === "redis")!;
-  await pause(6000);
-  const before = { taken: await taken(port), opened: await opened(ours.port, port) };
+  const count = async () => {
+    const theirs = await taken(port);
+    await pause(READ_MS); // so that what redis-server has counted, ours has read
+    return { theirs, ours: await opened(ours.port, port) };
+  };
+  const before = await count();
   let over = false;
   const asking = workloads.map(async ({ ask }) => {
     while (!over) await ask(WINDOW_S);
@@ -362,11 +370,10 @@ async function underLoad(workloads: readonly Workload[], folder: string, seconds
     over = true;
     await Promise.all(asking);
   }
-  await pause(11_000); // two readings
-  const [theirCount, ourCount] = [await taken(port), await opened(ours.port, port)];
+  const after = await count();
   console.log(
-    `connections that redis-server has taken: ${theirCount - before.taken - 1} by its count, ` +
-      `${ourCount - before.opened} by ours`,
+    `connections that redis-server has taken: ${after.theirs - before.theirs} by its count, ` +
+      `${after.ours - before.ours} by ours`,
   );
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Clients of the metrics server that never read what they ask for: they are cut off, and nothing of them is left. */
 import assert from "node:assert/strict";
-import { gauge } from "../../src/core/probe.ts";
+import { gauge } from "../../src/core/declare.ts";
 import { Store } from "../../src/core/store.ts";
 import type { HttpLimits } from "../../src/egress/http_listener.ts";
 import { type MetricsServer, metricsServer } from "../../src/egress/http_server.ts";

@@ -2,7 +2,8 @@
 /** From an array of counts in the kernel to a histogram of the store. */
 import assert from "node:assert/strict";
 import { id } from "../../src/core/labels.ts";
-import { log2Bounds, log4Bounds, type MapTable, ofBuckets } from "../../src/core/probe.ts";
+import { log2Bounds, log4Bounds, ofBuckets } from "../../src/core/declare.ts";
+import type { MapTable } from "../../src/core/probe.ts";
 import { Store } from "../../src/core/store.ts";
 import { kernelEnums } from "../../src/sys/kernel_enums.ts";
 import { MapFeed } from "../../src/sys/map_feed.ts";

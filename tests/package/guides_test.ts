@@ -125,7 +125,7 @@ Deno.test("BPF objects compile for aarch64, too", async () => {
     assert.ok(sources.length > 2);
     for (const name of sources) {
       const { code, err } = await finished("clang-19", [
-        ..."-target bpf -g -O2 -Wall -Werror -D__TARGET_ARCH_arm64".split(" "),
+        ..."-target bpf -mcpu=v3 -g -O2 -Wall -Werror -D__TARGET_ARCH_arm64".split(" "),
         `-I${ROOT}bpf`,
         "-c",
         `${ROOT}bpf/${name}`,

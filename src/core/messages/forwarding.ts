@@ -163,8 +163,13 @@ export class Forwarding {
   /** The connection is used for something else: it must be told soon whose this was. */
   #wait(outgoing: Outgoing | undefined): void {
     if (outgoing === undefined || outgoing.isSettled || outgoing.servers.length === 0) return;
-    if (this.#later.length < MAX_LATE) this.#later.push(outgoing);
-    else this.#lose(outgoing);
+    this.#later.push(outgoing);
+    if (this.#later.length < MAX_LATE) return;
+    // Most were answered just after their connections were closed.
+    this.#later = this.#later.filter(({ isSettled }) => !isSettled);
+    for (const oldest of this.#later.splice(0, Math.max(0, this.#later.length - MAX_LATE / 2))) {
+      this.#lose(oldest);
+    }
   }
 
   readonly #lose = (outgoing: Outgoing): void => {

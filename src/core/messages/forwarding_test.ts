@@ -215,6 +215,20 @@ Deno.test("Forwarding learns from nginx's answer what a timer sent on", () => {
   assert.equal(proxy.unpaired, 0);
 });
 
+Deno.test("Forwarding pairs any number of connections that are closed before the answer is written", () => {
+  const proxy = new Proxy("nginx");
+  for (let i = 0; i < 10_000; i++) {
+    proxy.reads("c1", "GET /a");
+    proxy.opens("u1");
+    proxy.writes("u1", "GET /a");
+    proxy.reads("u1", "200");
+    proxy.leaves("u1");
+    proxy.writes("c1", "200");
+  }
+  assert.deepEqual(proxy.told, { "c1>u1 L7": 10_000 });
+  assert.equal(proxy.unpaired, 0);
+});
+
 Deno.test("Forwarding doubts an answer of nginx that may be another client's", () => {
   const proxy = new Proxy("nginx");
   proxy.reads("c1", "GET /late");

@@ -2,7 +2,7 @@
 /** Tables of bpf/io_disk.h: latencies, bytes, errors and page cache per disk. */
 import { errorOf } from "../../core/call_names.ts";
 import { id, type LabelReader, ofValue, text } from "../../core/labels.ts";
-import { filledBy, log2Bounds, mapTable, ofBuckets, ofField, raises } from "../../core/probe.ts";
+import { filledBy, log2Bounds, mapTable, ofBuckets, ofField, raises } from "../../core/declare.ts";
 import { io } from "../../gen/layouts.ts";
 
 const DISK_TYPES: readonly (readonly [prefix: string, type: string])[] = [

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Tables of bpf/io_process.h and bpf/io_page.h: I/O and page cache of processes and threads. */
 import { id, ofValue, text } from "../../core/labels.ts";
-import { filledBy, mapTable, ofField, raises } from "../../core/probe.ts";
+import { filledBy, mapTable, ofField, raises } from "../../core/declare.ts";
 import { io } from "../../gen/layouts.ts";
 
 const hangs = (help: string) =>

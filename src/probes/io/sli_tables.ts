@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Tables of bpf/io_sli.h: how long bios of containers and of the host take. */
 import { id } from "../../core/labels.ts";
-import { mapTable, ofBuckets, ofField } from "../../core/probe.ts";
+import { mapTable, ofBuckets, ofField } from "../../core/declare.ts";
 import { containerId, nodeKey, SLI_BOUNDS } from "../../core/sli.ts";
 import { io } from "../../gen/layouts.ts";
 

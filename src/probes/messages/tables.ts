@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** The tables of messages, named as the original's l7, ksliprobe, redissli and opengauss_sli have them. */
-import { counter, gauge, raises, table } from "../../core/probe.ts";
+import { counter, gauge, raises, table } from "../../core/declare.ts";
 import { LATENCY_BOUNDS } from "../../core/messages/traffic.ts";
 import type { HistogramSpec } from "../../core/table.ts";
 

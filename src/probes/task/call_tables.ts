@@ -2,7 +2,7 @@
 /** Tables of bpf/task_calls.h: how long the system calls of observed processes take, and which fail. */
 import { callOf, errorOf } from "../../core/call_names.ts";
 import { id, ofValue, text, word } from "../../core/labels.ts";
-import { log2Bounds, mapTable, ofBuckets, ofField } from "../../core/probe.ts";
+import { log2Bounds, mapTable, ofBuckets, ofField } from "../../core/declare.ts";
 import { task } from "../../gen/layouts.ts";
 
 /** As the enum in bpf/syscalls.h; a call's bit in `calls_on` is its place here. */

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Tables of bpf/task_fs.h: how long files of each file system take to read, write, open and flush. */
 import { id, ofValue, text, word } from "../../core/labels.ts";
-import { log2Bounds, type MapTable, mapTable, ofBuckets, ofField } from "../../core/probe.ts";
+import { log2Bounds, mapTable, ofBuckets, ofField } from "../../core/declare.ts";
+import type { MapTable } from "../../core/probe.ts";
 import { task } from "../../gen/layouts.ts";
 
 /** As the enum in bpf/task_fs.h. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Tables of bpf/task_sched.h: time on and off CPUs. */
 import { id, ofValue, text } from "../../core/labels.ts";
-import { log2Bounds, mapTable, ofBuckets, ofField, raises } from "../../core/probe.ts";
+import { log2Bounds, mapTable, ofBuckets, ofField, raises } from "../../core/declare.ts";
 import { task } from "../../gen/layouts.ts";
 
 const SECONDS = 1e-9;

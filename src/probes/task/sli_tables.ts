@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Tables of bpf/task_sli.h: what containers and the host wait for. */
 import { id } from "../../core/labels.ts";
-import { filledBy, mapTable, ofBuckets, ofField } from "../../core/probe.ts";
+import { filledBy, mapTable, ofBuckets, ofField } from "../../core/declare.ts";
 import { containerId, nodeKey, SLI_BOUNDS } from "../../core/sli.ts";
 import { task } from "../../gen/layouts.ts";
 
