@@ -34,7 +34,7 @@ int BPF_PROG(endpoint_synack, struct sock *sk, void *dst, struct request_sock *r
 /* The end of a request: it became a connection, or was dropped. Those of SYN cookies have no listener. */
 static __always_inline void end_request(struct request_sock *req)
 {
-	struct sock *listener = req->rsk_listener;
+	struct sock *listener = req->__req_common.skc_listener;
 	struct tcp_peer_val *peer;
 
 	if (!listener || req->sk)

@@ -237,6 +237,7 @@ struct sock_common {
 	u16 skc_family;
 	volatile u8 skc_state;
 	possible_net_t skc_net;
+	struct sock *skc_listener; /* of a request: rsk_listener */
 	struct in6_addr skc_v6_daddr;
 	struct in6_addr skc_v6_rcv_saddr;
 };
@@ -384,7 +385,6 @@ struct udp_sock {
 
 struct request_sock {
 	struct sock_common __req_common;
-	struct sock *rsk_listener;
 	struct sock *sk; /* the connection that it became */
 };
 

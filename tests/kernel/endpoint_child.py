@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MulanPSL-2.0
-"""Does a countable work with sockets in its own network namespace, prints what the kernel says of it, waits."""
+"""Does a countable work with sockets in its own network namespace, prints what the kernel says of it, and again for each line it reads."""
 import json
 import select
 import socket
@@ -65,19 +65,25 @@ deaf.bind(("127.0.0.1", 0))
 for _ in range(FLOOD):
     sender.sendto(bytes(100), deaf.getsockname())
 
-drops = [line.split() for line in open("/proc/net/udp").read().splitlines()[1:]]
-print(
-    json.dumps(
-        {
-            "listener": port_of(listener),
-            "full": port_of(full),
-            "receiver": port_of(receiver),
-            "deaf": port_of(deaf),
-            "deafDrops": [int(f[-1]) for f in drops if int(f[1].split(":")[1], 16) == port_of(deaf)][0],
-            "snmp": counters("snmp"),
-            "netstat": counters("netstat"),
-        }
-    ),
-    flush=True,
-)
-sys.stdin.readline()
+
+def report():
+    drops = [line.split() for line in open("/proc/net/udp").read().splitlines()[1:]]
+    print(
+        json.dumps(
+            {
+                "listener": port_of(listener),
+                "full": port_of(full),
+                "receiver": port_of(receiver),
+                "deaf": port_of(deaf),
+                "deafDrops": [int(f[-1]) for f in drops if int(f[1].split(":")[1], 16) == port_of(deaf)][0],
+                "snmp": counters("snmp"),
+                "netstat": counters("netstat"),
+            }
+        ),
+        flush=True,
+    )
+
+
+report()
+for _ in sys.stdin:
+    report()
