@@ -6,55 +6,58 @@
 
 #include "endpoint.h"
 
-/* sk: the listener. */
-static __noinline struct tcp_peer_val *requester_row(struct sock *sk, struct request_sock *req)
-{
-	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
-	struct endpoint_memory *memory;
-
-	if (!want_peers || !tp)
-		return NULL;
-	memory = memory_of(tp);
-	if (!memory)
-		return NULL;
-	memory->port = tp->inet_conn.icsk_inet.sk.__sk_common.skc_num;
-	return peer_row(&req->__req_common, memory, ROLE_SERVER);
-}
+/* Requests that are under way, by address: the verifier does not let a request's listener be asked for its memory. */
+RECENT(requests, u64, struct tcp_peer_key, 4096);
 
 SEC("fentry/tcp_make_synack")
 int BPF_PROG(endpoint_synack, struct sock *sk, void *dst, struct request_sock *req)
 {
-	struct tcp_peer_val *peer = requester_row(sk, req);
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	struct endpoint_memory *memory;
+	struct tcp_peer_key key = {};
+	struct tcp_peer_val *peer;
+	u64 address = ctx[2];
 
+	if (!want_peers || !tp)
+		return 0;
+	memory = memory_of(tp);
+	if (!memory)
+		return 0;
+	memory->port = tp->inet_conn.icsk_inet.sk.__sk_common.skc_num;
+	fill_peer(&key, &req->__req_common, memory, ROLE_SERVER);
+	bpf_map_update_elem(&requests, &address, &key, BPF_ANY);
+	peer = peer_of_key(&key);
 	if (peer)
 		__sync_fetch_and_add(&peer->synack_sent, 1);
 	return 0;
 }
 
 /* The end of a request: it became a connection, or was dropped. Those of SYN cookies have no listener. */
-static __always_inline void end_request(struct request_sock *req)
+static __always_inline void end_request(struct request_sock *req, u64 address)
 {
-	struct sock *listener = req->__req_common.skc_listener;
+	bool counts = BPF_CORE_READ(req, __req_common.skc_listener) && !BPF_CORE_READ(req, sk);
+	const struct tcp_peer_key *key = bpf_map_lookup_elem(&requests, &address);
 	struct tcp_peer_val *peer;
 
-	if (!listener || req->sk)
+	if (!key)
 		return;
-	peer = requester_row(listener, req);
+	peer = counts ? peer_of_key(key) : NULL;
 	if (peer)
 		__sync_fetch_and_add(&peer->req_drops, 1);
+	bpf_map_delete_elem(&requests, &address);
 }
 
 SEC("fentry/tcp_v4_reqsk_destructor")
 int BPF_PROG(endpoint_request_end, struct request_sock *req)
 {
-	end_request(req);
+	end_request(req, ctx[0]);
 	return 0;
 }
 
 SEC("fentry/tcp_v6_reqsk_destructor")
 int BPF_PROG(endpoint_request_end6, struct request_sock *req)
 {
-	end_request(req);
+	end_request(req, ctx[0]);
 	return 0;
 }
 

@@ -218,6 +218,29 @@ export const endpoint = {
         },
       },
     },
+    requests: {
+      type: "hash",
+      maxEntries: 4096,
+      key: {
+        size: 8,
+        fields: {
+          value: { offset: 0, size: 8, kind: "unsigned" },
+        },
+      },
+      value: {
+        size: 60,
+        fields: {
+          tgid: { offset: 0, size: 4, kind: "unsigned" },
+          role: { offset: 4, size: 2, kind: "unsigned" },
+          family: { offset: 6, size: 2, kind: "unsigned" },
+          server_port: { offset: 8, size: 2, kind: "unsigned" },
+          unused: { offset: 10, size: 2, kind: "unsigned" },
+          client_ip: { offset: 12, size: 16, kind: "bytes" },
+          server_ip: { offset: 28, size: 16, kind: "bytes" },
+          comm: { offset: 44, size: 16, kind: "bytes" },
+        },
+      },
+    },
     syn_senders: {
       type: "hash",
       maxEntries: 4096,
