@@ -2,7 +2,7 @@
 /**
  * The compiled executable beside Debian's prometheus-node-exporter, in the same run: time to the first scrape, cost
  * and memory at rest, CPU time of a tick and a scrape.
- * Run as root: deno run -A tests/bench/agent_bench.ts [start] [cpu] [rest] [--minutes N] [--rows N] [--binary FILE]
+ * Run as root: deno run -A tests/bench/agent_bench.ts [start] [cpu] [rest] [--minutes N] [--rows N] [--links N] [--binary FILE]
  */
 import { parseArgs } from "node:util";
 import { probes } from "../../src/gen/all.ts";
@@ -14,8 +14,6 @@ const SCRAPES = 30;
 const LOOK_EVERY_MS = 2;
 const LOOK_AT_MOST_MS = 10_000;
 const SCRAPE_EVERY_S = 15;
-/** Each gives two rows of tcp_link (client and server) with six metrics: about 1,000 series in all. */
-const CONNECTIONS = 64;
 const PARTS = ["start", "cpu", "rest"];
 const EXPORTER = "/usr/bin/prometheus-node-exporter";
 const ROOT = new URL("../../", import.meta.url).pathname;
@@ -52,13 +50,15 @@ const { values: options, positionals } = parseArgs({
   options: {
     minutes: { type: "string", default: "2" },
     rows: { type: "string", default: "1024" },
+    // Held connections: each gives two rows of tcp_link and of tcp_service, of the client and of the server.
+    links: { type: "string", default: "2" },
     binary: { type: "string", default: `${ROOT}gala-gopher` },
   },
 });
 const minutes = Number(options.minutes);
 if (!(minutes >= 0.5) || positionals.some((part) => !PARTS.includes(part))) {
   console.error(
-    "usage: agent_bench.ts [start] [cpu] [rest] [--minutes 0.5 or more] [--rows N] [--binary FILE]",
+    "usage: agent_bench.ts [start] [cpu] [rest] [--minutes 0.5 or more] [--rows N] [--links N] [--binary FILE]",
   );
   Deno.exit(2);
 }
@@ -223,7 +223,7 @@ async function cpuOfScrapes(): Promise<void> {
 /** Held connections, each to a port of its own, so that the tcp probe has rows to show. */
 async function openLinks(): Promise<Disposable> {
   const held: Disposable[] = [];
-  for (let link = 0; link < CONNECTIONS; link++) {
+  for (let link = 0; link < Number(options.links); link++) {
     const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
     const [client, server] = await Promise.all([
       Deno.connect({ hostname: "127.0.0.1", port: listener.addr.port }),
