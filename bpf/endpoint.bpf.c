@@ -168,11 +168,14 @@ static __always_inline void count_server(struct sock_common *skc, struct endpoin
 					 struct tcp_sock *tp, int newstate)
 {
 	struct listener_val *val = listener_row(memory, memory->port);
-	struct tcp_peer_val *peer = want_peers ? peer_row(skc, memory, ROLE_SERVER) : NULL;
 	bool open = newstate == TCP_ESTABLISHED;
+	struct tcp_peer_val *peer;
 
-	if (val)
-		__sync_fetch_and_add(open ? &val->passive_open : &val->passive_open_failed, 1);
+	if (val && open)
+		__sync_fetch_and_add(&val->passive_open, 1);
+	else if (val)
+		__sync_fetch_and_add(&val->passive_open_failed, 1);
+	peer = want_peers ? peer_row(skc, memory, ROLE_SERVER) : NULL;
 	if (!peer)
 		return;
 	__sync_fetch_and_add(open ? &peer->passive_open : &peer->passive_open_failed, 1);

@@ -39,6 +39,8 @@ import {
 } from "./starters.ts";
 
 const now = () => performance.now();
+/** Libraries and programs keep the event loop busy when they are opened: who asks at once is answered before. */
+const ANSWER_FIRST_MS = 20;
 /** A busy host may take longer to load what has just been started, and a load cannot be broken off. */
 const PROBES_STOP_WITHIN_MS = 1500;
 
@@ -129,6 +131,7 @@ export class Agent {
     this.#manager.run();
     const ready = this.#outputs.start();
     this.#events.start();
+    await new Promise((resolve) => setTimeout(resolve, ANSWER_FIRST_MS));
     const external = ready.then(() => this.#startStage("external"));
     await Promise.all([external, this.#startKernel()]);
     this.#startWatching();

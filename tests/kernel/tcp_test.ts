@@ -135,8 +135,10 @@ Deno.test("tcp leaves no program, link, map or table behind when it stops", asyn
   const kinds = { prog: heldIds("prog_id"), link: heldIds("link_id"), map: heldIds("map_id") };
   const programs =
     Object.keys(tcp.layout.programs).filter((name) => !name.includes("delay")).length;
-  assert.equal((await ofIds("prog", kinds.prog)).length, programs);
-  assert.equal((await ofIds("link", kinds.link)).length, rig.running.hooks!().length);
+  const hooks = rig.running.hooks!();
+  const lacking = hooks.filter(({ state }) => state !== "attached").length; // on older kernels
+  assert.equal((await ofIds("prog", kinds.prog)).length, programs - lacking);
+  assert.equal((await ofIds("link", kinds.link)).length, hooks.length - lacking);
   assert.ok((await ofIds("map", kinds.map)).length >= 4);
   await rig.stop();
   assert.deepEqual([...rig.store.tables], []);
