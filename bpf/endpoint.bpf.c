@@ -171,6 +171,7 @@ static __always_inline void count_server(struct sock_common *skc, struct endpoin
 	bool open = newstate == TCP_ESTABLISHED;
 	struct tcp_peer_val *peer;
 
+	/* Before the next call, and without choosing an address: on 6.1 what was added otherwise was seen to be lost. */
 	if (val && open)
 		__sync_fetch_and_add(&val->passive_open, 1);
 	else if (val)
