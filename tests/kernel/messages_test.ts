@@ -86,15 +86,18 @@ testBoth(
         .finally(() => isOver = true);
       // The server sleeps as soon as it has read the command; one that does not will answer at once.
       let waited = 0;
+      const look = async () => {
+        await rig.tick(1);
+        const rows = rig.rows("redis_sli", 'max_command="GET"');
+        waited = Math.max(...rows.map((row) => row.max_rtt_nsec!), waited);
+      };
       while (waited < 0.2e9 && !isOver) {
         await ask("*2\r\n$3\r\nGET\r\n$1\r\na\r\n");
-        await rig.tick(1);
-        waited = Math.max(
-          ...rig.rows("redis_sli", 'max_command="GET"').map((row) => row.max_rtt_nsec!),
-          0,
-        );
+        await look();
       }
       await sleeping;
+      // A client may have its answer before the server's call has ended, which is when it is told.
+      await look();
       connection.close();
       assert.ok(waited >= 0.2e9 && waited < 10e9, String(waited));
       await rig.tick(2);
