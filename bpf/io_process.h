@@ -109,6 +109,16 @@ static __always_inline void count_bio(struct proc_io_val *val, struct queued_bio
 		__sync_fetch_and_add(small ? &val->small_reads : &val->large_reads, 1);
 }
 
+static __always_inline bool is_renamed(const struct proc_io_val *val, struct task_struct *task)
+{
+	u64 name = 0;
+
+	if (task->pid != task->tgid)
+		return false;
+	bpf_core_read(&name, sizeof(name), &task->comm);
+	return *(const u64 *)val->comm != name;
+}
+
 static __always_inline void name_process(struct proc_io_val *val, struct task_struct *task)
 {
 	val->reading = reading;
@@ -138,7 +148,8 @@ static __always_inline void queue_bio(struct bio *bio)
 	if (!val)
 		return;
 	count_bio(val, &state);
-	if (val->reading != reading || !val->comm[0]) /* the name is read once a period */
+	/* Once a period, and when it starts another program: what exec reads is still read in the old name. */
+	if (val->reading != reading || !val->comm[0] || is_renamed(val, task))
 		name_process(val, task);
 	state.cgroup = sli_on ? queueing_cgroup(task) : 0;
 	state.observed = thread_on ? is_observed(task) : 0;
