@@ -3,17 +3,8 @@
  * Carries the rows of one BPF map into the tables over it. Labels are decoded once a key; keys that decode to the same
  * labels share a row, which shows their sum. A key whose rows expired is deleted from the map too.
  */
-import { ByteIndex } from "../core/byte_index.ts";
-import { KeyView } from "../core/labels.ts";
-import {
-  alivePosition,
-  type FeedOptions,
-  hasRow,
-  type Side,
-  sidesOf,
-  type Target,
-} from "./feed_side.ts";
-import type { RowLabels, RowViews } from "./row_labels.ts";
+import { FeedKeys } from "./feed_keys.ts";
+import { type FeedOptions, hasRow, type Side, sidesOf, type Target } from "./feed_side.ts";
 import type { MapReader, Row } from "./table_reader.ts";
 
 interface FedSide extends Side {
@@ -26,15 +17,7 @@ interface FedSide extends Side {
 export class MapFeed {
   readonly #reader: MapReader;
   readonly #sides: readonly FedSide[];
-  readonly #index: ByteIndex;
-  readonly #views: RowViews;
-  /** Position of the field that tells life, or -1. */
-  readonly #alive: number;
-  readonly #labels: readonly RowLabels[];
-  /** By the number of the key: its last value, and the last reading that had the key. */
-  readonly #lastAlive: number[] = [];
-  readonly #lastSeen: number[] = [];
-  #reading = 0;
+  readonly #keys: FeedKeys;
 
   constructor(reader: MapReader, targets: readonly Target[], { alive, labels }: FeedOptions) {
     this.#reader = reader;
@@ -43,34 +26,19 @@ export class MapFeed {
       arrays: [],
       written: [],
     }));
-    this.#labels = [...new Set(this.#sides.map((side) => side.labels))];
-    this.#index = new ByteIndex(reader.keySize);
-    this.#views = {
-      key: new KeyView(reader.layout.key),
-      value: new KeyView(reader.layout.value),
-    };
-    this.#alive = alivePosition(reader, alive);
+    this.#keys = new FeedKeys(reader, this.#sides, alive);
   }
 
   /** Reads the map once. Throws KernelError. */
   read(now: number): void {
-    this.#reading++;
+    this.#keys.begin();
     this.#reader.read((row) => this.#take(row, now));
     this.#forget();
   }
 
   #take(row: Row, now: number): void {
-    let number = this.#index.find(row.keys, row.keyOffset);
-    if (number < 0) {
-      number = this.#index.add(row.keys, row.keyOffset);
-      this.#lastAlive[number] = NaN;
-      for (const labels of this.#labels) labels.forget(number);
-      for (const side of this.#sides) side.slots[number] = -1;
-    }
-    this.#lastSeen[number] = this.#reading;
-    const alive = this.#alive < 0 ? this.#reading : row.numbers[this.#alive]!;
-    const renew = alive !== this.#lastAlive[number] && alive !== 0;
-    this.#lastAlive[number] = alive;
+    const number = this.#keys.take(row);
+    const renew = this.#keys.hasChanged && this.#keys.alive(number) !== 0;
     for (const side of this.#sides) {
       const slot = this.#slot(side, number, renew, row, now);
       if (slot >= 0) this.#write(side, slot, row.numbers, renew);
@@ -92,26 +60,20 @@ export class MapFeed {
     if (!renew) return -1;
     const { only } = side.spec;
     if (only !== undefined) {
-      const key = this.#views.key.at(row.keys, row.keyOffset);
+      const { key } = this.#keys.at(row);
       if (key.number(only.field) !== only.value) return -1;
     }
     return this.#make(side, number, row, now);
   }
 
   #hasChanged({ labels }: Side, number: number, row: Row): boolean {
-    return labels.hasChanged(number, this.#at(row), this.#reading);
-  }
-
-  #at(row: Row): RowViews {
-    this.#views.key.at(row.keys, row.keyOffset);
-    this.#views.value.at(row.values, row.valueOffset);
-    return this.#views;
+    return labels.hasChanged(number, this.#keys.at(row), this.#keys.reading);
   }
 
   /** The row with these labels is the key's from now on: the same as before unless the label that changed is a key. */
   #make(side: Side, number: number, row: Row, now: number): number {
     const { table, slots, generations } = side;
-    const made = table.row(side.labels.read(number, this.#at(row)), now);
+    const made = table.row(side.labels.read(number, this.#keys.at(row)), now);
     slots[number] = made;
     if (made >= 0) generations[number] = table.generation(made);
     return made;
@@ -119,8 +81,9 @@ export class MapFeed {
 
   #write(side: FedSide, slot: number, numbers: Float64Array, lives: boolean): void {
     const { table, columns, sources, scales, written, gauges } = side;
-    const again = written[slot] === this.#reading;
-    written[slot] = this.#reading;
+    const { reading } = this.#keys;
+    const again = written[slot] === reading;
+    written[slot] = reading;
     if (side.arrays[0] !== table.values(columns[0]!)) {
       side.arrays = columns.map((column) => table.values(column));
     }
@@ -139,19 +102,9 @@ export class MapFeed {
    * table. What such a key gained between the reading and its deletion is lost; it had been idle for the time-out.
    */
   #forget(): void {
-    const gone: number[] = [];
-    for (let number = 0; number < this.#lastSeen.length; number++) {
-      const seen = this.#lastSeen[number]!;
-      if (seen < 0) continue;
-      if (seen === this.#reading) {
-        // What was never alive is kept for later: the row for all that does not fit.
-        if (this.#lastAlive[number] === 0) continue;
-        if (this.#sides.some((side) => hasRow(side, number))) continue;
-        this.#reader.delete(this.#index.key(number).slice());
-      }
-      gone.push(number);
-      this.#lastSeen[number] = -1;
-    }
-    this.#index.remove(gone);
+    this.#keys.forget((number) =>
+      // What was never alive is kept for later: the row for all that does not fit.
+      this.#keys.alive(number) === 0 || this.#sides.some((side) => hasRow(side, number))
+    );
   }
 }

@@ -3,19 +3,10 @@
  * Carries those rows of one BPF map into the tables over it that are named or used most; all others are one row, `other`.
  * Labels are decoded for what is shown only. A key that was not renewed for the time-out is deleted from the map.
  */
-import { ByteIndex } from "../core/byte_index.ts";
-import { KeyView } from "../core/labels.ts";
 import type { TableSpec } from "../core/table.ts";
 import { type NumberKind, TopRows } from "../core/top_rows.ts";
-import {
-  alivePosition,
-  type FeedOptions,
-  hasRow,
-  type Side,
-  sidesOf,
-  type Target,
-} from "./feed_side.ts";
-import type { RowLabels, RowViews } from "./row_labels.ts";
+import { FeedKeys } from "./feed_keys.ts";
+import { type FeedOptions, hasRow, type Side, sidesOf, type Target } from "./feed_side.ts";
 import type { MapReader, Row } from "./table_reader.ts";
 
 export interface TopFeedOptions extends FeedOptions {
@@ -35,18 +26,12 @@ const OTHER = "other";
 export class TopFeed {
   readonly #reader: MapReader;
   readonly #sides: readonly Side[];
-  readonly #index: ByteIndex;
-  readonly #views: RowViews;
+  readonly #keys: FeedKeys;
   readonly #top: TopRows;
-  readonly #alive: number;
   readonly #standing: number;
   readonly #timeoutMs: number;
-  readonly #labels: readonly RowLabels[];
-  /** By the number of the key: its last value, the last reading that had the key, and when it lived last. */
-  readonly #lastAlive: number[] = [];
-  readonly #lastSeen: number[] = [];
+  /** By the number of the key: when it lived last. */
   readonly #renewedAt: number[] = [];
-  #reading = 0;
 
   constructor(reader: MapReader, targets: readonly Target[], options: TopFeedOptions) {
     const { alive, labels, ranks, limit, timeoutMs } = options;
@@ -56,13 +41,7 @@ export class TopFeed {
     }
     this.#reader = reader;
     this.#sides = sidesOf(targets, reader, labels);
-    this.#labels = [...new Set(this.#sides.map((side) => side.labels))];
-    this.#index = new ByteIndex(reader.keySize);
-    this.#views = {
-      key: new KeyView(reader.layout.key),
-      value: new KeyView(reader.layout.value),
-    };
-    this.#alive = alivePosition(reader, alive);
+    this.#keys = new FeedKeys(reader, this.#sides, alive);
     this.#standing = reader.indexOf(STANDING);
     this.#timeoutMs = timeoutMs;
     this.#top = new TopRows({
@@ -83,12 +62,12 @@ export class TopFeed {
 
   /** Reads the map once. Throws KernelError. */
   read(now: number): void {
-    this.#reading++;
+    this.#keys.begin();
     this.#top.begin(now);
     this.#reader.read((row) => this.#take(row, now));
     this.#top.end();
-    for (let number = 0; number < this.#lastSeen.length; number++) {
-      if (this.#lastSeen[number] !== this.#reading) continue;
+    for (let number = 0; number < this.#keys.count; number++) {
+      if (!this.#keys.isPresent(number)) continue;
       for (const side of this.#sides) this.#show(side, number, now);
     }
     if (this.#top.hasRest) { for (const side of this.#sides) this.#showRest(side, now); }
@@ -96,30 +75,15 @@ export class TopFeed {
   }
 
   #take(row: Row, now: number): void {
-    let number = this.#index.find(row.keys, row.keyOffset);
-    if (number < 0) {
-      number = this.#index.add(row.keys, row.keyOffset);
-      this.#lastAlive[number] = NaN;
-      for (const labels of this.#labels) labels.forget(number);
-      for (const side of this.#sides) side.slots[number] = -1;
-    }
-    this.#lastSeen[number] = this.#reading;
-    const alive = this.#alive < 0 ? this.#reading : row.numbers[this.#alive]!;
-    if (alive !== this.#lastAlive[number]) this.#renewedAt[number] = now;
-    this.#lastAlive[number] = alive;
+    const number = this.#keys.take(row);
+    if (this.#keys.hasChanged) this.#renewedAt[number] = now;
     this.#top.note(number, row.numbers, row.numbers[this.#standing]!);
     for (const side of this.#sides) {
       if (!side.labels.changes || !hasRow(side, number)) continue;
-      if (side.labels.hasChanged(number, this.#at(row), this.#reading)) {
+      if (side.labels.hasChanged(number, this.#keys.at(row), this.#keys.reading)) {
         this.#make(side, number, now);
       }
     }
-  }
-
-  #at(row: Row): RowViews {
-    this.#views.key.at(row.keys, row.keyOffset);
-    this.#views.value.at(row.values, row.valueOffset);
-    return this.#views;
   }
 
   #show(side: Side, number: number, now: number): void {
@@ -144,9 +108,9 @@ export class TopFeed {
   /** Whether the table had room. */
   #make(side: Side, number: number, now: number): boolean {
     const { table, labels, slots, generations } = side;
-    const row = labels.has(number) ? undefined : this.#reader.lookup(this.#index.key(number));
+    const row = labels.has(number) ? undefined : this.#reader.lookup(this.#keys.key(number));
     if (row === undefined && !labels.has(number)) return false; // it left the map meanwhile
-    const made = table.row(labels.read(number, row ? this.#at(row) : this.#views), now);
+    const made = table.row(labels.read(number, row ? this.#keys.at(row) : this.#keys.views), now);
     slots[number] = made;
     if (made < 0) return false;
     generations[number] = table.generation(made);
@@ -162,19 +126,10 @@ export class TopFeed {
   }
 
   #forget(now: number): void {
-    const gone: number[] = [];
-    for (let number = 0; number < this.#lastSeen.length; number++) {
-      const seen = this.#lastSeen[number]!;
-      if (seen < 0) continue;
-      if (seen === this.#reading) {
-        if (now - this.#renewedAt[number]! < this.#timeoutMs) continue;
-        this.#reader.delete(this.#index.key(number).slice());
-      }
-      gone.push(number);
-      this.#lastSeen[number] = -1;
-      this.#top.forget(number);
-    }
-    this.#index.remove(gone);
+    this.#keys.forget(
+      (number) => now - this.#renewedAt[number]! < this.#timeoutMs,
+      (number) => this.#top.forget(number),
+    );
   }
 }
 
