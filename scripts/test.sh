@@ -234,6 +234,17 @@ run_stage() {
 	say "== $name: $verdict, $((SECONDS - start)) s"
 }
 
+# The failed tests of a report and what they said, at most 60 lines of each: at the end of the run, where the reader
+# of a long output looks first.
+failures_of() {
+	awk '
+		/<testcase / { sub(/^ *<testcase name="/, ""); sub(/" classname="/, " ("); sub(/" .*/, ")"); name = $0 }
+		/<failure / { print "FAILED " name; lines = 1 }
+		lines && lines++ <= 60
+		/<\/failure>/ { lines = 0 }
+	' "$1" | sed "s/&lt;/</g; s/&gt;/>/g; s/&quot;/\"/g; s/&apos;/'/g; s/&amp;/\&/g"
+}
+
 main() {
 	local name
 	if [ "${1:-}" = --stage ]; then
@@ -249,7 +260,12 @@ main() {
 	# Only the first process of the run has seen the tree as it was.
 	export GENERATED_AT_START=$GENERATED
 	for name in "$@"; do run_stage "$name"; done
-	if [ "$FAILED" != 0 ]; then say "failed: ${FAILED_STAGES[*]}"; fi
+	if [ "$FAILED" != 0 ]; then
+		for name in "${FAILED_STAGES[@]}"; do
+			if [ -e "$REPORTS/$name.xml" ]; then failures_of "$REPORTS/$name.xml" >&2; fi
+		done
+		say "failed: ${FAILED_STAGES[*]}"
+	fi
 	if [ "$SKIPPED" != 0 ]; then
 		echo "$PASSED passed, $FAILED failed, $SKIPPED skipped"
 	else
