@@ -49,6 +49,7 @@ export async function startBpf(probe: BpfProbe, host: BpfHost): Promise<RunningP
     ),
     off: idlePrograms(probe, specs),
     choices: probe.choices,
+    entries: probe.entries(host.settings),
     iterated: Object.fromEntries(
       probe.iterators.flatMap(({ program, over }) => over === undefined ? [] : [[program, over]]),
     ),
@@ -57,9 +58,6 @@ export async function startBpf(probe: BpfProbe, host: BpfHost): Promise<RunningP
   const tables: Table[] = [];
   try {
     object.demand([...probe.optional, ...Object.values(probe.tables).flatMap((it) => it.programs)]);
-    for (const { map, key, value } of probe.entries(host.settings)) {
-      object.table(map).update(key, value);
-    }
     for (const note of object.notes) host.log(note);
     leaveOutTables(specs, object, { ...probe, log: host.log });
     const targets = addTables(probe, host, filled(specs, object), tables);
