@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** What a process has of the host: file descriptors, threads, memory, BPF links, programs and maps, children. */
-import assert from "node:assert/strict";
-import { finished } from "./run_agent.ts";
+import { heldBy } from "../held_in_kernel.ts";
 
 /** Counts, but for `anon`: private memory in MB. */
 export interface Holdings {
@@ -43,42 +42,6 @@ export function childrenOf(pid: number): number[] {
       Number,
     )
   );
-}
-
-/** Ids of BPF links, programs and maps, as `link 5`. */
-export type Ids = Set<string>;
-
-/** Those that the file descriptors of the process hold. */
-export function heldBy(pid: number): Ids {
-  const ids: Ids = new Set();
-  for (const { name } of Deno.readDirSync(`/proc/${pid}/fdinfo`)) {
-    let text: string;
-    try {
-      text = Deno.readTextFileSync(`/proc/${pid}/fdinfo/${name}`);
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound) continue; // closed since it was listed
-      throw error;
-    }
-    for (const [, kind, id] of text.matchAll(/^(link|prog|map)_id:\s+(\d+)$/gm)) {
-      ids.add(`${kind} ${id}`);
-    }
-  }
-  return ids;
-}
-
-async function inKernel(): Promise<Ids> {
-  const ids: Ids = new Set();
-  for (const kind of ["link", "prog", "map"]) {
-    const { code, out, err } = await finished("bpftool", [kind, "list", "-j"]);
-    assert.equal(code, 0, err);
-    for (const { id } of JSON.parse(out) as { id: number }[]) ids.add(`${kind} ${id}`);
-  }
-  return ids;
-}
-
-export async function stillThere(held: Ids): Promise<string[]> {
-  const now = await inKernel();
-  return [...held].filter((id) => now.has(id));
 }
 
 export interface Process {
