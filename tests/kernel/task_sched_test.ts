@@ -161,7 +161,7 @@ Deno.test("task tells the same of a process by the kernel's own totals and by ea
   const dd = `exec dd if=/dev/zero of=${file} bs=4k count=211 oflag=dsync status=none`;
   const [pid, waitedBefore] = (await shell.run(
     `(read -r _ waited _ < /proc/$BASHPID/schedstat; echo $BASHPID $waited; ${dd})`,
-  )).split(" ");
+  )).split(" ").map(Number) as [number, number];
   for (const rig of both) await rig.read();
   const [of, beside] = both.map((rig) => ({
     ...rig.row("proc_sched", { tgid: pid, comm: "dd" }),
@@ -176,7 +176,7 @@ Deno.test("task tells the same of a process by the kernel's own totals and by ea
   near("run_waits", 3);
   // The kernel takes its time inside of what the two tracepoints see, and in its totals are the waits before dd was dd,
   // which on a busy host are long: those until the shell looked, and as much after that.
-  near("run_wait_seconds", 20e-6 * of!.run_waits! + 2e-9 * Number(waitedBefore));
+  near("run_wait_seconds", 20e-6 * of!.run_waits! + 2e-9 * waitedBefore);
   near("offcpu_ns", 5e6);
   near("iowait_ns", 5e6);
   if (onDisk) assert.ok(of!.iowait_ns! > 0);
