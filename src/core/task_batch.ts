@@ -100,6 +100,12 @@ export class TaskBatch {
     return index;
   }
 
+  /** Takes the first `count` of these processes' numbers out. */
+  gather(column: number, indexes: Int32Array, count: number, numbers: Float64Array): void {
+    const all = this.numbers;
+    for (let i = 0; i < count; i++) numbers[i] = all[indexes[i]! * WIDTH + column]!;
+  }
+
   /** Takes back the last process that was added. */
   dropLast(): void {
     this.count--;
