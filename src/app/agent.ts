@@ -234,7 +234,7 @@ export class Agent {
   #newContext(): StartContext {
     const current = () => this.#config;
     const containers = new ContainerLookup(this.#files, { clock: now });
-    const containerOf = (pid: number) => containers.idOf(pid);
+    const containerOf = containers.idOf.bind(containers);
     return {
       get config() {
         return current();

@@ -123,6 +123,13 @@ export interface RowWriter<Metric extends string = string> {
   set(metric: Metric, value: number): this;
   /** Sets a histogram: values of each range, in the order of its bounds and then above the last, and their sum. */
   histogram(metric: string, counts: ArrayLike<number>, sum: number): this;
+  /**
+   * For thousands of rows: starts or renews a row, as `row` does, but keeps its numbers, and gives its place for `fill`;
+   * -1: there is no room. Quickest where it was given `before` with these very labels, unchanged.
+   */
+  place(values: readonly string[], before: number): number;
+  /** Sets a number of the first `count` rows, at these places. */
+  fill(metric: Metric, places: Int32Array, numbers: Float64Array, count: number): void;
 }
 
 export interface ProbeBase {

@@ -24,6 +24,8 @@ export interface Watched {
   readonly systemUtil: number;
   /** As SMAPS_LINES; undefined until it was read. */
   readonly smaps: Float64Array | undefined;
+  /** Of its row in the table, for whoever writes it; below 0 before. */
+  place: number;
 }
 
 /** A process that was among the largest stays for this long, so that its series does not come and go. */
@@ -150,6 +152,7 @@ export class ProcWatch {
 
 class Tracked implements Watched {
   index = -1;
+  place = -1;
   round = 0;
   labels: readonly string[] = [];
   userUtil = NaN;
