@@ -31,14 +31,21 @@ export interface ServeContext {
 
 export interface Serving {
   readonly server: MetricsServer;
-  /** Loads the package of the agent's own metrics, so that the first scrape need not. */
+  /** Loads the package of the agent's own metrics, which pages lack until then. */
   readonly warmUp: () => Promise<unknown>;
 }
 
 /** Throws AddressInUse, or Unsupported for files of TLS that cannot be read. */
 export function serve(context: ServeContext): Serving {
   const { config, store, manager, outputs, events, log, lag, build } = context;
-  const snapshot: Snapshot = new Snapshot({ store, loose: () => own() });
+  let loaded = false;
+  const loose = () => {
+    if (loaded) return own();
+    // Who asks in the first moment wants to know about the host: the package takes longer than the whole page.
+    warmUp().catch((error) => log("error", `Own metrics: ${error}`));
+    return Promise.resolve([]);
+  };
+  const snapshot: Snapshot = new Snapshot({ store, loose });
   const server = metricsServer({
     hostname: config.bind_addr,
     port: config.port,
@@ -61,8 +68,12 @@ export function serve(context: ServeContext): Serving {
     snapshot: () => snapshot.stats,
     lag: () => lag.stats,
   });
+  const warmUp = async () => {
+    await own();
+    loaded = true;
+  };
   log("info", `Serves metrics on ${config.bind_addr} port ${server.port}`);
-  return { server, warmUp: own };
+  return { server, warmUp };
 }
 
 function readTls(cert: string, key: string) {

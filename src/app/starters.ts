@@ -41,7 +41,7 @@ export interface StartContext {
   readonly events: EventSources;
 }
 
-/** When a probe is started: what reads files before the server, what loads programs into the kernel after it. */
+/** When a probe is started: what reads a few files before the server, what loads programs or reads much after it. */
 export type Stage = "files" | "external" | "kernel";
 
 /** A probe that is configured, and whether it is to run. */
@@ -88,7 +88,7 @@ function builtInProbe(
   return {
     startable: { name: probe.name, kind: probe.kind, start },
     on: entry?.switch === "on",
-    stage: probe.kind === "native" && !probe.tasks ? "files" : "kernel",
+    stage: probe.kind === "native" && !probe.tasks && !probe.late ? "files" : "kernel",
   };
 }
 

@@ -67,7 +67,7 @@ type Declared<P extends ProbeBase, Own extends keyof P> =
   };
 
 export function nativeProbe<const T extends Tables>(
-  declaration: Declared<NativeProbe<T>, "tasks"> & { tasks?: boolean },
+  declaration: Declared<NativeProbe<T>, "tasks" | "late"> & { tasks?: boolean; late?: boolean },
 ): NativeProbe {
   const probe: NativeProbe<T> = {
     partOf: [],
@@ -75,6 +75,7 @@ export function nativeProbe<const T extends Tables>(
     settings: {},
     options: {},
     tasks: false,
+    late: false,
     ...declaration,
     kind: "native",
   };

@@ -35,9 +35,9 @@ export function observeKeys(names = LISTED) {
 
 /** How many rows of processes and threads a probe shows, for src/sys/top_feed.ts. */
 export const topKey = numberKey(
-  20,
+  5,
   [-1, 1_000_000],
-  'Rows of processes with most use, besides those named; others are the row "other"; -1: all.',
+  'Processes with most use to show by each measure, beside those named; others are the row "other"; -1: all.',
   { unit: "rows" },
 );
 

@@ -187,6 +187,8 @@ export interface NativeProbe<T extends Tables = Tables> extends ProbeBase {
   readonly tables: T;
   /** Whether it reads all processes: it then starts as late as eBPF probes do. */
   readonly tasks: boolean;
+  /** Its first reading goes through all processes, so it begins when the server answers already. */
+  readonly late: boolean;
   /** Called once at start. Throws Unsupported when the host lacks what it reads. */
   open(files: HostFiles, settings: Settings, host: ProbeHost): Read<T> | Reading<T>;
 }

@@ -169,7 +169,11 @@ function ofProbe(
   read: (probe: AgentStats["probes"][number]) => number,
 ): Definition {
   return define(name, help, ["probe"], ({ agent }, put) => {
-    for (const probe of agent.probes) put(read(probe), probe.name);
+    for (const probe of agent.probes) {
+      const { state, ticks, failures } = probe;
+      // One that is switched off is told by its state alone.
+      if (state !== "stopped" || ticks + failures > 0) put(read(probe), probe.name);
+    }
   });
 }
 
@@ -180,7 +184,12 @@ function ofTable(
 ): Definition {
   return define(name, help, ["probe", "table"], ({ agent }, put) => {
     for (const probe of agent.probes) {
-      for (const table of probe.tables) put(read(table), probe.name, table.name);
+      // Half of all tables never have a row on most hosts.
+      for (const table of probe.tables) {
+        if (table.rows + table.dropped + table.expired > 0) {
+          put(read(table), probe.name, table.name);
+        }
+      }
     }
   });
 }

@@ -368,7 +368,8 @@ const TABLES: MapKey<"on" | "off"> = {
   kind: "map",
   default: {},
   values: SWITCH,
-  help: "Tables to leave out (off), and those to add that are off by themselves (on).",
+  help:
+    "Tables to leave out (off), and those to add that are off by themselves (on): docs/metrics.md.",
 };
 const SETTINGS: MapKey<Scalar> = {
   kind: "map",

@@ -41,6 +41,7 @@ const LETTERS = ["R", "SI", "Tt", "D"] as const;
 
 export default nativeProbe({
   name: "container",
+  late: true,
   help: "Containers of any runtime, from cgroup v1 and v2, /proc/PID/net/dev and /proc/PID/stat; " +
     "their names from Docker, podman, containerd and CRI-O.",
   partOf: ["cadvisor", "container"],

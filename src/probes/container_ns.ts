@@ -14,6 +14,7 @@ const NAMESPACE_REGEXP = /^[a-z_]+:\[(\d+)\]$/;
 
 export default nativeProbe({
   name: "container_ns",
+  late: true,
   help: "Cgroups and namespaces of containers, from /proc/PID/{cgroup,ns,net/dev}.",
   partOf: ["nsprobe"],
   on: false,

@@ -7,7 +7,13 @@ import { diskTables } from "./io/disk_tables.ts";
 import { processTables } from "./io/process_tables.ts";
 import { sliTables } from "./io/sli_tables.ts";
 
-const LATENCY_TABLES = ["block", "io_latency", "io_latency_histogram", "io_err"] as const;
+const LATENCY_TABLES = [
+  "block",
+  "io_latency",
+  "io_latency_histogram",
+  "io_stage_histogram",
+  "io_err",
+] as const;
 const SLI_TABLES = Object.keys(sliTables);
 const PROCESS_TABLES = ["proc_io", "thread_io", ...SLI_TABLES];
 

@@ -28,8 +28,10 @@ export interface Watched {
   place: number;
 }
 
-/** A process that was among the largest stays for this long, so that its series does not come and go. */
-const HOLD_SECONDS = 60;
+/** CPU time counts half after this time, so that one who wakes up now and then does not come and go. */
+const HALF_LIFE_SECONDS = 30;
+/** Nor does one of several like it: it stays until another has so many times as much. */
+const STAYS = 1.5;
 
 export class ProcWatch {
   readonly batch = new TaskBatch();
@@ -96,10 +98,9 @@ export class ProcWatch {
   #choose(): Tracked[] {
     const { snooper } = this.#host;
     if (!snooper.isOpen) return this.#present.filter(({ process }) => snooper.wants(process));
-    for (const index of this.#largest()) {
-      this.#present[index]!.heldUntil = this.#clock + HOLD_SECONDS;
-    }
-    return this.#present.filter(({ heldUntil }) => heldUntil > this.#clock);
+    const largest = this.#largest();
+    this.#present.forEach((tracked, index) => tracked.isLargest = largest.has(index));
+    return this.#present.filter(({ isLargest }) => isLargest);
   }
 
   #largest(): Set<number> {
@@ -110,8 +111,10 @@ export class ProcWatch {
       this.#memoryRanks = new Float64Array(batch.count * 2);
     }
     for (let index = 0; index < batch.count; index++) {
-      this.#cpuRanks[index] = this.#present[index]!.cpuRank;
-      this.#memoryRanks[index] = batch.get(index, TASK.resident_bytes);
+      const { cpuRank, isLargest } = this.#present[index]!;
+      const weight = isLargest ? STAYS : 1;
+      this.#cpuRanks[index] = cpuRank * weight;
+      this.#memoryRanks[index] = batch.get(index, TASK.resident_bytes) * weight;
     }
     const largest = new Set<number>();
     chooseTop(this.#cpuRanks, batch.count, top, largest);
@@ -157,14 +160,16 @@ class Tracked implements Watched {
   labels: readonly string[] = [];
   userUtil = NaN;
   systemUtil = NaN;
-  /** CPU time that counts for its rank. */
+  /** CPU time of the last minute or so; until a first difference is known, all that it ever used. */
   cpuRank = 0;
-  heldUntil = -Infinity;
+  /** At the last reading. */
+  isLargest = false;
   smaps: Float64Array | undefined;
   smapsAt = -Infinity;
   /** Clock ticks at the reading before; a process that came since then had none. */
   #utime: number;
   #stime: number;
+  #ranked = false;
   #pgid = NaN;
   #ppid = NaN;
   #containerId = "";
@@ -178,8 +183,10 @@ class Tracked implements Watched {
     const utime = batch.get(index, TASK.utime);
     const stime = batch.get(index, TASK.stime);
     const [user, system] = [utime - this.#utime, stime - this.#stime];
-    // At the first reading, whoever used most ever.
-    this.cpuRank = Number.isNaN(user) ? utime + stime : user + system;
+    const first = Number.isNaN(user);
+    const before = this.#ranked ? this.cpuRank * 0.5 ** ((elapsed || 0) / HALF_LIFE_SECONDS) : 0;
+    this.cpuRank = first ? utime + stime : before + Math.max(0, user + system);
+    this.#ranked = !first;
     this.userUtil = share(user, elapsed);
     this.systemUtil = share(system, elapsed);
     this.#utime = utime;

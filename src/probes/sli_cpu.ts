@@ -20,6 +20,7 @@ const METRICS = {
 
 export default nativeProbe({
   name: "sli_cpu",
+  late: true,
   help: "Use of the CPUs by containers and by the host, from cgroups and /proc/stat.",
   partOf: ["sli"],
   on: false,

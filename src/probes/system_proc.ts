@@ -54,7 +54,7 @@ export default nativeProbe({
       "File with names of processes to report, one a line; also given by -w.",
       { format: OPTIONAL_PATH },
     ),
-    top: numberKey(20, [0, 1000], "Without all of these, so many with most CPU and most memory.", {
+    top: numberKey(5, [0, 1000], "Without all of these, so many with most CPU and most memory.", {
       unit: "processes",
     }),
     smaps_interval: numberKey(

@@ -55,7 +55,8 @@ for (const version of VERSIONS) {
   Deno.test(`system_proc reports of Linux ${version} what tests/golden/system_proc.json says`, async () => {
     // The versions' hosts differ in memory.
     const files = { ...fixture(`proc-${version}`), "proc/meminfo": "MemTotal: 8009996 kB\n" };
-    const found = [...(await slowRows(files, 2)).values()];
+    const everyone = { proc_id: "1,2,37,4711,4712" };
+    const found = [...(await slowRows(files, 2, everyone)).values()];
     found.sort((one, other) => Number(one["tgid"]) - Number(other["tgid"]));
     const golden = JSON.parse(Deno.readTextFileSync(new URL("system_proc.json", GOLDEN)));
     assert.deepEqual(found, golden);
@@ -128,16 +129,22 @@ Deno.test("system_proc reports those that use most CPU and those that use most m
   assert.deepEqual(ids(rows(files, { top: 0 })), []);
 });
 
-Deno.test("system_proc keeps reporting a process for a minute after it was among the largest", () => {
+Deno.test("system_proc goes on with a process until another uses clearly more CPU time", () => {
   const first = fixture("proc-6.12");
-  const busy = withStat(first, " 250 75 ", " 5000000000 75 ");
-  const top = { top: 1 };
-  const since = (ticks: number) =>
-    runProbe(systemProc, [busy, first], ticks, { settings: top })["system_proc"]!;
-  const fresh = (ticks: number) =>
-    since(ticks).find((row) => row["tgid"] === "4711")!["utime_jiffies"] === 250;
-  assert.equal(fresh(60 / TICK_SECONDS), true);
-  assert.equal(since(60 / TICK_SECONDS).length, 2);
+  // 4712 has most memory all the time, so 4711 is there by its CPU time or not at all.
+  const then = (utime: number, ofOther: number) => ({
+    ...withStat(first, " 250 75 ", ` ${utime} 75 `),
+    "proc/4712/stat": String(first["proc/4712/stat"]).replace("4000000000", `${ofOther}`),
+  });
+  const readings = [
+    then(250, 4000000000),
+    then(350, 4000000000),
+    then(351, 4000000060),
+    then(352, 4000000260),
+  ];
+  const shown = (count: number) => rows(readings.slice(0, count), { top: 1 }).get("4711");
+  assert.equal(shown(1), undefined, "the other has used more since it runs");
+  assert.deepEqual([2, 3, 4].map((count) => shown(count)!["utime_jiffies"]), [350, 351, 351]);
 });
 
 Deno.test("system_proc reports what the filter names, and nothing else", () => {

@@ -35,6 +35,9 @@ const LINK = {
 const largest = <Field extends string>(field: Field, help: string, unit: string) =>
   ofField("gauge", field, help, unit);
 
+/** Each row of these is 25 series more: for who looks into a connection, not for an alert. */
+const OFF = { on: false } as const;
+
 const LINK_TABLES = {
   tcp_tx_rx: mapTable(tcp, {
     ...LINK,
@@ -54,6 +57,7 @@ const LINK_TABLES = {
   }),
   tcp_windows: mapTable(tcp, {
     ...LINK,
+    ...OFF,
     metrics: {
       snd_cwnd: largest("now.snd_cwnd", "Smallest congestion window.", "segments"),
       notsent_bytes: largest("now.notsent_bytes", "Written, but not sent yet.", "bytes"),
@@ -65,6 +69,7 @@ const LINK_TABLES = {
   }),
   tcp_rate: mapTable(tcp, {
     ...LINK,
+    ...OFF,
     metrics: {
       rto: largest("now.rto_us", "Time until a segment is sent again.", "us"),
       ato: largest("now.ato_us", "Time by which an acknowledgement may be put off.", "us"),
@@ -91,6 +96,7 @@ const LINK_TABLES = {
   }),
   tcp_sockbuf: mapTable(tcp, {
     ...LINK,
+    ...OFF,
     metrics: {
       sk_err_que_size: largest("now.sk_err_que_size", "Error queue.", "packets"),
       sk_rcv_que_size: largest("now.sk_rcv_que_size", "Receive queue.", "packets"),
@@ -244,17 +250,22 @@ Object.assign(FAMILIES, { 0: "", 2: "ipv4", 10: "ipv6" });
 /** Up to 4.2 s, and 70 minutes. */
 const SLOTS = 13;
 
+const SERVICE = {
+  map: "tcp_service",
+  entity: "tcp_service",
+  keys: {
+    tgid: PROCESS,
+    role: word("role", ["server", "client"]),
+    server_ip: address("server_ip", "family"),
+    server_port: id("server_port"),
+    protocol: id("family"),
+  },
+  labels: { container_id: containerOf(PROCESS) },
+} as const;
+
 const SERVICE_TABLES = {
   tcp_service: mapTable(tcp, {
-    map: "tcp_service",
-    entity: "tcp_service",
-    keys: {
-      tgid: id("tgid"),
-      role: word("role", ["server", "client"]),
-      server_ip: address("server_ip", "family"),
-      server_port: id("server_port"),
-      protocol: id("family"),
-    },
+    ...SERVICE,
     metrics: {
       connections: ofField("gauge", "open", "Connections open.", "connections"),
       opened_total: ofField("counter", "opened", "Connections set up.", "connections"),
@@ -270,6 +281,12 @@ const SERVICE_TABLES = {
         "Set-up: a client's from SYN on, a server's from SYN-ACK on.",
         "seconds",
       ),
+    },
+  }),
+  tcp_service_life: mapTable(tcp, {
+    ...SERVICE,
+    on: false,
+    metrics: {
       life_seconds: ofBuckets(
         { field: "life_slots", sum: "life_ms", scale: 1e-3 },
         log4Bounds(SLOTS, 1e-3),
@@ -382,7 +399,7 @@ export default bpfProbe({
     keep_client_port: Number(settings.flag("report_cport")),
     want_link: Number(Object.keys(LINK_TABLES).some((name) => tables.has(name))),
     want_metric: Number(tables.has("tcp_metric")),
-    want_service: Number(tables.has("tcp_service")),
+    want_service: Number(Object.keys(SERVICE_TABLES).some((name) => tables.has(name))),
     want_resets: Number(tables.has("tcp_reset")),
     want_drops: Number(tables.has("net_drop")),
   }),

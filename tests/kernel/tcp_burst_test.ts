@@ -31,7 +31,8 @@ async function burst(rig: Rig, connections: number): Promise<void> {
 }
 
 Deno.test("tcp counts 10,007 connections between two readings exactly, with all their bytes", async () => {
-  await using rig = await Rig.start();
+  const tables = ["tcp_tx_rx", "tcp_service", "tcp_service_life"];
+  await using rig = await Rig.start({ tables });
   await rig.tick(1);
   await burst(rig, CONNECTIONS);
   await rig.tick(2);
@@ -40,8 +41,9 @@ Deno.test("tcp counts 10,007 connections between two readings exactly, with all 
     const label = `tgid="${Deno.pid}",role="${role}"`;
     const { opened_total, closed_total, failed_total } = rig.row("tcp_service", label);
     assert.deepEqual([opened_total, closed_total, failed_total], [CONNECTIONS, CONNECTIONS, 0]);
-    for (const metric of ["setup_seconds", "life_seconds"]) {
-      const { counts, sum } = rig.histogram("tcp_service", label, metric);
+    const times = [["tcp_service", "setup_seconds"], ["tcp_service_life", "life_seconds"]] as const;
+    for (const [table, metric] of times) {
+      const { counts, sum } = rig.histogram(table, label, metric);
       assert.equal(counts.reduce((total, count) => total + count, 0), CONNECTIONS, metric);
       assert.ok(sum >= 0 && sum < CONNECTIONS, `${metric}: ${sum} s`);
     }

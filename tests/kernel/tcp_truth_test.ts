@@ -52,7 +52,10 @@ const OF_SS: Readonly<Record<string, Readonly<Record<string, (line: string) => n
 const JIFFY_MS = 4;
 
 Deno.test("tcp says of idle sockets exactly what ss says", async () => {
-  await using rig = await ProbeRig.start(tcp, { settings: { report_cport: true } });
+  await using rig = await ProbeRig.start(tcp, {
+    tables: Object.keys(OF_SS),
+    settings: { report_cport: true },
+  });
   const { said, tgid, end } = await startScript<{ port: number; ss: string[] }>(
     "truth_child.py",
     "idle",
@@ -169,7 +172,7 @@ async function ssLines(filter: string): Promise<string[]> {
 }
 
 Deno.test("tcp shows the largest and the smallest of a row's connections, whichever changed", async () => {
-  await using rig = await Rig.start();
+  await using rig = await Rig.start({ tables: Object.values(OF_ROW).map(([table]) => table) });
   for (let i = 0; i < 11; i++) await rig.connect();
   const { port } = rig;
   for (let now = 1; now <= 17; now++) {
