@@ -5,6 +5,7 @@ import { cleanEntityId, eventBody, type EventSettings, judge } from "./event.ts"
 const OFF: EventSettings = {
   report_event: true,
   latency_thr: 0,
+  jitter_thr: 0,
   drops_thr: 0,
   res_upper_thr: 0,
   res_lower_thr: 0,

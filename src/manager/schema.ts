@@ -446,6 +446,9 @@ export const EVENT_SETTINGS = {
   latency_thr: numberKey(0, [0, 100_000], "A latency above it is an event, 0 never.", {
     unit: "ms",
   }),
+  jitter_thr: numberKey(0, [0, 100_000], "A change of a latency above it is an event, 0 never.", {
+    unit: "ms",
+  }),
   drops_thr: numberKey(0, [0, 100_000], "More drops or errors in a period are an event, 0 never.", {
     unit: "packets",
   }),

@@ -8,6 +8,13 @@ import { endpoint } from "../gen/layouts.ts";
 
 const NO_PORT = "0";
 const any = (says: string): EventRule => ({ above: 0, says });
+/** What listeners find remarkable, in either table. */
+const REMARKABLE = {
+  listendrop: any("Connections dropped by a listener"),
+  accept_overflow: any("Connections that found the accept queue full"),
+  syn_overflow: any("Connections that found the SYN queue full"),
+  retran_synacks: any("SYN-ACKs sent again"),
+};
 /** They run for each call that sends or receives, whatever the protocol; the second of each pair before 6.3. */
 const CALLS = [
   ["endpoint_sent", "endpoint_sent_inet"],
@@ -84,7 +91,7 @@ export default bpfProbe({
       metrics: {
         listendrop: raises(
           ofField("counter", "listendrop", "Connections dropped.", "count"),
-          any("Connections dropped by a listener"),
+          REMARKABLE.listendrop,
         ),
         accept_overflow: raises(
           ofField(
@@ -93,7 +100,7 @@ export default bpfProbe({
             "Of those: in readings that found the accept queue full.",
             "count",
           ),
-          any("Connections that found the accept queue full"),
+          REMARKABLE.accept_overflow,
         ),
         syn_overflow: raises(
           ofField(
@@ -102,7 +109,7 @@ export default bpfProbe({
             "Of those: in readings that found the SYN queue full.",
             "count",
           ),
-          any("Connections that found the SYN queue full"),
+          REMARKABLE.syn_overflow,
         ),
         passive_open: ofField("counter", "passive_open", "Connections accepted.", "count"),
         passive_open_failed: raises(
@@ -116,7 +123,7 @@ export default bpfProbe({
         ),
         retran_synacks: raises(
           ofField("counter", "retran_synacks", "SYN-ACKs sent again.", "count"),
-          any("SYN-ACKs sent again"),
+          REMARKABLE.retran_synacks,
         ),
       },
     }),
@@ -179,12 +186,24 @@ export default bpfProbe({
       },
       labels: { multi: constant("0") },
       metrics: {
-        listendrop: ofField("counter", "listendrop", "Connections dropped.", "count"),
-        accept_overflow: ofField("counter", "accept_overflow", "Of those: queue full.", "count"),
-        syn_overflow: ofField("counter", "syn_overflow", "Of those: SYN queue full.", "count"),
+        listendrop: raises(
+          ofField("counter", "listendrop", "Connections dropped.", "count"),
+          REMARKABLE.listendrop,
+        ),
+        accept_overflow: raises(
+          ofField("counter", "accept_overflow", "Of those: queue full.", "count"),
+          REMARKABLE.accept_overflow,
+        ),
+        syn_overflow: raises(
+          ofField("counter", "syn_overflow", "Of those: SYN queue full.", "count"),
+          REMARKABLE.syn_overflow,
+        ),
         passive_open: ofField("counter", "passive_open", "Connections accepted.", "count"),
         passive_open_failed: ofField("counter", "passive_open_failed", "Ended early.", "count"),
-        retran_synacks: ofField("counter", "retran_synacks", "SYN-ACKs sent again.", "count"),
+        retran_synacks: raises(
+          ofField("counter", "retran_synacks", "SYN-ACKs sent again.", "count"),
+          REMARKABLE.retran_synacks,
+        ),
         retran_syn: ofField("counter", "retran_syn", "SYNs sent again.", "count"),
         active_open: ofField("counter", "active_open", "Connections set up.", "count"),
         active_open_failed: ofField("counter", "active_open_failed", "Not set up.", "count"),

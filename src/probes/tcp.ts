@@ -8,6 +8,16 @@ import { flagKey } from "../core/setting_key.ts";
 import { tcp } from "../gen/layouts.ts";
 
 const drops = (says: string): EventRule => ({ above: "drops_thr", says });
+/** What the tables of links and the one that takes their place find remarkable. */
+const REMARKABLE = {
+  syn_srtt: { above: "latency_thr", says: "Round trip of the handshake" },
+  backlog_drops: drops("Packets dropped as the backlog was full"),
+  sk_drops: drops("Packets that the socket dropped"),
+  lost_out: drops("Segments taken for lost"),
+  sacked_out: drops("Segments selectively acknowledged"),
+  filter_drops: drops("Packets dropped by the socket's filter"),
+  tcp_oom: { above: 0, says: "Resets for want of TCP memory" },
+} as const satisfies Record<string, EventRule>;
 
 const ADDRESSES = {
   client_ip: address("client_ip", "family"),
@@ -88,10 +98,10 @@ const LINK_TABLES = {
   tcp_srtt: mapTable(tcp, {
     ...LINK,
     metrics: {
-      syn_srtt: raises(largest("now.syn_srtt_us", "Round trip of the handshake.", "us"), {
-        above: "latency_thr",
-        says: "Round trip of the handshake",
-      }),
+      syn_srtt: raises(
+        largest("now.syn_srtt_us", "Round trip of the handshake.", "us"),
+        REMARKABLE.syn_srtt,
+      ),
     },
   }),
   tcp_sockbuf: mapTable(tcp, {
@@ -113,31 +123,31 @@ const LINK_TABLES = {
       retran_packets: ofField("counter", "retran_packets", "Segments sent again.", "segments"),
       backlog_drops: raises(
         ofField("counter", "backlog_drops", "Drops: backlog full.", "packets"),
-        drops("Packets dropped as the backlog was full"),
+        REMARKABLE.backlog_drops,
       ),
       sk_drops: raises(
         ofField("counter", "sk_drops", "Packets that the socket dropped.", "packets"),
-        drops("Packets that the socket dropped"),
+        REMARKABLE.sk_drops,
       ),
       lost_out: raises(
         largest("now.lost_out", "Segments taken for lost.", "segments"),
-        drops("Segments taken for lost"),
+        REMARKABLE.lost_out,
       ),
       sacked_out: raises(
         largest("now.sacked_out", "Segments selectively acknowledged.", "segments"),
-        drops("Segments selectively acknowledged"),
+        REMARKABLE.sacked_out,
       ),
       filter_drops: raises(
         ofField("counter", "filter_drops", "Drops: socket's filter.", "packets"),
-        drops("Packets dropped by the socket's filter"),
+        REMARKABLE.filter_drops,
       ),
       tmout_count: ofField("counter", "tmout_count", "Ends by time-out.", "count"),
       snd_buf_limit_count: ofField("counter", "snd_buf_limit_count", "Send memory short.", "count"),
       rmem_scheduls: ofField("counter", "rmem_scheduls", "Receive memory short.", "count"),
-      tcp_oom: raises(ofField("counter", "tcp_oom", "Resets for want of TCP memory.", "count"), {
-        above: 0,
-        says: "Resets for want of TCP memory",
-      }),
+      tcp_oom: raises(
+        ofField("counter", "tcp_oom", "Resets for want of TCP memory.", "count"),
+        REMARKABLE.tcp_oom,
+      ),
       send_rsts: ofField("counter", "send_rsts", "Resets sent.", "count"),
       receive_rsts: ofField("counter", "receive_rsts", "Resets received.", "count"),
       sk_err: largest("now.sk_err", "Error of a socket.", "errno"),
@@ -224,19 +234,40 @@ const METRIC_TABLES = {
       rto: spread("rto", TIMER_BOUNDS, "Time until a segment is sent again.", "ms"),
       ato: spread("ato", TIMER_BOUNDS, "Time by which an ACK may be put off.", "ms"),
       syn_srtt: spread("syn_srtt", TIME_BOUNDS, "Round trip of the handshake.", "us"),
-      syn_srtt_max: most("syn_srtt_us", "The same, of the slowest connection.", "us"),
+      syn_srtt_max: raises(
+        most("syn_srtt_us", "The same, of the slowest connection.", "us"),
+        REMARKABLE.syn_srtt,
+      ),
       sk_rcvbuf: spread("sk_rcvbuf", BUFFER_BOUNDS, "Limit of the receive buffer.", "bytes"),
       sk_sndbuf: spread("sk_sndbuf", BUFFER_BOUNDS, "Limit of the send buffer.", "bytes"),
       retran_packets: total("retran_packets", "Segments sent again.", "segments"),
-      backlog_drops: total("backlog_drops", "Drops: backlog full.", "packets"),
-      sk_drops: total("sk_drops", "Packets that the socket dropped.", "packets"),
-      lost_out: most("lost_out", "Segments taken for lost.", "segments"),
-      sacked_out: most("sacked_out", "Segments selectively acknowledged.", "segments"),
-      filter_drops: total("filter_drops", "Drops: socket's filter.", "packets"),
+      backlog_drops: raises(
+        total("backlog_drops", "Drops: backlog full.", "packets"),
+        REMARKABLE.backlog_drops,
+      ),
+      sk_drops: raises(
+        total("sk_drops", "Packets that the socket dropped.", "packets"),
+        REMARKABLE.sk_drops,
+      ),
+      lost_out: raises(
+        most("lost_out", "Segments taken for lost.", "segments"),
+        REMARKABLE.lost_out,
+      ),
+      sacked_out: raises(
+        most("sacked_out", "Segments selectively acknowledged.", "segments"),
+        REMARKABLE.sacked_out,
+      ),
+      filter_drops: raises(
+        total("filter_drops", "Drops: socket's filter.", "packets"),
+        REMARKABLE.filter_drops,
+      ),
       tmout_count: total("tmout_count", "Ends by time-out.", "count"),
       snd_buf_limit_count: total("snd_buf_limit_count", "Send memory short.", "count"),
       rmem_scheduls: total("rmem_scheduls", "Receive memory short.", "count"),
-      tcp_oom: total("tcp_oom", "Resets for want of TCP memory.", "count"),
+      tcp_oom: raises(
+        total("tcp_oom", "Resets for want of TCP memory.", "count"),
+        REMARKABLE.tcp_oom,
+      ),
       send_rsts: total("send_rsts", "Resets sent.", "count"),
       receive_rsts: total("receive_rsts", "Resets received.", "count"),
       retrans_ratio: most("retrans_ppm", "Segments sent again by sent.", "ratio", 1e-6),

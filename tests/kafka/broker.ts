@@ -150,6 +150,11 @@ export class Brokers implements AsyncDisposable {
     }
   }
 
+  /** SIGSTOP makes all hang, with their connections open, SIGCONT go on. */
+  signal(signal: "SIGSTOP" | "SIGCONT"): void {
+    for (const child of this.#running.values()) child.kill(signal);
+  }
+
   async createTopic(topic: string, settings: Readonly<Record<string, string>> = {}): Promise<void> {
     const configEntries = entriesOf(settings);
     await this.#administer(async (admin) => {
