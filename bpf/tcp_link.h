@@ -138,8 +138,13 @@ static __noinline void find_hz(void)
 	}
 }
 
+/* A division costs as much as all the rest; only 300 a second needs one. */
 static __always_inline u64 jiffies_to_us(u64 jiffies)
 {
+	if (hz == 250)
+		return jiffies * 4000;
+	if (hz == 1000)
+		return jiffies * 1000;
 	return hz ? jiffies * 1000000 / hz : 0;
 }
 
@@ -204,7 +209,9 @@ static __noinline void take_gauges(struct tcp_gauges *now, struct tcp_sock *tp)
 	now->sndbuf_limited = buffer;
 	now->lost_out = tp->lost_out;
 	now->sacked_out = tp->sacked_out;
-	now->retrans_ppm = tp->segs_out ? (u64)tp->total_retrans * 1000000 / tp->segs_out : 0;
+	now->retrans_ppm = tp->total_retrans && tp->segs_out
+				   ? (u64)tp->total_retrans * 1000000 / tp->segs_out
+				   : 0;
 	now->snd_cwnd = tp->snd_cwnd;
 	now->snd_wnd = tp->snd_wnd;
 	now->rcv_wnd = tp->rcv_wnd;
@@ -275,15 +282,36 @@ static __always_inline u64 merge(struct tcp_link_val *val, const struct sock_mem
 	return fell;
 }
 
+static __always_inline void note_change(struct tcp_link_val *val)
+{
+	__sync_fetch_and_add(&val->changes, 1);
+}
+
+/* The first of a row's sockets. Most rows of one socket that did not change show the same as before. */
+static __always_inline void begin_merge(struct tcp_link_val *val, const struct sock_memory *memory)
+{
+	const u64 *held = (const u64 *)&val->now;
+	const u64 *had = (const u64 *)&memory->had;
+	u64 other = !val->merged;
+
+	for (u32 i = 0; i < GAUGES; i++)
+		other |= held[i] ^ had[i];
+	val->merged = reading;
+	if (!other)
+		return;
+	val->now = memory->had;
+	note_change(val);
+}
+
 /* The socket's measurements, as they were taken last, for a row that takes those of all. */
 static __noinline void merge_full(struct tcp_link_val *val, const struct sock_memory *memory)
 {
 	if (val->merged != reading) {
-		val->merged = reading;
-		val->now = memory->had;
+		begin_merge(val, memory);
 		return;
 	}
 	merge(val, memory, 0);
+	note_change(val);
 }
 
 /* What a socket gained since it was counted last; negative for what another CPU counted ahead of us. */
@@ -429,13 +457,14 @@ static __always_inline void add_ratios(struct tcp_metric_val *metric)
 static __noinline u64 measure(struct tcp_link_val *val, struct tcp_metric_val *metric,
 			      struct tcp_sock *tp, struct sock_memory *memory)
 {
-	u64 shown = shown_of(val, memory);
+	bool full = val->full == reading || !val->merged;
+	u64 shown = full ? 0 : shown_of(val, memory);
 	u64 fell = 0;
 
 	take_gauges(&memory->had, tp);
 	memory->had.syn_srtt_us = memory->syn_srtt_us;
 	memory->measured = reading;
-	if (val->full == reading || !val->merged)
+	if (full)
 		merge_full(val, memory);
 	else
 		fell = merge(val, memory, shown);
@@ -506,7 +535,9 @@ static __noinline void add_end(struct sock_common *skc, const struct sock_memory
 }
 
 /* Puts the new total in its place and gives what it has gained. Two CPUs may do so at once: all gains together are right. */
-#define GAINED(memory, field, total) ((total) - __sync_lock_test_and_set(&(memory)->field, total))
+#define GAINED(memory, field, total)                                                               \
+	((memory)->field == (total) ? 0                                                            \
+				    : (total) - __sync_lock_test_and_set(&(memory)->field, total))
 
 static __always_inline void take_gain(struct gain *gain, struct tcp_sock *tp,
 				      struct sock_memory *memory)
@@ -528,10 +559,12 @@ static __always_inline void take_gain(struct gain *gain, struct tcp_sock *tp,
 	gain->retrans = GAINED(memory, retrans, retrans);
 	gain->sk_drops = GAINED(memory, sk_drops, sk_drops);
 	gain->rwnd_limited = GAINED(memory, rwnd_limited, window);
-	gain->opened = __sync_lock_test_and_set(&memory->opened, 0);
+	if (memory->opened)
+		gain->opened = __sync_lock_test_and_set(&memory->opened, 0);
 #pragma unroll
 	for (u32 i = 0; i < EVENTS; i++)
-		gain->events[i] = __sync_lock_test_and_set(&memory->events[i], 0);
+		if (memory->events[i])
+			gain->events[i] = __sync_lock_test_and_set(&memory->events[i], 0);
 }
 
 /* The rows of a connection; no link although one is wanted: it was counted as lost. */
@@ -590,6 +623,7 @@ static __noinline void count_last(struct tcp_sock *tp, struct sock_memory *memor
 		if (first && !memory->measured)
 			measure(rows.link, rows.metric, tp, memory);
 		rows.link->fell = reading; /* the next reading shows those that are left */
+		note_change(rows.link);
 	}
 	if (rows.metric)
 		add_ratios(rows.metric);

@@ -15,6 +15,9 @@ u32 late =
 
 /* What a row shows of sockets that left it in some other way. */
 enum { FULL_READINGS = 12 };
+/* So long is a row taken from all its sockets after what it shows came down: of those in use it does so all the time, and
+ * going through the sockets a second time is dearer. */
+enum { FALLING_READINGS = 12 };
 
 static __always_inline void wish_again(void)
 {
@@ -61,7 +64,7 @@ static __always_inline void begin_row(struct tcp_link_val *link)
 	if (link->looked == reading)
 		return;
 	link->looked = reading;
-	if (want_metric || !link->merged || link->fell + 1 >= reading ||
+	if (want_metric || !link->merged || link->fell + 1 >= reading || link->falling >= reading ||
 	    link->full + FULL_READINGS <= reading)
 		link->full = reading;
 }
@@ -71,6 +74,7 @@ static __always_inline void take_late(struct tcp_link_val *link)
 	link->fell = reading;
 	link->full = reading;
 	link->late = reading;
+	link->falling = reading + FALLING_READINGS;
 	late = reading;
 	wish_again();
 }
@@ -81,8 +85,11 @@ static __always_inline void count_change(struct tcp_sock *tp, struct sock_memory
 	memory->write_seq = tp->write_seq;
 	memory->restless = is_restless(tp);
 	gather(tp, memory, rows, gain);
-	if (rows->link && measure(rows->link, rows->metric, tp, memory))
+	if (!rows->link)
+		return;
+	if (measure(rows->link, rows->metric, tp, memory))
 		take_late(rows->link);
+	note_change(rows->link);
 }
 
 /* A living socket, once in each reading. */

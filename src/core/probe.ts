@@ -195,8 +195,8 @@ export interface NativeProbe<T extends Tables = Tables> extends ProbeBase {
 
 interface FieldBase {
   readonly field: string;
-  /** Program that fills the field: without it the column is left out. */
-  readonly program?: string;
+  /** Programs that fill the field: without any of them the column is left out. */
+  readonly programs?: readonly string[];
 }
 
 /** A metric whose number stands in a field of a BPF map's value. */
@@ -293,6 +293,8 @@ export interface BpfProbe extends ProbeBase {
   /** Field of the maps' values that changes whenever the row's thing was seen alive; its rows expire
    * without, and a row where it is 0 is not shown. Maps without such a field do not expire so. */
   readonly alive?: string;
+  /** Field of the maps' values that changes after each change of another one, and is the value's first. */
+  readonly changes?: string;
   /** Which maps show only the rows that are used most, and those whose field `shown` says so. */
   readonly mostUsed: (settings: Settings) => MostUsed;
   /** Programs without which the probe is of use all the same. */

@@ -15,15 +15,21 @@ const REMARKABLE = {
   syn_overflow: any("Connections that found the SYN queue full"),
   retran_synacks: any("SYN-ACKs sent again"),
 };
-/** They run for each call that sends or receives, whatever the protocol; the second of each pair before 6.3. */
+/**
+ * They run for each call that sends or receives: of UDP, where the kernel takes fexit; else whatever the protocol, the
+ * last of each choice before 6.3.
+ */
 const CALLS = [
-  ["endpoint_sent", "endpoint_sent_inet"],
-  ["endpoint_sent", "endpoint_sent_inet6"],
-  ["endpoint_received", "endpoint_received_inet"],
-  ["endpoint_received", "endpoint_received_inet6"],
+  ["endpoint_sent_udp", "endpoint_sent", "endpoint_sent_inet"],
+  ["endpoint_sent_udp6", "endpoint_sent", "endpoint_sent_inet6"],
+  ["endpoint_received_udp", "endpoint_received", "endpoint_received_inet"],
+  ["endpoint_received_udp6", "endpoint_received", "endpoint_received_inet6"],
 ] as const;
-/** Of endpoint_tcp: each fills a column, which is left out where the kernel does not take its program. */
-const REQUESTS = ["endpoint_synack", "endpoint_request_end", "endpoint_request_end6"] as const;
+/** Of endpoint_tcp: each choice fills a column, which is left out where the kernel takes none of it. */
+const SYNACK = ["endpoint_synack", "endpoint_synack_kprobe"] as const;
+const REQUEST_END = ["endpoint_request_end", "endpoint_request_end_kprobe"] as const;
+const REQUEST_END6 = ["endpoint_request_end6", "endpoint_request_end6_kprobe"] as const;
+const REQUESTS = [...SYNACK, ...REQUEST_END, ...REQUEST_END6] as const;
 const SYN_DROP = "endpoint_syn_drop";
 const PER_CALL = [...new Set(CALLS.flat())];
 
@@ -57,7 +63,7 @@ export default bpfProbe({
   partOf: ["socket"],
   capabilities: NAMESPACE_CAPABILITIES,
   layout: endpoint,
-  choices: CALLS,
+  choices: [...CALLS, SYNACK, REQUEST_END, REQUEST_END6],
   constants: (_, tables) => ({
     want_peers: Number(tables.has("endpoint_tcp")),
     want_udp_peers: Number(tables.has("endpoint_udp")),
@@ -209,12 +215,12 @@ export default bpfProbe({
         active_open_failed: ofField("counter", "active_open_failed", "Not set up.", "count"),
         syn_sent: ofField("counter", "syn_sent", "Connections begun.", "count"),
         synack_sent: filledBy(
-          "endpoint_synack",
+          SYNACK,
           ofField("counter", "synack_sent", "SYN-ACKs sent, also again.", "count"),
         ),
         req_drops: raises(
           filledBy(
-            "endpoint_request_end",
+            REQUEST_END,
             ofField(
               "counter",
               "req_drops",

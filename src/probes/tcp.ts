@@ -2,7 +2,15 @@
 /** TCP connections per link (process, role, client, server) and per service. Kernel side: bpf/tcp.bpf.c. */
 import type { EventRule } from "../core/event.ts";
 import { address, containerOf, id, nameOf, text, unknown, word } from "../core/labels.ts";
-import { bpfProbe, log4Bounds, mapTable, ofBuckets, ofField, raises } from "../core/declare.ts";
+import {
+  bpfProbe,
+  filledBy,
+  log4Bounds,
+  mapTable,
+  ofBuckets,
+  ofField,
+  raises,
+} from "../core/declare.ts";
 import { NAMESPACE_CAPABILITIES } from "../core/probe.ts";
 import { flagKey } from "../core/setting_key.ts";
 import { tcp } from "../gen/layouts.ts";
@@ -122,7 +130,10 @@ const LINK_TABLES = {
     metrics: {
       retran_packets: ofField("counter", "retran_packets", "Segments sent again.", "segments"),
       backlog_drops: raises(
-        ofField("counter", "backlog_drops", "Drops: backlog full.", "packets"),
+        filledBy(
+          "net_drop",
+          ofField("counter", "backlog_drops", "Drops: backlog full.", "packets"),
+        ),
         REMARKABLE.backlog_drops,
       ),
       sk_drops: raises(
@@ -138,14 +149,20 @@ const LINK_TABLES = {
         REMARKABLE.sacked_out,
       ),
       filter_drops: raises(
-        ofField("counter", "filter_drops", "Drops: socket's filter.", "packets"),
+        filledBy(
+          "net_drop",
+          ofField("counter", "filter_drops", "Drops: socket's filter.", "packets"),
+        ),
         REMARKABLE.filter_drops,
       ),
       tmout_count: ofField("counter", "tmout_count", "Ends by time-out.", "count"),
       snd_buf_limit_count: ofField("counter", "snd_buf_limit_count", "Send memory short.", "count"),
       rmem_scheduls: ofField("counter", "rmem_scheduls", "Receive memory short.", "count"),
       tcp_oom: raises(
-        ofField("counter", "tcp_oom", "Resets for want of TCP memory.", "count"),
+        filledBy(
+          "tcp_reset_sent",
+          ofField("counter", "tcp_oom", "Resets for want of TCP memory.", "count"),
+        ),
         REMARKABLE.tcp_oom,
       ),
       send_rsts: ofField("counter", "send_rsts", "Resets sent.", "count"),
@@ -242,7 +259,7 @@ const METRIC_TABLES = {
       sk_sndbuf: spread("sk_sndbuf", BUFFER_BOUNDS, "Limit of the send buffer.", "bytes"),
       retran_packets: total("retran_packets", "Segments sent again.", "segments"),
       backlog_drops: raises(
-        total("backlog_drops", "Drops: backlog full.", "packets"),
+        filledBy("net_drop", total("backlog_drops", "Drops: backlog full.", "packets")),
         REMARKABLE.backlog_drops,
       ),
       sk_drops: raises(
@@ -258,14 +275,14 @@ const METRIC_TABLES = {
         REMARKABLE.sacked_out,
       ),
       filter_drops: raises(
-        total("filter_drops", "Drops: socket's filter.", "packets"),
+        filledBy("net_drop", total("filter_drops", "Drops: socket's filter.", "packets")),
         REMARKABLE.filter_drops,
       ),
       tmout_count: total("tmout_count", "Ends by time-out.", "count"),
       snd_buf_limit_count: total("snd_buf_limit_count", "Send memory short.", "count"),
       rmem_scheduls: total("rmem_scheduls", "Receive memory short.", "count"),
       tcp_oom: raises(
-        total("tcp_oom", "Resets for want of TCP memory.", "count"),
+        filledBy("tcp_reset_sent", total("tcp_oom", "Resets for want of TCP memory.", "count")),
         REMARKABLE.tcp_oom,
       ),
       send_rsts: total("send_rsts", "Resets sent.", "count"),
@@ -387,12 +404,20 @@ const TROUBLE_TABLES = {
 
 const DELAY_BOUNDS = [1e6, 1e7, 1e8, 1e9, 1e10];
 
+/** The second of each choice before 6.3. */
+const DELAY_CALLS = [
+  ["tcp_delay_sent", "tcp_delay_sent_inet"],
+  ["tcp_delay_sent", "tcp_delay_sent_inet6"],
+  ["tcp_delay_read", "tcp_delay_read_inet"],
+  ["tcp_delay_read", "tcp_delay_read_inet6"],
+] as const;
+
 const DELAY_TABLES = {
   proc_flow_perf: mapTable(tcp, {
     map: "tcp_delays",
     entity: "proc_flow_perf",
     on: false,
-    programs: ["tcp_delay_segment", "tcp_delay_sent", "tcp_delay_read"],
+    programs: ["tcp_delay_segment", ...new Set(DELAY_CALLS.flat())],
     keys: {
       tgid: PROCESS,
       role: word("role", ["server", "client"]),
@@ -453,12 +478,15 @@ export default bpfProbe({
     "net_drop",
     "net_drop_old",
   ],
-  choices: [["tcp_owners", "tcp_owners_old"], ["tcp_reset_sent", "tcp_reset_sent_old"], [
-    "net_drop",
-    "net_drop_old",
-  ]],
+  choices: [
+    ["tcp_owners", "tcp_owners_old"],
+    ["tcp_reset_sent", "tcp_reset_sent_old"],
+    ["net_drop", "net_drop_old"],
+    ...DELAY_CALLS,
+  ],
   ceilings: ["tcp_link", "tcp_metric", "tcp_service", "tcp_resets", "tcp_delays"],
   alive: "reading",
+  changes: "changes",
   tables: {
     ...LINK_TABLES,
     ...METRIC_TABLES,
