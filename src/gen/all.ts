@@ -26,6 +26,7 @@ import system_sockets from "../probes/system_sockets.ts";
 import system_vmstat from "../probes/system_vmstat.ts";
 import task from "../probes/task.ts";
 import tcp from "../probes/tcp.ts";
+import virt from "../probes/virt.ts";
 
 export const probes: readonly AnyProbe[] = [
   container,
@@ -53,6 +54,7 @@ export const probes: readonly AnyProbe[] = [
   system_vmstat,
   task,
   tcp,
+  virt,
 ];
 
 /** Those that this build was made without. */
