@@ -2,6 +2,7 @@
 /** Written by scripts/gen.ts from the files in src/probes: do not edit. */
 import type { AnyProbe } from "../core/probe.ts";
 import container from "../probes/container.ts";
+import container_dirs from "../probes/container_dirs.ts";
 import container_ns from "../probes/container_ns.ts";
 import dns from "../probes/dns.ts";
 import endpoint from "../probes/endpoint.ts";
@@ -30,6 +31,7 @@ import virt from "../probes/virt.ts";
 
 export const probes: readonly AnyProbe[] = [
   container,
+  container_dirs,
   container_ns,
   dns,
   endpoint,
