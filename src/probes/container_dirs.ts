@@ -44,11 +44,11 @@ export default nativeProbe({
   },
   open(_files, settings, host) {
     const folders = settings.list("dirs");
+    const period = settings.number("interval");
     if (folders.length === 0) {
       throw new Unsupported("No folder is to be watched", "name some in settings.dirs");
     }
     const growth = new Growth(folders, host.calls, () => host.processes.now());
-    const period = settings.number("interval");
     let since = Infinity;
     const read: Read<typeof TABLES> = ({ system_con_io }, elapsed) => {
       since += elapsed;
