@@ -54,6 +54,7 @@ command dockerd docker.io docker-engine
 command podman podman podman
 command containerd containerd containerd
 command runc runc runc
+command qemu-system-x86_64 qemu-system-x86 qemu-system-x86
 postgres - postgresql-15 postgresql-server
 '
 KERNELS_NEEDS='
