@@ -10,7 +10,7 @@ const MAX_BYTES = 128;
 /** Rows beyond are read as texts, too: 2 MB at most. */
 const MAX_SLOTS = 16_384;
 const INITIAL_SLOTS = 64;
-/** Places for each slot: two rows that want the same one take it from each other every time. */
+/** Places for each slot. A row stands in one of two; three that want the same ones take them from each other. */
 const SPREAD = 4;
 
 export class RowMemo {
@@ -29,12 +29,21 @@ export class RowMemo {
   /** The row whose last line had the same bytes there; -1 if that is not known. */
   find(bytes: Uint8Array, start: number, end: number): number {
     if (end - start > MAX_BYTES || this.#places.length === 0) return -1;
-    const slot = this.#places[this.#placeOf(bytes, start, end)]! - 1;
-    if (slot < 0 || this.#lengths[slot] !== end - start) return -1;
-    const base = slot * MAX_BYTES - start;
-    for (let at = start; at < end; at++) if (this.#bytes[base + at] !== bytes[at]) return -1;
+    const place = this.#placeOf(bytes, start, end);
+    let slot = this.#places[place]! - 1;
+    if (!this.#is(slot, bytes, start, end)) {
+      slot = this.#places[place ^ 1]! - 1;
+      if (!this.#is(slot, bytes, start, end)) return -1;
+    }
     const table = this.#table;
     return table.isRow(slot) && table.generation(slot) === this.#generations[slot] ? slot : -1;
+  }
+
+  #is(slot: number, bytes: Uint8Array, start: number, end: number): boolean {
+    if (slot < 0 || this.#lengths[slot] !== end - start) return false;
+    const base = slot * MAX_BYTES - start;
+    for (let at = start; at < end; at++) if (this.#bytes[base + at] !== bytes[at]) return false;
+    return true;
   }
 
   /** The row has been found by its texts. */
@@ -47,7 +56,9 @@ export class RowMemo {
     if (length === 0) return;
     this.#bytes.set(bytes.subarray(start, end), slot * MAX_BYTES);
     this.#generations[slot] = this.#table.generation(slot);
-    this.#places[this.#placeOf(bytes, start, end)] = slot + 1;
+    const place = this.#placeOf(bytes, start, end);
+    const taken = this.#places[place] !== 0 && this.#places[place ^ 1] === 0;
+    this.#places[taken ? place ^ 1 : place] = slot + 1;
   }
 
   #grow(slot: number): void {
