@@ -34,6 +34,7 @@ command mkfs.xfs xfsprogs xfsprogs
 command mkfs.btrfs btrfs-progs btrfs-progs
 command java openjdk-17-jre-headless java-17-openjdk-headless
 command mvn maven maven
+command patchelf patchelf patchelf
 command kcat kcat kcat
 command openssl openssl openssl
 library libpython3.11.so.1.0 libpython3.11 python3-libs
