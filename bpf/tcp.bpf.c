@@ -224,13 +224,20 @@ static __always_inline void close_link(struct sock_memory *memory, struct tcp_so
 		add_end(skc, memory, oldstate == TCP_SYN_SENT || oldstate == TCP_SYN_RECV);
 }
 
+/* States of which nothing is to be remembered: half of those of a connection. */
+static __always_inline bool is_passing(int state)
+{
+	return state == TCP_SYN_RECV || state == TCP_FIN_WAIT2 || state == TCP_CLOSE_WAIT ||
+	       state == TCP_CLOSING || state == TCP_TIME_WAIT;
+}
+
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(tcp_state, struct sock *sk, int oldstate, int newstate)
 {
 	struct sock_memory *memory;
 	struct tcp_sock *tp;
 
-	if (sk->sk_protocol != IPPROTO_TCP)
+	if (sk->sk_protocol != IPPROTO_TCP || is_passing(newstate))
 		return 0;
 	memory = memory_of(sk);
 	if (!memory)
