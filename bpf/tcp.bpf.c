@@ -102,8 +102,11 @@ static __always_inline void count_living(struct sock_memory *memory, struct sock
 	look(sk, memory);
 	if (!memory->closed)
 		return;
-	tp = still_there(sk, memory);
-	if (tp) /* it closed meanwhile, and what was counted there may have been newer */
+	tp = bpf_skc_to_tcp_sock(sk);
+	if (tp &&
+	    is_still_there(
+		    tp,
+		    memory)) /* it closed meanwhile, and what was counted there may have been newer */
 		count_last(tp, memory, false);
 }
 
