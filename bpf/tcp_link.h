@@ -345,18 +345,29 @@ static __noinline struct tcp_metric_val *metric_row(const struct tcp_link_key *l
 	return row_or_other(&tcp_metric, &key, &other, &no_metric);
 }
 
-static __noinline struct tcp_service_val *service_row(const struct tcp_link_key *link)
+static __noinline struct tcp_service_val *service_row(const struct tcp_link_key *link,
+						      const struct sock_memory *memory)
 {
 	struct tcp_service_key key = {};
 	struct tcp_service_key other = {};
+	struct tcp_service_val *val;
 
 	key.tgid = link->tgid;
 	key.role = link->role;
 	key.family = link->family;
 	key.server_port = link->server_port;
 	__builtin_memcpy(key.server_ip, link->server_ip, 16);
+	val = find_or_make(&tcp_service, &key, &no_service);
+	if (val) {
+		if (val->reading != reading)
+			__builtin_memcpy(val->comm, memory->comm, COMM_BYTES);
+		return val;
+	}
 	other.role = key.role;
-	return row_or_other(&tcp_service, &key, &other, &no_service);
+	val = bpf_map_lookup_elem(&tcp_service, &other);
+	if (!val)
+		count_table_full();
+	return val;
 }
 
 static __always_inline u32 slot_of(u64 value, const u64 *bounds, u32 count)
@@ -481,7 +492,7 @@ static __always_inline void observe_time(u64 *slots, u64 *sum, u64 value)
 static __noinline void add_service(const struct tcp_link_key *link, struct sock_memory *memory,
 				   const struct gain *gain, bool living)
 {
-	struct tcp_service_val *val = service_row(link);
+	struct tcp_service_val *val = service_row(link, memory);
 	bool first;
 
 	if (!val)
@@ -489,7 +500,10 @@ static __noinline void add_service(const struct tcp_link_key *link, struct sock_
 	first = val->reading != reading;
 	add(&val->segs_out, gain->segs_out);
 	add(&val->retrans, gain->retrans);
-	add(&val->rwnd_limited, gain->rwnd_limited);
+	if (gain->rwnd_limited) {
+		__sync_fetch_and_add(&val->rwnd_limited, gain->rwnd_limited);
+		val->window_us = jiffies_to_us(val->rwnd_limited);
+	}
 	add(&val->resets_sent, gain->events[EVENT_RESET_SENT]);
 	add(&val->resets_received, gain->events[EVENT_RESET_RECEIVED]);
 	if (gain->opened) {
@@ -512,7 +526,7 @@ static __noinline void add_end(struct sock_common *skc, const struct sock_memory
 	u64 life;
 
 	fill_key(&link, skc, memory);
-	val = service_row(&link);
+	val = service_row(&link, memory);
 	if (!val)
 		return;
 	if (val->reading != reading)
