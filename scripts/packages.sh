@@ -63,6 +63,8 @@ command qemu-system-x86_64 qemu-system-x86 qemu-system-x86
 command busybox busybox-static busybox
 command cpio cpio cpio
 command ipvsadm ipvsadm ipvsadm
+command iperf3 iperf3 iperf3
+command tc iproute2 iproute-tc
 command xz xz-utils xz
 '
 PACKAGE_NEEDS='
