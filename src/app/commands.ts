@@ -16,7 +16,7 @@ import { describeTables } from "./meta.ts";
 import { Reloads } from "./reload.ts";
 import { UsageError } from "./usage_error.ts";
 
-export const EXIT = { stopped: 0, internal: 1, usage: 2, addressInUse: 3 } as const;
+const EXIT = { stopped: 0, internal: 1, usage: 2, addressInUse: 3 } as const;
 
 const HELP =
   `gala-gopher observes this host with eBPF, /proc and external probes, and serves the metrics.

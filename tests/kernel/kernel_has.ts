@@ -2,13 +2,6 @@
 /** What this kernel has, read from its BTF without any of our own code. */
 import { Buffer } from "node:buffer";
 
-/** Whether there is a raw tracepoint of that name; says so where not, as a test is left out then. */
-export function hasTracepoint(name: string): boolean {
-  const found = hasName(`btf_trace_${name}`);
-  if (!found) console.log(`This kernel has no tracepoint "${name}"`);
-  return found;
-}
-
 /** Whether something has that name: a type, a function, an enumerator. */
 export function hasName(name: string): boolean {
   return Buffer.from(Deno.readFileSync("/sys/kernel/btf/vmlinux")).includes(`\0${name}\0`);
