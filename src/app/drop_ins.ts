@@ -66,7 +66,7 @@ export class DropIns {
       }
       for (const folder of folders) await this.#look(folder);
     } catch (error) {
-      log("warn", `Probe folders: ${error instanceof Error ? error.message : error}`);
+      log("warn", `Probe folders: ${messageOf(error)}`);
     }
   }
 
