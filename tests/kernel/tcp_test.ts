@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import tcp from "../../src/probes/tcp.ts";
 import { assertGone, heldBy, type Ids } from "../held_in_kernel.ts";
 import { TIMEOUT_MS } from "./probe_rig.ts";
-import { DOWN_BYTES, exchange, living, Rig, until, UP_BYTES } from "./tcp_rig.ts";
+import { DOWN_BYTES, exchange, living, Rig, UP_BYTES } from "./tcp_rig.ts";
+import { until } from "../until.ts";
 
 const CONNECTIONS = 211;
 
