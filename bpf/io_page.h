@@ -144,11 +144,8 @@ int BPF_PROG(io_reclaim_end)
 	val = proc_page_row();
 	if (!val)
 		return 0;
-	if (val->period != reading) {
-		val->reclaim_max_ns = 0;
-		val->period = reading;
-	}
-	raise_max(&val->reclaim_max_ns, ns);
+	note_max(&val->reclaim_max_ns, ns, val->period != reading);
+	val->period = reading;
 	__sync_fetch_and_add(&val->reclaim_ns, ns);
 	__sync_fetch_and_add(&val->reclaims, 1);
 	return 0;
