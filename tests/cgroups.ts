@@ -11,7 +11,7 @@ export function hasHierarchies(...names: readonly string[]): boolean {
 }
 
 /** 64 hexadecimal digits, new each time. */
-export function newContainerId(): string {
+function newContainerId(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(32));
   return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }

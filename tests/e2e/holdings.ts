@@ -31,7 +31,7 @@ export function holdings(pid: number): Holdings {
   };
 }
 
-export function privateMegabytes(pid: number): number {
+function privateMegabytes(pid: number): number {
   const status = Deno.readTextFileSync(`/proc/${pid}/status`);
   return Number(/^RssAnon:\s+(\d+) kB$/m.exec(status)![1]) / 1024;
 }

@@ -2,13 +2,6 @@
 /** What this kernel has, read from its BTF without any of our own code. */
 import { Buffer } from "node:buffer";
 
-/** Whether there is a raw tracepoint of that name; says so where not, as a test is left out then. */
-export function hasTracepoint(name: string): boolean {
-  const found = hasName(`btf_trace_${name}`);
-  if (!found) console.log(`This kernel has no tracepoint "${name}"`);
-  return found;
-}
-
 /** Whether packets can be lost at will; says so where not. */
 export async function hasNetem(): Promise<boolean> {
   // Busybox's unshare would take its own tc, which is another program.

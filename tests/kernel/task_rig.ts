@@ -10,7 +10,6 @@ import { openInstalled, probeBytes } from "./test_object.ts";
 import { settingsOf } from "../run_probe.ts";
 
 const LIMITS = { maxTables: 64, maxRows: 16384, maxFields: 64, timeoutMs: 1000 };
-const POLLS = 1000;
 /** Also on an emulated machine. */
 const ANSWER_MS = 60_000;
 
@@ -163,12 +162,4 @@ export class Shell implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.end().catch(() => {});
   }
-}
-
-export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  for (let i = 0; i < POLLS; i++) {
-    if (await holds()) return;
-    await new Promise((done) => setTimeout(done, 10));
-  }
-  assert.fail(`never: ${what}`);
 }

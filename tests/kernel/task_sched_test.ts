@@ -2,7 +2,8 @@
 /** Scheduling and the life of processes by the task probe, beside what /proc says of the same processes. */
 import assert from "node:assert/strict";
 import task from "../../src/probes/task.ts";
-import { Shell, TaskRig, until } from "./task_rig.ts";
+import { Shell, TaskRig } from "./task_rig.ts";
+import { until } from "../until.ts";
 
 const FORKS = 97;
 const NS = 1e-9;

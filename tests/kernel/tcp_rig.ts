@@ -9,7 +9,6 @@ import { type ProbeOptions, ProbeRig } from "./probe_rig.ts";
 
 export const UP_BYTES = 97;
 export const DOWN_BYTES = 53;
-const POLLS = 1000;
 
 export interface Link {
   readonly client: Deno.TcpConn;
@@ -170,14 +169,6 @@ export async function exchange({ client, server }: Link): Promise<void> {
   await readExactly(server, UP_BYTES);
   await server.write(new Uint8Array(DOWN_BYTES));
   await readExactly(client, DOWN_BYTES);
-}
-
-export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  for (let i = 0; i < POLLS; i++) {
-    if (await holds()) return;
-    await new Promise((done) => setTimeout(done, 10));
-  }
-  assert.fail(`never: ${what}`);
 }
 
 /** Sockets of the port that are neither listening (0A) nor in time-wait (06). */

@@ -2,7 +2,8 @@
 /** Resets, drops, refused connections, shut windows. */
 import assert from "node:assert/strict";
 import { hasName } from "./kernel_has.ts";
-import { living, readExactly, Rig, until } from "./tcp_rig.ts";
+import { living, readExactly, Rig } from "./tcp_rig.ts";
+import { until } from "../until.ts";
 
 const REFUSED = 23;
 const ABORTED = 17;
