@@ -2,7 +2,7 @@
 /** How the compiled program ends: asked to, or killed; nothing of it stays in the kernel or among the processes. */
 import assert from "node:assert/strict";
 import { alive, descendants, heldBy, type Ids, type Process, stillThere } from "./holdings.ts";
-import { type Agent, EXAMPLE, until, withAgent, withFolder } from "./run_agent.ts";
+import { type Agent, BINARY, EXAMPLE, until, withAgent, withFolder } from "./run_agent.ts";
 
 /** What issue and README promise. */
 const END_MS = 2000;
@@ -74,4 +74,15 @@ Deno.test("gala-gopher ends within 2 s though a probe is deaf to SIGTERM", async
       await until("no child", () => alive(children).length === 0 || undefined, END_MS);
     });
   });
+});
+
+Deno.test("gala-gopher doctor is ended by SIGTERM at once, as any other program", async () => {
+  const child = new Deno.Command(BINARY, { args: ["doctor"], stdout: "null", stderr: "null" })
+    .spawn();
+  await until(
+    "it loads programs",
+    () => Deno.readTextFileSync(`/proc/${child.pid}/maps`).includes("libbpf") || undefined,
+  );
+  child.kill("SIGTERM");
+  assert.equal((await child.status).signal, "SIGTERM");
 });
