@@ -9,7 +9,7 @@ import type { BpfProbe } from "../../src/core/probe.ts";
 import endpoint from "../../src/probes/endpoint.ts";
 import tcp from "../../src/probes/tcp.ts";
 import { ProbeRig } from "../kernel/probe_rig.ts";
-import { until } from "../kernel/task_rig.ts";
+import { until } from "../until.ts";
 import { Child, compare, type Variants, withTracefs } from "./compare.ts";
 
 const { values } = parseArgs({ options: { rounds: { type: "string", default: "9" } } });
