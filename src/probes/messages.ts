@@ -3,7 +3,7 @@
 import { Connections, type Peers, type Verdict } from "../core/messages/connections.ts";
 import { Datagrams, type Ends } from "../core/messages/datagrams.ts";
 import { Forwarding } from "../core/messages/forwarding.ts";
-import { LinkCounts } from "../core/messages/link_counts.ts";
+import { ForwardCounts } from "../core/messages/forward_counts.ts";
 import type { Chunk } from "../core/messages/protocol.ts";
 import { TopicCounts } from "../core/messages/topic_counts.ts";
 import { Traffic } from "../core/messages/traffic.ts";
@@ -126,7 +126,7 @@ function ways(settings: Settings): readonly [RecordWay, ...RecordWay[]] {
 function open(host: RecordHost): RecordReading {
   const maxConnections = host.settings.number("connections");
   const traffic = new Traffic(maxConnections);
-  const forwards = new LinkCounts(maxConnections, host.settings.flag("report_cport"));
+  const forwards = new ForwardCounts(maxConnections, host.settings.flag("report_cport"));
   const forwarding = new Forwarding(forwards);
   const topics = new TopicCounts(maxConnections);
   const idBytes = new Uint8Array(8);
@@ -145,7 +145,7 @@ function open(host: RecordHost): RecordReading {
     protocols,
     traffic,
     maxConnections,
-    links: host.settings.flag("links"),
+    proxies: host.settings.flag("links"),
     tls: host.settings.flag("tls"),
     forwarding,
     topics,
@@ -289,7 +289,7 @@ function peersAt(id: number, bytes: Uint8Array): Peers {
 export default recordProbe({
   name: "messages",
   help:
-    "Requests and answers of Redis, HTTP/1, PostgreSQL and MySQL on TCP, from the first bytes of each.",
+    "Requests and answers of Redis, HTTP/1, PostgreSQL, MySQL, Kafka and DNS, from the first bytes of each.",
   partOf: [
     "ksliprobe",
     "redissli",
