@@ -170,8 +170,10 @@ struct tcp_service_val {
 	u64 setup_us;
 	u64 life_slots[TIME_SLOTS]; /* ms */
 	u64 life_ms;
-	u64 open; /* of the last reading */
+	u64 window_us; /* rwnd_limited in this unit, once the length of a jiffy is known */
+	u64 open;      /* of the last reading */
 	u64 reading;
+	char comm[COMM_BYTES]; /* of its process; empty in the row of all that did not fit */
 };
 
 /* What is remembered of a socket: what was counted so far, and who owns it. A reading that finds nothing changed looks

@@ -327,44 +327,47 @@ struct gain {
 	u32 events[EVENTS];
 };
 
-static __noinline struct tcp_link_val *link_row(struct sock_common *skc,
-						const struct sock_memory *memory)
+static __noinline struct tcp_link_val *link_row(const struct tcp_link_key *key)
 {
-	struct tcp_link_key key = {};
-	struct tcp_link_key other = {};
+	struct tcp_link_key other = {.role = key->role};
 
-	fill_key(&key, skc, memory);
-	other.role = key.role;
-	return row_or_other(&tcp_link, &key, &other, &no_link);
+	return row_or_other(&tcp_link, key, &other, &no_link);
 }
 
-static __noinline struct tcp_metric_val *metric_row(struct sock_common *skc,
+static __noinline struct tcp_metric_val *metric_row(const struct tcp_link_key *link,
 						    const struct sock_memory *memory)
 {
-	struct tcp_metric_key key = {};
+	struct tcp_metric_key key = {.link = *link};
 	struct tcp_metric_key other = {};
 
-	fill_key(&key.link, skc, memory);
 	__builtin_memcpy(key.comm, memory->comm, COMM_BYTES);
-	other.link.role = key.link.role;
+	other.link.role = link->role;
 	return row_or_other(&tcp_metric, &key, &other, &no_metric);
 }
 
-static __noinline struct tcp_service_val *service_row(struct sock_common *skc,
+static __noinline struct tcp_service_val *service_row(const struct tcp_link_key *link,
 						      const struct sock_memory *memory)
 {
 	struct tcp_service_key key = {};
 	struct tcp_service_key other = {};
-	struct tcp_link_key link = {};
+	struct tcp_service_val *val;
 
-	fill_key(&link, skc, memory);
-	key.tgid = link.tgid;
-	key.role = link.role;
-	key.family = link.family;
-	key.server_port = link.server_port;
-	__builtin_memcpy(key.server_ip, link.server_ip, 16);
+	key.tgid = link->tgid;
+	key.role = link->role;
+	key.family = link->family;
+	key.server_port = link->server_port;
+	__builtin_memcpy(key.server_ip, link->server_ip, 16);
+	val = find_or_make(&tcp_service, &key, &no_service);
+	if (val) {
+		if (val->reading != reading)
+			__builtin_memcpy(val->comm, memory->comm, COMM_BYTES);
+		return val;
+	}
 	other.role = key.role;
-	return row_or_other(&tcp_service, &key, &other, &no_service);
+	val = bpf_map_lookup_elem(&tcp_service, &other);
+	if (!val)
+		count_table_full();
+	return val;
 }
 
 static __always_inline u32 slot_of(u64 value, const u64 *bounds, u32 count)
@@ -486,10 +489,10 @@ static __always_inline void observe_time(u64 *slots, u64 *sum, u64 value)
 	__sync_fetch_and_add(sum, value);
 }
 
-static __noinline void add_service(struct sock_common *skc, struct sock_memory *memory,
+static __noinline void add_service(const struct tcp_link_key *link, struct sock_memory *memory,
 				   const struct gain *gain, bool living)
 {
-	struct tcp_service_val *val = service_row(skc, memory);
+	struct tcp_service_val *val = service_row(link, memory);
 	bool first;
 
 	if (!val)
@@ -497,7 +500,10 @@ static __noinline void add_service(struct sock_common *skc, struct sock_memory *
 	first = val->reading != reading;
 	add(&val->segs_out, gain->segs_out);
 	add(&val->retrans, gain->retrans);
-	add(&val->rwnd_limited, gain->rwnd_limited);
+	if (gain->rwnd_limited) {
+		__sync_fetch_and_add(&val->rwnd_limited, gain->rwnd_limited);
+		val->window_us = jiffies_to_us(val->rwnd_limited);
+	}
 	add(&val->resets_sent, gain->events[EVENT_RESET_SENT]);
 	add(&val->resets_received, gain->events[EVENT_RESET_RECEIVED]);
 	if (gain->opened) {
@@ -515,9 +521,12 @@ static __noinline void add_service(struct sock_common *skc, struct sock_memory *
 static __noinline void add_end(struct sock_common *skc, const struct sock_memory *memory,
 			       bool failed)
 {
-	struct tcp_service_val *val = service_row(skc, memory);
+	struct tcp_link_key link = {};
+	struct tcp_service_val *val;
 	u64 life;
 
+	fill_key(&link, skc, memory);
+	val = service_row(&link, memory);
 	if (!val)
 		return;
 	if (val->reading != reading)
@@ -567,8 +576,9 @@ static __always_inline void take_gain(struct gain *gain, struct tcp_sock *tp,
 			gain->events[i] = __sync_lock_test_and_set(&memory->events[i], 0);
 }
 
-/* The rows of a connection; no link although one is wanted: it was counted as lost. */
+/* What a connection's rows are found by, and they; no link although one is wanted: it was counted as lost. */
 struct rows {
+	struct tcp_link_key key;
 	struct tcp_link_val *link;
 	struct tcp_metric_val *metric;
 };
@@ -578,14 +588,15 @@ static __always_inline struct rows rows_of(struct sock_common *skc,
 {
 	struct rows rows = {};
 
+	fill_key(&rows.key, skc, memory);
 	if (want_metric) {
-		rows.metric = metric_row(skc, memory);
+		rows.metric = metric_row(&rows.key, memory);
 		if (rows.metric) {
 			rows.metric->reading = reading;
 			rows.link = &rows.metric->link;
 		}
 	} else if (want_link) {
-		rows.link = link_row(skc, memory);
+		rows.link = link_row(&rows.key);
 	}
 	return rows;
 }
@@ -628,5 +639,5 @@ static __noinline void count_last(struct tcp_sock *tp, struct sock_memory *memor
 	if (rows.metric)
 		add_ratios(rows.metric);
 	if (want_service)
-		add_service(skc, memory, &gain, false);
+		add_service(&rows.key, memory, &gain, false);
 }

@@ -8,6 +8,7 @@ cd "$(dirname "$0")/.."
 . scripts/toolchain.sh
 . scripts/packages.sh
 . scripts/fetch_deno.sh
+. scripts/fetch_javas.sh
 
 STAGES=(tools build generated spdx format lint check c-format unit kernel e2e soak kafka probes package newest-check
 	newest-unit kernels)
@@ -176,7 +177,8 @@ stage_kafka() {
 
 # The shipped third-party probes, each with the server that it observes.
 stage_probes() {
-	make --silent -C probes/redis_client CC="$CLANG" &&
+	fetch_javas &&
+		make --silent -C probes/redis_client CC="$CLANG" &&
 		tests probes "$DENO" --parallel tests/probes
 }
 

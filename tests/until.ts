@@ -2,10 +2,10 @@
 /** Waiting for what comes about in this process or in the kernel without an event that could be awaited. */
 import assert from "node:assert/strict";
 
-const POLLS = 1000;
+const POLLS = 6000;
 const PAUSE_MS = 10;
 
-/** Resolves when it holds; fails after about 10 s, saying what never did. */
+/** Resolves when it holds; fails after about a minute, saying what never did. */
 export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
   for (let poll = 0; poll < POLLS; poll++) {
     if (await holds()) return;

@@ -95,6 +95,7 @@ export class Agent {
       log: this.#log,
       now,
       intervalMs: ingress.interval * 1000,
+      ticking: () => this.#files.beginReading(),
       ticked: () => this.#memory.ticked(),
     });
     this.#context = this.#newContext();

@@ -113,6 +113,12 @@ export interface HostCalls {
   addresses?(): Promise<readonly string[] | undefined>;
   /** What waits in front of each network device, by its index; otherwise as `addresses`. */
   queues?(): Promise<ReadonlyMap<number, QueueTotals> | undefined>;
+  /**
+   * Bytes of a folder as the process sees it, with all below it on the same file system, as `du -sbx` counts them.
+   * Undefined when there is no such folder; NaN when it has too many files, or cannot be read. One folder after the
+   * other: the next waits for one that hangs. Never rejects.
+   */
+  treeBytes?(pid: number, folder: string): Promise<number | undefined>;
 }
 
 /** Writes rows of one table during a reading. */

@@ -65,7 +65,9 @@ interface Family {
 interface Plan {
   readonly layoutVersion: number;
   readonly families: readonly Family[];
-  readonly headers: Record<ExpositionForm, readonly Uint8Array[]>;
+  /** Made for a form when it is asked for. */
+  readonly headers: Partial<Record<ExpositionForm, readonly Uint8Array[]>>;
+  readonly isTaken: { has(name: string): boolean };
 }
 
 const encoder = new TextEncoder();
@@ -74,7 +76,7 @@ const EOF = encoder.encode("# EOF\n");
 export class Exposition {
   readonly #store: Store;
   readonly #loose = new LooseWriter();
-  #plan: Plan = { layoutVersion: -1, families: [], headers: { text: [], openmetrics: [] } };
+  #plan: Plan = { layoutVersion: -1, families: [], headers: {}, isTaken: new Set() };
 
   constructor(store: Store) {
     this.#store = store;
@@ -87,13 +89,15 @@ export class Exposition {
     loose: readonly LooseFamily[] = [],
   ): Promise<number> {
     using _ = this.#store.read();
-    const { families, headers } = this.#currentPlan();
+    const plan = this.#currentPlan();
+    const { families } = plan;
+    const headers = headersOf(plan, form);
     let sliceEnd = performance.now() + SLICE_MS;
     let series = 0;
     for (let i = 0; i < families.length; i++) {
       const family = families[i]!;
       const start = out.length;
-      out.append(headers[form][i]!);
+      out.append(headers[i]!);
       const first = series;
       for (const source of family.sources) {
         const { table, rowsPerLook } = source;
@@ -137,14 +141,13 @@ function makePlan(tables: readonly Table[], layoutVersion: number): Plan {
       family.sources.push(sourceOf(name, metricSpec, table, table.column(metric)));
     }
   }
-  const families = [...byName.values()];
-  const headers = (form: ExpositionForm) =>
-    families.map((family) => encoder.encode(headerOf(form, family, byName)));
-  return {
-    layoutVersion,
-    families,
-    headers: { text: headers("text"), openmetrics: headers("openmetrics") },
-  };
+  return { layoutVersion, families: [...byName.values()], headers: {}, isTaken: byName };
+}
+
+function headersOf(plan: Plan, form: ExpositionForm): readonly Uint8Array[] {
+  return plan.headers[form] ??= plan.families.map((family) =>
+    encoder.encode(headerOf(form, family, plan.isTaken))
+  );
 }
 
 function sourceOf(name: string, metric: MetricSpec, table: Table, column: number): Source {

@@ -19,7 +19,7 @@ const { Kafka, Partitioners, logLevel } = kafkajs;
 
 export interface KafkaOptions {
   readonly brokers: readonly string[];
-  readonly compression: "none" | "gzip" | "snappy" | "zstd";
+  readonly compression: "none" | "gzip" | "snappy" | "lz4" | "zstd";
   /** Key of every message: the lines of a host stay in one partition, and so in order. */
   readonly key: string;
   /** An answer that has not come after this does not come; the default is for a network. */
@@ -39,6 +39,7 @@ const CODECS: Readonly<
   none: [0],
   gzip: [1, promisify(gzip)],
   snappy: [2, async (bytes) => (await snappy()).compress(bytes)],
+  lz4: [3, async (bytes) => (await import("./lz4_frame.ts")).lz4Frame(bytes)],
   zstd: [4, promisify(zstdCompress)],
 };
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /**
  * The last page of each form, plain and compressed, until a table changes. Reading it consumes nothing and waits for
- * no probe. Memory: two buffers of the size of the largest page for each form that is asked for, and one for each
- * older page that a slow client is still being sent.
+ * no probe. Memory: a buffer of the size of the largest page for each form that is asked for, and one for each older
+ * page that a slow client is still being sent.
  */
 import type { Store } from "../core/store.ts";
 import { ByteWriter } from "./byte_writer.ts";
@@ -123,6 +123,8 @@ export class Snapshot {
   }
 
   async #encode(form: ExpositionForm, shelf: Shelf): Promise<Page> {
+    // Nobody asks for the page before any more.
+    this.#retire(shelf);
     const writer = shelf.spare ?? new ByteWriter(this.#stats.bytes * ROOM_TO_GROW + MIN_BYTES);
     shelf.spare = undefined;
     writer.length = 0;
@@ -134,7 +136,6 @@ export class Snapshot {
       this.#count(writer.length, series, performance.now() - madeAt);
       const holders = shelf.encoding!.waiting;
       const page: Page = { writer, version, madeAt, holders, current: true };
-      this.#retire(shelf);
       shelf.page = page;
       return page;
     } catch (error) {
@@ -160,6 +161,7 @@ export class Snapshot {
     if (shelf.page === undefined) return;
     shelf.page.current = false;
     this.#reuse(shelf, shelf.page);
+    shelf.page = undefined;
   }
 
   #hold(form: ExpositionForm, page: Page, bytes: Uint8Array): HeldPage {

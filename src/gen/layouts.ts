@@ -2347,7 +2347,7 @@ export const tcp = {
         },
       },
       value: {
-        size: 304,
+        size: 328,
         fields: {
           opened: { offset: 0, size: 8, kind: "unsigned" },
           closed: { offset: 8, size: 8, kind: "unsigned" },
@@ -2361,8 +2361,10 @@ export const tcp = {
           setup_us: { offset: 168, size: 8, kind: "unsigned" },
           life_slots: { offset: 176, size: 104, kind: "array", element: 8 },
           life_ms: { offset: 280, size: 8, kind: "unsigned" },
-          open: { offset: 288, size: 8, kind: "unsigned" },
-          reading: { offset: 296, size: 8, kind: "unsigned" },
+          window_us: { offset: 288, size: 8, kind: "unsigned" },
+          open: { offset: 296, size: 8, kind: "unsigned" },
+          reading: { offset: 304, size: 8, kind: "unsigned" },
+          comm: { offset: 312, size: 16, kind: "bytes" },
         },
       },
     },

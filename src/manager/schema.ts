@@ -239,7 +239,7 @@ export const SECTIONS = {
       compression_codec: choiceKey(
         ["none", "gzip", "snappy", "lz4", "zstd"],
         "none",
-        "Compression of a batch; in the place of lz4, which has no maintained codec, gzip is used.",
+        "Compression of a batch.",
       ),
       queue_buffering_max_messages: numberKey(
         100_000,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** TCP connections per link (process, role, client, server) and per service. Kernel side: bpf/tcp.bpf.c. */
 import type { EventRule } from "../core/event.ts";
-import { address, containerOf, id, nameOf, text, unknown, word } from "../core/labels.ts";
+import { address, containerOf, id, nameOf, ofValue, text, unknown, word } from "../core/labels.ts";
 import {
   bpfProbe,
   filledBy,
@@ -308,7 +308,7 @@ const SERVICE = {
     server_port: id("server_port"),
     protocol: id("family"),
   },
-  labels: { container_id: containerOf(PROCESS) },
+  labels: { comm: ofValue(text("comm")), container_id: containerOf(PROCESS) },
 } as const;
 
 const SERVICE_TABLES = {
@@ -323,6 +323,13 @@ const SERVICE_TABLES = {
       retransmitted_segments_total: ofField("counter", "retrans", "Sent again.", "segments"),
       resets_sent_total: ofField("counter", "resets_sent", "Resets that we sent.", "count"),
       resets_received_total: ofField("counter", "resets_received", "Peer's resets.", "count"),
+      window_limited_seconds_total: ofField(
+        "counter",
+        "window_us",
+        "Time with data to send that the peer's window, shut or too small, held up.",
+        "seconds",
+        1e-6,
+      ),
       setup_seconds: ofBuckets(
         { field: "setup_slots", sum: "setup_us", scale: 1e-6 },
         log4Bounds(SLOTS, 1e-6),

@@ -6,6 +6,8 @@
 export const ABI = {
   MADV_DONTNEED: 4,
   M_MMAP_THRESHOLD: -3,
+  M_TRIM_THRESHOLD: -1,
+  M_ARENA_MAX: -8,
   "sizeof(struct bpf_object_open_opts)": 80,
   "offsetof(struct bpf_object_open_opts, object_name)": 8,
   "offsetof(struct bpf_object_open_opts, btf_custom_path)": 48,

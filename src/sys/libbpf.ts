@@ -242,16 +242,29 @@ type Calls<Table extends Deno.ForeignLibraryInterface> = Deno.DynamicLibrary<Tab
 
 export type LibcCalls = Calls<typeof LIBC_SYMBOLS>;
 
+/** A larger piece of memory is not in use before it is written to, and goes back to the kernel as soon as it is freed. */
+const MMAP_THRESHOLD_BYTES = 64 * 1024;
+/** So much may be free at the end of a heap. */
+const TRIM_THRESHOLD_BYTES = 128 * 1024;
+
 /** The C library alone, for what needs no libbpf. */
 export function openLibc(): { readonly symbols: LibcCalls; close(): void } {
-  return Deno.dlopen("libc.so.6", LIBC_SYMBOLS);
+  const libc = Deno.dlopen("libc.so.6", LIBC_SYMBOLS);
+  keepHeapSmall(libc.symbols);
+  return libc;
+}
+
+function keepHeapSmall({ mallopt }: LibcCalls): void {
+  // Left to itself, the C library raises this limit to the size of what was freed last, and then keeps the kernel's
+  // type data, which each load reads, in its heap: 11 MB more resident.
+  mallopt(ABI.M_MMAP_THRESHOLD, MMAP_THRESHOLD_BYTES);
+  mallopt(ABI.M_TRIM_THRESHOLD, TRIM_THRESHOLD_BYTES);
+  // Each thread would have a heap of its own, of whose free end nothing goes back: 3 MB.
+  mallopt(ABI.M_ARENA_MAX, 1);
 }
 
 /** In the order of their dependence: the loader finds an earlier one by its soname. */
 const LIBRARIES = ["libz.so.1", "libelf.so.1", "libbpf.so.1"] as const;
-
-/** A larger piece of memory goes back to the kernel as soon as it is freed. */
-const MMAP_THRESHOLD_BYTES = 256 * 1024;
 
 /** Both libraries, opened. To be closed after everything that was made with it. */
 export class Libbpf {
@@ -269,9 +282,6 @@ export class Libbpf {
     const libc = openLibc();
     this.#open.push(libc);
     this.libc = libc.symbols;
-    // Left to itself, the C library raises this limit to the size of what was freed last, and then keeps the kernel's
-    // type data, which each load reads, in its heap: 11 MB more resident.
-    this.libc.mallopt(ABI.M_MMAP_THRESHOLD, MMAP_THRESHOLD_BYTES);
     try {
       this.#errno = new Deno.UnsafePointerView(this.libc.__errno_location()!);
       this.bpf = this.#openLibraries(embedded);

@@ -36,7 +36,8 @@ export class BpfObject {
   /** Kernel memory of all maps when they are full. */
   readonly mapBytes: number;
   readonly #libbpf: Libbpf;
-  readonly #image: ObjectImage;
+  /** Without its bytes, of which libbpf has copied what it needs. */
+  readonly #image: Omit<ObjectImage, "bytes">;
   readonly #programs: readonly Program[];
   readonly #links = new Map<string, NonNullable<Deno.PointerValue>>();
   readonly #userLinks: NonNullable<Deno.PointerValue>[] = [];
@@ -48,7 +49,8 @@ export class BpfObject {
   private constructor(libbpf: Libbpf, image: ObjectImage, loaded: LoadedObject) {
     this.name = image.name;
     this.#libbpf = libbpf;
-    this.#image = image;
+    const { bytes: _, ...others } = image;
+    this.#image = others;
     this.#handle = loaded.handle;
     this.#programs = loaded.programs;
     this.#cost = new CostReader(libbpf);

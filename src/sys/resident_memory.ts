@@ -13,6 +13,8 @@ const HEAP_REGEXP = /^.* \[heap\]$/m;
 const LOOK_EVERY_MS = 60_000;
 /** Takes some 50 ms, so every five minutes; see scripts/build.sh for why V8 does not do it by itself. */
 const COLLECT_EVERY_MS = 300_000;
+/** The first time after the start sooner: by then all is compiled that will be, and what only the start needed is old. */
+const COLLECT_AGAIN_MS = 45_000;
 /** Under load V8 lets garbage pile up by the hundred megabytes rather than to look for it; so much more is too much. */
 const GROWN_BYTES = 16e6;
 
@@ -52,7 +54,8 @@ export class IdleMemory {
   #leftBytes = 0;
   #mappings: readonly Mapping[] = [];
   #lookedAt = -Infinity;
-  #collectedAt = -Infinity;
+  #collectAt = -Infinity;
+  #collections = 0;
 
   /** `collect` makes V8 give up what is not used any more; `anonymousBytes` is the private memory of the process. */
   constructor(
@@ -68,8 +71,8 @@ export class IdleMemory {
   /** To be called after work; `now` is monotonic, in ms. */
   giveBack(now: number): void {
     const grown = this.#anonymousBytes() - this.#leftBytes > GROWN_BYTES;
-    if (grown || now - this.#collectedAt >= COLLECT_EVERY_MS) {
-      this.#collectedAt = now;
+    if (grown || now >= this.#collectAt) {
+      this.#collectAt = now + (this.#collections++ === 0 ? COLLECT_AGAIN_MS : COLLECT_EVERY_MS);
       this.#collect();
       this.#libc.malloc_trim(0n);
       this.#leftBytes = this.#anonymousBytes();

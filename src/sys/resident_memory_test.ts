@@ -79,14 +79,14 @@ Deno.test("IdleMemory takes pages from the resident memory, and the process goes
   assert.equal(JSON.parse('{"still":[1,2,3]}').still.length, 3);
 });
 
-Deno.test("IdleMemory collects garbage at first and then every five minutes", () => {
+Deno.test("IdleMemory collects garbage at first, soon again, and then every five minutes", () => {
   using libbpf = openLibbpf(installedLibrary);
   let collected = 0;
   const idle = new IdleMemory(libbpf, () => collected++);
-  for (const now of [0, 5000, 299_999]) idle.giveBack(now);
-  assert.equal(collected, 1);
-  idle.giveBack(300_000);
-  assert.equal(collected, 2);
+  const at = (...times: number[]) => times.map((now) => (idle.giveBack(now), collected));
+  assert.deepEqual(at(0, 5000, 44_999), [1, 1, 1]);
+  assert.deepEqual(at(45_000, 50_000, 344_999), [2, 2, 2]);
+  assert.deepEqual(at(345_000, 644_999, 645_000), [3, 3, 4]);
 });
 
 Deno.test("IdleMemory collects garbage at once when 16 MB more have come, and once for them", () => {

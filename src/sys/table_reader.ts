@@ -7,9 +7,10 @@ import type { Libbpf } from "./libbpf.ts";
 import { roundUp8 } from "./map_memory.ts";
 import { ValueDecoder } from "./value_decoder.ts";
 
-const CHUNK_ROWS = 1024;
+/** More rows at a time save nothing to speak of, and each map keeps the room for them. */
+const CHUNK_ROWS = 256;
 /** On many CPUs a row is large: then fewer rows at a time. */
-const CHUNK_BYTES = 1024 * 1024;
+const CHUNK_BYTES = 256 * 1024;
 const MIN_CHUNK_ROWS = 16;
 /** The kernel's cursor is 4 bytes for a hash, and a key for other maps. */
 const MIN_CURSOR_BYTES = 8;

@@ -51,8 +51,11 @@ const STATES = `tracepoint:sock:inet_sock_set_state /args->protocol == 6/ {
 const tool = (name: string, ...args: string[]) => () =>
   Promise.resolve(new Child(`/usr/sbin/${name}`, args));
 
+const none = () => Promise.resolve(new AsyncDisposableStack());
+
 const VARIANTS: Variants = {
-  "nothing": () => Promise.resolve(new AsyncDisposableStack()),
+  "nothing": none,
+  "nothing, once more: the noise": none,
   "default tables of tcp and endpoint": () => ours(isDefault),
   "all tables, also those per call": () => ours(all),
   "bpftrace: states counted": () => new Child("bpftrace", ["-e", STATES]).ready("Attaching"),

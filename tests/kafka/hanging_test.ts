@@ -9,9 +9,9 @@ import { assertAll, until, withSending } from "./numbered.ts";
 import { startSending } from "./sending.ts";
 
 const QUEUE_BYTES = 8e6;
-const LINES = 30_000;
+const LINES = 15_000;
 const LINES_A_PIECE = 100;
-/** Eight times what may be kept of it: 240 MB. */
+/** 120 MB in all, several times what may be kept in memory. */
 const LINE = "x".repeat(8000);
 /** A batch waits in the connection once for each attempt. */
 const HELD_BYTES = (RETRIES + 1) * SCRATCH_BYTES;

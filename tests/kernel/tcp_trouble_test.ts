@@ -79,8 +79,11 @@ function unread(port: number): number {
   return bytes;
 }
 
+/** HZ is 250 here and in Debian. */
+const JIFFY_S = 0.004;
+
 Deno.test("tcp shows a window that is shut, in master's table too", async () => {
-  for (const tables of [["tcp_windows", "tcp_rate"], ["tcp_metric"]]) {
+  for (const tables of [["tcp_windows", "tcp_rate", "tcp_service"], ["tcp_metric"]]) {
     await using rig = await Rig.start({ tables });
     const { client } = await rig.connect();
     const writing = (async () => {
@@ -103,6 +106,14 @@ Deno.test("tcp shows a window that is shut, in master's table too", async () => 
         return rig.row("tcp_rate", `${us},role="1"`).rwnd_limited! > 0;
       });
       assert.ok(rig.row("tcp_windows", `${us},role="1"`).notsent_bytes! > 0);
+      const service = rig.row("tcp_service", 'role="client"').window_limited_seconds_total!;
+      const jiffies = rig.row("tcp_rate", `${us},role="1"`).rwnd_limited!;
+      // Both are looked at one after the other.
+      assert.ok(Math.abs(service - jiffies * JIFFY_S) < 2.5 * JIFFY_S, `${service} s`);
+      const shown = [...rig.rows("tcp_service").keys()].map((it) =>
+        /,comm="([^"]*)"/.exec(it)?.[1]
+      );
+      assert.deepEqual(shown, Array(2).fill(Deno.readTextFileSync("/proc/self/comm").trim()));
     } else {
       const { counts } = rig.histogram("tcp_metric", 'role="client"', "srtt");
       assert.equal(counts.reduce((all, count) => all + count, 0), now - 1);

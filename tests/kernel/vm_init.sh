@@ -10,7 +10,7 @@ mount -t devtmpfs dev /dev
 mkdir -p /dev/shm /root /run /var/log /mnt
 ln -s /proc/self/fd /dev/fd
 # Those of the host do more than busybox's.
-for program in losetup mount; do
+for program in ip losetup mount tc; do
 	for folder in /usr/sbin /usr/bin /sbin; do
 		if [ -e "$folder/$program" ]; then ln -sf "$folder/$program" "/bin/$program"; fi
 	done
