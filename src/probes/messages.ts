@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** What applications say to each other: requests, answers, errors and latency. Kernel side: bpf/messages.bpf.c. */
-import { Connections, type Peers, type Verdict } from "../core/messages/connections.ts";
+import { Connections } from "../core/messages/connections.ts";
 import { Datagrams, type Ends } from "../core/messages/datagrams.ts";
 import { Forwarding } from "../core/messages/forwarding.ts";
 import { LinkCounts } from "../core/messages/link_counts.ts";
+import type { Peers, Verdict } from "../core/messages/peers.ts";
 import type { Chunk } from "../core/messages/protocol.ts";
 import { TopicCounts } from "../core/messages/topic_counts.ts";
 import { Traffic } from "../core/messages/traffic.ts";

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 import assert from "node:assert/strict";
-import { Connections, type Verdict } from "./connections.ts";
+import { Connections } from "./connections.ts";
 import { Forwarding } from "./forwarding.ts";
 import { LinkCounts } from "./link_counts.ts";
+import type { Verdict } from "./peers.ts";
 import http from "./protocols/http.ts";
 import redis from "./protocols/redis.ts";
 import { Traffic } from "./traffic.ts";
