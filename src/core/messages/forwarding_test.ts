@@ -1,16 +1,12 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 import assert from "node:assert/strict";
+import { chunkOf } from "../../../tests/message_replay.ts";
 import { randomNumbers } from "../../../tests/mutate.ts";
 import { Forwarding } from "./forwarding.ts";
 import { Hop } from "./hop.ts";
 import { LinkCounts } from "./link_counts.ts";
 
 const encoder = new TextEncoder();
-
-function chunkOf(text: string) {
-  const bytes = encoder.encode(text);
-  return { bytes, start: 0, end: bytes.length, length: bytes.length, time: 0 };
-}
 
 function markOf(text: string): number {
   return [...text].reduce((mark, character) => mark * 31 + character.charCodeAt(0) | 0, 0);
@@ -49,7 +45,7 @@ class Proxy {
   reads(name: string, text: string): void {
     const hop = this.hop(name);
     hop.met(this.protocol, name.startsWith("c"));
-    this.forwarding.received(hop, this.thread, chunkOf(text));
+    this.forwarding.received(hop, this.thread, chunkOf(encoder.encode(text), 0));
     if (name.startsWith("u")) this.forwarding.answered(hop, this.thread, text);
     else this.forwarding.asked(hop, this.thread, markOf(text.split("\n")[0]!));
   }
@@ -57,7 +53,7 @@ class Proxy {
   writes(name: string, text: string): void {
     const hop = this.hop(name);
     hop.met(this.protocol, name.startsWith("c"));
-    this.forwarding.sent(hop, this.thread, chunkOf(text));
+    this.forwarding.sent(hop, this.thread, chunkOf(encoder.encode(text), 0));
     if (name.startsWith("c")) this.forwarding.answered(hop, this.thread, text);
     else this.forwarding.asked(hop, this.thread, markOf(text.split("\n")[0]!));
   }
