@@ -220,10 +220,9 @@ int BPF_PROG(message_program_changes, struct task_struct *task)
 /* The socket behind a descriptor; NULL: it is something else. */
 static __always_inline struct sock *socket_of(struct task_struct *task, u64 fd)
 {
-	struct files_struct___messages *files = (void *)BPF_CORE_READ(task, files);
-	struct fdtable___messages *table = BPF_CORE_READ(files, fdt);
-	struct file___messages **fds = BPF_CORE_READ(table, fd);
-	struct file___messages *file = NULL;
+	struct fdtable *table = BPF_CORE_READ(task, files, fdt);
+	struct file **fds = BPF_CORE_READ(table, fd);
+	struct file *file = NULL;
 	struct socket *socket;
 	struct sock *sk;
 

@@ -165,19 +165,6 @@ enum iter_type {
 	ITER_IOVEC = 1,
 };
 
-struct file___messages {
-	void *private_data;
-};
-
-struct fdtable___messages {
-	unsigned int max_fds;
-	struct file___messages **fd;
-};
-
-struct files_struct___messages {
-	struct fdtable___messages *fdt;
-};
-
 #pragma clang attribute pop
 
 struct bpf_dynptr {
@@ -247,14 +234,14 @@ static __always_inline bool is_wanted(struct message_memory *memory, struct sock
 }
 
 struct fd_search {
-	struct file___messages **fds;
+	struct file **fds;
 	void *socket;
 	u32 found;
 };
 
 static long compare_fd(u32 fd, struct fd_search *search)
 {
-	struct file___messages *file = NULL;
+	struct file *file = NULL;
 
 	bpf_probe_read_kernel(&file, sizeof(file), search->fds + fd);
 	if (!file || BPF_CORE_READ(file, private_data) != search->socket)
@@ -267,8 +254,7 @@ static long compare_fd(u32 fd, struct fd_search *search)
 static __noinline u32 find_fd(struct sock *sk)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct files_struct___messages *files = (void *)BPF_CORE_READ(task, files);
-	struct fdtable___messages *table = BPF_CORE_READ(files, fdt);
+	struct fdtable *table = BPF_CORE_READ(task, files, fdt);
 	struct fd_search search = {.found = ~0U};
 	u32 most = BPF_CORE_READ(table, max_fds);
 

@@ -46,7 +46,7 @@ static __always_inline u64 pages(s64 count)
 
 static __always_inline void note_size(struct victim_val *val, struct task_struct *task)
 {
-	struct mm_struct___task *mm = BPF_CORE_READ(more_of(task), mm);
+	struct mm_struct *mm = BPF_CORE_READ(task, mm);
 	struct mm_struct___before_6_2 *old = (void *)mm; /* rss_stat: see resident_pages() */
 
 	val->vm_pages = BPF_CORE_READ(mm, total_vm);
