@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { chunkOf } from "../../../tests/message_replay.ts";
 import { Connections } from "./connections.ts";
 import { Forwarding } from "./forwarding.ts";
-import { LinkCounts } from "./link_counts.ts";
+import { ForwardCounts } from "./forward_counts.ts";
 import type { Verdict } from "./peers.ts";
 import http from "./protocols/http.ts";
 import redis from "./protocols/redis.ts";
@@ -18,9 +18,9 @@ function setUp(maxConnections = 4) {
   const connections = new Connections({
     protocols: [http, redis],
     traffic,
-    forwarding: new Forwarding(new LinkCounts(maxConnections, false)),
+    forwarding: new Forwarding(new ForwardCounts(maxConnections, false)),
     maxConnections,
-    links: false,
+    proxies: false,
     tls: false,
     decide: (id, verdict) => decided.push([id, verdict]),
   });
