@@ -7,42 +7,33 @@ import type { TableSpec } from "../core/table.ts";
 import { EventLog } from "../egress/event_log.ts";
 import { ThresholdWatch } from "../egress/threshold_watch.ts";
 import { probes } from "../gen/all.ts";
+import { eventSettings } from "../../tests/event_settings.ts";
 
-const SETTINGS: EventSettings = {
-  report_event: true,
+const SETTINGS = eventSettings({
   latency_thr: 20,
   jitter_thr: 3,
   drops_thr: 10,
   res_upper_thr: 80,
   res_lower_thr: 5,
-};
-const OFF: EventSettings = {
-  report_event: true,
-  latency_thr: 0,
-  jitter_thr: 0,
-  drops_thr: 0,
-  res_upper_thr: 0,
-  res_lower_thr: 0,
+});
+const OFF = eventSettings();
+
+/** Of one connection, and of all between two hosts. */
+const TCP_TROUBLE = {
+  tcp_oom: 0,
+  backlog_drops: 10,
+  filter_drops: 10,
+  sk_drops: 10,
+  lost_out: 10,
+  sacked_out: 10,
 };
 
 /** Of a table the metrics, each with the largest number that is well, in the metric's unit: 0 is for any. */
 const LIMITS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   tcp_srtt: { syn_srtt: 20_000 },
-  tcp_abn: {
-    tcp_oom: 0,
-    backlog_drops: 10,
-    filter_drops: 10,
-    sk_drops: 10,
-    lost_out: 10,
-    sacked_out: 10,
-  },
+  tcp_abn: TCP_TROUBLE,
   tcp_metric: {
-    tcp_oom: 0,
-    backlog_drops: 10,
-    filter_drops: 10,
-    sk_drops: 10,
-    lost_out: 10,
-    sacked_out: 10,
+    ...TCP_TROUBLE,
     syn_srtt_max: 20_000,
     zero_win_rx_ratio: 0.8,
     zero_win_tx_ratio: 0.8,
@@ -89,6 +80,7 @@ const LIMITS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   system_cpu_util: { total_used_per: 80 },
   system_meminfo: { util: 80, swap_util: 80 },
 };
+
 function declared(name: string): TableSpec {
   for (const { tables } of probes) {
     const spec = (tables as Readonly<Record<string, TableSpec>>)[name];

@@ -8,7 +8,6 @@
 import { Buffer } from "node:buffer";
 import net, { type Socket } from "node:net";
 import tls from "node:tls";
-import type { ISocketFactory, ISocketFactoryArgs } from "kafkajs";
 
 const KEEP_ALIVE_MS = 60_000;
 /** Size of the request, its kind and version, its number, and the client's name of at most this. */
@@ -17,13 +16,21 @@ const SIZE_BYTES = 4;
 const PRODUCE = 0;
 const STAND_IN_BYTES = 4;
 
+/** What kafkajs asks for. */
+interface SocketWanted {
+  readonly host: string;
+  readonly port: number;
+  readonly ssl?: tls.ConnectionOptions;
+  readonly onConnect: () => void;
+}
+
 export class KafkaSockets {
   readonly #open = new Set<Socket>();
   readonly #bodies = new Map<number, { readonly frame: Buffer; readonly written: () => void }>();
   #last = 0;
 
   /** As kafkajs makes them, but for what they write. */
-  readonly create: ISocketFactory = (args) => {
+  readonly create = (args: SocketWanted): Socket => {
     const socket = connect(args);
     socket.setKeepAlive(true, KEEP_ALIVE_MS);
     this.#open.add(socket);
@@ -82,7 +89,7 @@ export class KafkaSockets {
   }
 }
 
-function connect({ host, port, ssl, onConnect }: ISocketFactoryArgs): Socket {
+function connect({ host, port, ssl, onConnect }: SocketWanted): Socket {
   if (!ssl) return net.connect({ host, port }, onConnect);
   // A certificate is for a name; an address cannot be asked for by name.
   const name = net.isIP(host) === 0 ? { servername: host } : {};

@@ -23,7 +23,7 @@ async function withSocket(
   const sockets = new KafkaSockets();
   const { promise, resolve } = Promise.withResolvers<void>();
   const where = { host: "127.0.0.1", port: listener.addr.port };
-  const socket = sockets.create({ ...where, ssl: undefined as never, onConnect: resolve });
+  const socket = sockets.create({ ...where, onConnect: resolve });
   const closed = new Promise((done) => socket.once("close", done));
   const peer = await listener.accept();
   try {

@@ -55,6 +55,8 @@ interface Found {
   readonly machine: VirtualMachine;
   /** QEMU's. */
   readonly process: Process;
+  /** False while its program is just being started: it has the name already, but no command line yet. */
+  readonly started: boolean;
 }
 
 class Machines {
@@ -91,7 +93,10 @@ class Machines {
       } else if (QEMU_REGEXP.test(comm)) {
         const process = processes.note(batch, index, now);
         const known = before.get(pid);
-        this.found.set(pid, known?.process === process ? known : this.#new(process));
+        this.found.set(
+          pid,
+          known?.process === process && known.started ? known : this.#new(process),
+        );
       }
     }
     for (const [pid, owner] of helpers) {
@@ -103,6 +108,6 @@ class Machines {
   #new(process: Process): Found {
     const path = `proc/${process.pid}/cmdline`;
     const cmdline = this.#files.readOptional(path, MAX_COMMAND_BYTES) ?? new Uint8Array();
-    return { machine: machineOfCommand(cmdline), process };
+    return { machine: machineOfCommand(cmdline), process, started: cmdline.length > 0 };
   }
 }

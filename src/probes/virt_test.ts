@@ -34,6 +34,15 @@ Deno.test("virt tells the machine of a QEMU and of the kernel's threads that wor
   assert.deepEqual(rows({}), []);
 });
 
+Deno.test("virt looks again at a QEMU that has no command line yet", () => {
+  const { "proc/700/cmdline": cmdline, ...bare } = HOST;
+  assert.equal(rows(bare)[0], "700,,,1");
+  assert.equal(
+    rows([bare, bare, bare, { ...bare, "proc/700/cmdline": cmdline! }])[0],
+    `700,${UUID},web,1`,
+  );
+});
+
 Deno.test("virt takes another machine with the same process id for another one", () => {
   const later = { ...HOST, ...stat(700, "qemu-system-x86", USER, 200) };
   const other = { ...later, "proc/700/cmdline": command("-name", "db") };

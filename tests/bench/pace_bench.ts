@@ -4,7 +4,8 @@
  * is silent and talks in turns of 5 s, which is the interval of the agent's readings: each pair of turns gives a
  * difference. Another agent, whose probe is silent in all turns, gives the noise; all run at the same time. Each has had
  * 300,000 lines before, so that V8 has compiled what reads them: the first ones cost several times as much.
- * Run: deno run -A tests/bench/pace_bench.ts [PAIRS]
+ * `all`: with all default probes, else with one that costs next to nothing.
+ * Run: deno run -A tests/bench/pace_bench.ts [PAIRS] [all]
  */
 import { until, withAgent, withFolder } from "../e2e/run_agent.ts";
 import { median, pause } from "./measure.ts";
@@ -65,13 +66,14 @@ async function rowsOf(port: number): Promise<number> {
   return probes.find(({ name }: { name: string }) => name === "paced")?.facts.rows ?? 0;
 }
 
-async function measure(writes: number, pairs: number): Promise<void> {
+async function measure(writes: number, pairs: number, all: boolean): Promise<void> {
   await withFolder(async (folder) => {
     await Deno.writeTextFile(`${folder}/probe.pl`, probe(writes));
     await Deno.writeTextFile(`${folder}/paced.meta`, META);
     const settings = {
       external_probes: { cpu_share: 100 },
-      probes: [{ name: "system_meminfo" }], // the others' readings are most of an agent's noise
+      // The readings of the others are most of what its CPU time differs by.
+      ...(all ? {} : { probes: [{ name: "system_meminfo" }] }),
       extend_probes: [{
         name: "paced",
         command: `perl ${folder}/probe.pl`,
@@ -93,5 +95,6 @@ async function measure(writes: number, pairs: number): Promise<void> {
 
 if (import.meta.main) {
   const pairs = Number(Deno.args[0] ?? 8);
-  await Promise.all([0, 1, LINES].map((writes) => measure(writes, pairs)));
+  const all = Deno.args[1] === "all";
+  await Promise.all([0, 1, LINES].map((writes) => measure(writes, pairs, all)));
 }

@@ -4,6 +4,7 @@ import { heldBy } from "../held_in_kernel.ts";
 
 /** Counts, but for `anon`: private memory in MB. */
 export interface Holdings {
+  /** But for files of processes, which the agent keeps open: they are as many as the host has processes. */
   fds: number;
   threads: number;
   mappings: number;
@@ -16,12 +17,11 @@ export interface Holdings {
 }
 
 export function holdings(pid: number): Holdings {
-  const count = (folder: string) => [...Deno.readDirSync(`/proc/${pid}/${folder}`)].length;
   const held = [...heldBy(pid)];
   const ofKind = (kind: string) => held.filter((id) => id.startsWith(kind)).length;
   return {
-    fds: count("fd"),
-    threads: count("task"),
+    fds: ownDescriptors(pid),
+    threads: [...Deno.readDirSync(`/proc/${pid}/task`)].length,
     mappings: Deno.readTextFileSync(`/proc/${pid}/maps`).split("\n").length - 1,
     maps: ofKind("map"),
     programs: ofKind("prog"),
@@ -29,6 +29,18 @@ export function holdings(pid: number): Holdings {
     children: childrenOf(pid).length,
     anon: privateMegabytes(pid),
   };
+}
+
+function ownDescriptors(pid: number): number {
+  let own = 0;
+  for (const { name } of Deno.readDirSync(`/proc/${pid}/fd`)) {
+    try {
+      if (!/^\/proc\/\d+\//.test(Deno.readLinkSync(`/proc/${pid}/fd/${name}`))) own++;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error; // else it was closed since it was listed
+    }
+  }
+  return own;
 }
 
 function privateMegabytes(pid: number): number {

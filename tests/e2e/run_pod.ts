@@ -70,7 +70,13 @@ async function call(
 const idOf = (answer: Uint8Array) => protoTextOf(protoFields(answer), 1);
 
 export async function runPod(socket: string, options: PodOptions): Promise<Pod> {
+  await using stack = new AsyncDisposableStack();
   const session = connect("http://localhost", { createConnection: () => createConnection(socket) });
+  stack.defer(async () => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    session.close(resolve);
+    await promise;
+  });
   const { image, parent, command } = options;
   const network: Field = [1, [[1, NODE]]];
   const config: readonly Field[] = [
@@ -87,6 +93,10 @@ export async function runPod(socket: string, options: PodOptions): Promise<Pod> 
     }
   });
   const sandbox = idOf(await call(session, "RunPodSandbox", [[1, config]]));
+  stack.defer(async () => {
+    await call(session, "StopPodSandbox", [[1, sandbox]]);
+    await call(session, "RemovePodSandbox", [[1, sandbox]]);
+  });
   const wanted: readonly Field[] = [
     [1, [[1, "barn"]]],
     [2, [[1, image]]],
@@ -95,15 +105,6 @@ export async function runPod(socket: string, options: PodOptions): Promise<Pod> 
   const made = await call(session, "CreateContainer", [[1, sandbox], [2, wanted], [3, config]]);
   const container = idOf(made);
   await call(session, "StartContainer", [[1, container]]);
-  return {
-    sandbox,
-    container,
-    async [Symbol.asyncDispose]() {
-      await call(session, "StopPodSandbox", [[1, sandbox]]);
-      await call(session, "RemovePodSandbox", [[1, sandbox]]);
-      const { promise, resolve } = Promise.withResolvers<void>();
-      session.close(resolve);
-      await promise;
-    },
-  };
+  const all = stack.move();
+  return { sandbox, container, [Symbol.asyncDispose]: () => all.disposeAsync() };
 }

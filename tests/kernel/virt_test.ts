@@ -7,6 +7,7 @@ import { BpfTasks } from "../../src/sys/bpf_tasks.ts";
 import { RootFiles } from "../../src/sys/host_files.ts";
 import { startNative } from "../../src/sys/native_runner.ts";
 import { pageSize, ProcTasks } from "../../src/sys/proc_tasks.ts";
+import { until } from "../e2e/run_agent.ts";
 import { newStore, settingsOf, storeRows } from "../run_probe.ts";
 import { openInstalled, probeBytes } from "./test_object.ts";
 
@@ -24,6 +25,9 @@ async function withMachine(
     stdout: "null",
   }).spawn();
   try {
+    // The program has its name before it has its arguments.
+    const command = `/proc/${child.pid}/cmdline`;
+    await until("QEMU", () => Deno.readTextFileSync(command).includes(uuid) || undefined);
     await run(child.pid);
   } finally {
     child.kill("SIGKILL");
