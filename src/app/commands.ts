@@ -3,6 +3,7 @@
 import { parseArgs } from "node:util";
 import { AddressInUse } from "../egress/http_listener.ts";
 import { loadConfig } from "../manager/config.ts";
+import { BUILT_IN } from "../manager/config_build.ts";
 import { ConfigProblems } from "../manager/config_findings.ts";
 import { ConfigError, stackOf } from "../core/errors.ts";
 import { portHolder } from "../sys/port_holder.ts";
@@ -41,7 +42,7 @@ const COMMANDS: Readonly<Record<string, (options: Options) => Promise<number>>> 
     const config = load(options);
     new Agent(config)[Symbol.dispose]();
     for (const warning of config.warnings) print(warning);
-    print(`${config.origin ?? "built-in defaults"}: no mistakes`);
+    print(`${config.origin ?? BUILT_IN}: no mistakes`);
     return Promise.resolve(EXIT.stopped);
   },
   doctor: async (options) => {
