@@ -34,3 +34,12 @@ static __always_inline void raise_max(u64 *max, u64 value)
 			return;
 	}
 }
+
+/* A row's maximum starts anew with each period. */
+static __always_inline void note_max(u64 *max, u64 value, bool first)
+{
+	if (first)
+		*max = value;
+	else
+		raise_max(max, value);
+}

@@ -88,7 +88,10 @@ int endpoint_listeners(struct bpf_iter__tcp *ctx)
 	if (!memory)
 		return 0;
 	ask_for_owner(memory);
-	val = listener_row(memory, skc->skc_num);
+	memory->port = skc->skc_num;
+	if (want_peers)
+		note_listening(skc, memory);
+	val = listener_row(memory, memory->port);
 	if (!val)
 		return 0;
 	drops = sk->sk_drops.counter - memory->drops;
@@ -105,7 +108,6 @@ int endpoint_listeners(struct bpf_iter__tcp *ctx)
 	__sync_fetch_and_add(&val->syn_overflow, syn_full ? drops : 0);
 	if (!want_peers)
 		return 0;
-	memory->port = skc->skc_num;
 	peer = peer_row(skc, memory, ROLE_SERVER); /* whose client is not known: 0.0.0.0 */
 	if (!peer)
 		return 0;
@@ -209,6 +211,8 @@ int BPF_PROG(endpoint_state, struct sock *sk, int oldstate, int newstate)
 		own(memory);
 		memory->since = bpf_ktime_get_ns();
 	}
+	if (want_peers && newstate == TCP_LISTEN)
+		note_listening(skc, memory);
 	if (newstate == TCP_SYN_SENT || oldstate == TCP_SYN_SENT) {
 		count_client(skc, memory, oldstate, newstate);
 		if (want_peers)
@@ -408,6 +412,49 @@ int BPF_PROG(endpoint_sent, struct sock *sk, int ret)
 SEC("tp_btf/sock_recv_length")
 int BPF_PROG(endpoint_received, struct sock *sk, int ret)
 {
+	count_call(sk, ret, false);
+	return 0;
+}
+
+/* Better where the kernel takes fexit: they do not run for the calls of other protocols. A call of an IPv6 socket with an
+ * IPv4 address goes through both functions. */
+static __always_inline void count_inet_call(struct sock *sk, int ret, bool sent)
+{
+	if (sk->__sk_common.skc_family == AF_INET)
+		count_call(sk, ret, sent);
+}
+
+SEC("fexit/udp_sendmsg")
+int BPF_PROG(endpoint_sent_udp, struct sock *sk, void *msg, u64 size, int ret)
+{
+	count_inet_call(sk, ret, true);
+	return 0;
+}
+
+SEC("fexit/udpv6_sendmsg")
+int BPF_PROG(endpoint_sent_udp6, struct sock *sk, void *msg, u64 size, int ret)
+{
+	count_call(sk, ret, true);
+	return 0;
+}
+
+/* The arguments changed in 5.19 (commit ec095263a965), the result is not one of them. */
+SEC("fexit/udp_recvmsg")
+int BPF_PROG(endpoint_received_udp, struct sock *sk)
+{
+	u64 ret = 0;
+
+	bpf_get_func_ret(ctx, &ret);
+	count_inet_call(sk, ret, false);
+	return 0;
+}
+
+SEC("fexit/udpv6_recvmsg")
+int BPF_PROG(endpoint_received_udp6, struct sock *sk)
+{
+	u64 ret = 0;
+
+	bpf_get_func_ret(ctx, &ret);
 	count_call(sk, ret, false);
 	return 0;
 }

@@ -175,6 +175,7 @@ static __always_inline void fill_remote(u8 *ip, struct sock_common *skc, u32 fam
 	copy_ip(ip, family, &skc->skc_daddr, &skc->skc_v6_daddr);
 }
 
+/* Of any sock_common, also one that is known only by its address. */
 static __always_inline void fill_peer(struct tcp_peer_key *key, struct sock_common *skc,
 				      const struct endpoint_memory *memory, u32 role)
 {
@@ -182,8 +183,8 @@ static __always_inline void fill_peer(struct tcp_peer_key *key, struct sock_comm
 
 	key->tgid = memory->tgid;
 	key->role = role;
-	key->family = skc->skc_family;
-	key->server_port = server ? memory->port : bpf_ntohs(skc->skc_dport);
+	key->family = BPF_CORE_READ(skc, skc_family);
+	key->server_port = server ? memory->port : bpf_ntohs(BPF_CORE_READ(skc, skc_dport));
 	fill_local(server ? key->server_ip : key->client_ip, skc, key->family);
 	fill_remote(server ? key->client_ip : key->server_ip, skc, key->family);
 	__builtin_memcpy(key->comm, memory->comm, COMM_BYTES);

@@ -49,7 +49,7 @@ int io_reading(struct bpf_iter__task *ctx)
 		if (process_on || page_process_on)
 			keep_rows(task);
 		if (sli_on)
-			keep_sli_io(task);
+			keep_sli(&sli_io_containers, task);
 		return 0;
 	}
 	bpf_for_each_map_elem(&disks, end_disk_period, NULL, 0);

@@ -40,7 +40,7 @@ struct disk_val {
 	u64 write_bytes;
 	u64 errors;
 	u64 last_errno;
-	u64 accessed;
+	u64 accessed; /* this and the next three: as enum page_count of io_page.h */
 	u64 buffers_dirtied;
 	u64 loaded;
 	u64 dirtied;

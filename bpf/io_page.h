@@ -10,7 +10,7 @@ struct page_key {
 };
 
 struct proc_page_val {
-	u64 accessed;
+	u64 accessed; /* this and the next three: as enum page_count */
 	u64 buffers_dirtied;
 	u64 loaded;
 	u64 dirtied;
@@ -72,64 +72,50 @@ static __always_inline struct disk_val *disk_of_mapping(struct address_space *ma
 	return bpf_map_lookup_elem(&disks, &key);
 }
 
+/* In the order in which both the rows of processes and those of disks have them. */
+enum page_count { ACCESSED, BUFFERS_DIRTIED, LOADED, DIRTIED };
+
+static __always_inline void add_pages(enum page_count count, u64 pages, struct disk_val *disk)
+{
+	struct proc_page_val *val = page_process_on ? proc_page_row() : NULL;
+
+	if (val)
+		__sync_fetch_and_add(&val->accessed + count, pages);
+	if (disk)
+		__sync_fetch_and_add(&disk->accessed + count, pages);
+}
+
 SEC("tp_btf/mm_filemap_get_pages")
 int BPF_PROG(io_page_access, struct address_space *mapping, unsigned long first, unsigned long last)
 {
 	u64 pages = last >= first ? last - first + 1 : 1;
-	struct proc_page_val *val;
-	struct disk_val *disk;
 
-	if (page_process_on && (val = proc_page_row()))
-		__sync_fetch_and_add(&val->accessed, pages);
-	if (page_disk_on && (disk = disk_of_mapping(mapping)))
-		__sync_fetch_and_add(&disk->accessed, pages);
+	add_pages(ACCESSED, pages, page_disk_on ? disk_of_mapping(mapping) : NULL);
 	return 0;
 }
 
 SEC("tp_btf/block_dirty_buffer")
 int BPF_PROG(io_buffer_dirty, struct buffer_head *buffer)
 {
-	struct proc_page_val *val;
-	struct disk_val *disk;
-
-	if (page_process_on && (val = proc_page_row()))
-		__sync_fetch_and_add(&val->buffers_dirtied, 1);
-	if (page_disk_on && (disk = disk_row(BPF_CORE_READ(buffer, b_bdev, bd_disk))))
-		__sync_fetch_and_add(&disk->buffers_dirtied, 1);
+	add_pages(BUFFERS_DIRTIED, 1,
+		  page_disk_on ? disk_row(BPF_CORE_READ(buffer, b_bdev, bd_disk)) : NULL);
 	return 0;
 }
 
 SEC("tp_btf/mm_filemap_add_to_page_cache")
 int BPF_PROG(io_page_load, struct folio *folio)
 {
-	struct proc_page_val *val;
-	struct disk_val *disk;
-	u64 pages;
-
-	if (!folio) /* 6.14 and later ask for this check */
-		return 0;
-	pages = pages_of(folio);
-	if (page_process_on && (val = proc_page_row()))
-		__sync_fetch_and_add(&val->loaded, pages);
-	if (page_disk_on && (disk = disk_of_mapping(BPF_CORE_READ(folio, mapping))))
-		__sync_fetch_and_add(&disk->loaded, pages);
+	if (folio) /* 6.14 and later ask for this check */
+		add_pages(LOADED, pages_of(folio),
+			  page_disk_on ? disk_of_mapping(BPF_CORE_READ(folio, mapping)) : NULL);
 	return 0;
 }
 
 SEC("tp_btf/writeback_dirty_folio")
 int BPF_PROG(io_page_dirty, struct folio *folio, struct address_space *mapping)
 {
-	struct proc_page_val *val;
-	struct disk_val *disk;
-	u64 pages;
-
-	if (!folio) /* 6.14 and later ask for this check */
-		return 0;
-	pages = pages_of(folio);
-	if (page_process_on && (val = proc_page_row()))
-		__sync_fetch_and_add(&val->dirtied, pages);
-	if (page_disk_on && (disk = disk_of_mapping(mapping)))
-		__sync_fetch_and_add(&disk->dirtied, pages);
+	if (folio) /* as above */
+		add_pages(DIRTIED, pages_of(folio), page_disk_on ? disk_of_mapping(mapping) : NULL);
 	return 0;
 }
 
@@ -158,11 +144,8 @@ int BPF_PROG(io_reclaim_end)
 	val = proc_page_row();
 	if (!val)
 		return 0;
-	if (val->period != reading) {
-		val->reclaim_max_ns = 0;
-		val->period = reading;
-	}
-	raise_max(&val->reclaim_max_ns, ns);
+	note_max(&val->reclaim_max_ns, ns, val->period != reading);
+	val->period = reading;
 	__sync_fetch_and_add(&val->reclaim_ns, ns);
 	__sync_fetch_and_add(&val->reclaims, 1);
 	return 0;

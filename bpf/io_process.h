@@ -179,11 +179,8 @@ static __always_inline void complete_bio(struct bio *bio, u8 status)
 		return;
 	val = proc_io_row(state->tgid);
 	if (val) {
-		if (val->period != reading) {
-			val->max_ns = 0;
-			val->period = reading;
-		}
-		raise_max(&val->max_ns, now - state->since);
+		note_max(&val->max_ns, now - state->since, val->period != reading);
+		val->period = reading;
 		__sync_fetch_and_add(&val->errors, status != 0);
 	}
 	if (sli_on)

@@ -180,6 +180,8 @@ struct nsproxy {
 	struct net *net_ns;
 };
 
+struct css_set;
+
 struct task_struct {
 	struct thread_info thread_info;
 	unsigned int __state;
@@ -205,6 +207,7 @@ struct task_struct {
 	struct files_struct *files;
 	struct mm_struct *mm;
 	struct nsproxy *nsproxy;
+	struct css_set *cgroups;
 };
 
 struct inode {

@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include "registers.h"
+
 const volatile bool tls = false; /* set before load */
 
 struct tls_key {
@@ -102,29 +104,6 @@ static __always_inline void end_session(struct message_memory *memory)
 	memory->ssl = 0;
 }
 
-#if defined(__TARGET_ARCH_x86)
-struct pt_regs___tls {
-	unsigned long di;
-	unsigned long si;
-	unsigned long cx;
-	unsigned long ax;
-} __attribute__((preserve_access_index));
-
-#define ARGUMENT_1(from) BPF_CORE_READ(from, di)
-#define ARGUMENT_2(from) BPF_CORE_READ(from, si)
-#define ARGUMENT_4(from) BPF_CORE_READ(from, cx)
-#define RESULT(from) BPF_CORE_READ(from, ax)
-#elif defined(__TARGET_ARCH_arm64)
-struct pt_regs___tls {
-	u64 regs[31];
-} __attribute__((preserve_access_index));
-
-#define ARGUMENT_1(from) BPF_CORE_READ(from, regs[0])
-#define ARGUMENT_2(from) BPF_CORE_READ(from, regs[1])
-#define ARGUMENT_4(from) BPF_CORE_READ(from, regs[3])
-#define RESULT(from) BPF_CORE_READ(from, regs[0])
-#endif
-
 static __noinline struct tls_call *begin_call(u64 ssl)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
@@ -144,7 +123,7 @@ static __noinline struct tls_call *begin_call(u64 ssl)
 }
 
 SEC("uprobe")
-int messages_tls_begin(struct pt_regs___tls *regs)
+int messages_tls_begin(struct pt_regs___call *regs)
 {
 	struct tls_call *call = begin_call(ARGUMENT_1(regs));
 
@@ -154,7 +133,7 @@ int messages_tls_begin(struct pt_regs___tls *regs)
 }
 
 SEC("uprobe")
-int messages_tls_begin_ex(struct pt_regs___tls *regs)
+int messages_tls_begin_ex(struct pt_regs___call *regs)
 {
 	struct tls_call *call = begin_call(ARGUMENT_1(regs));
 
@@ -233,28 +212,28 @@ static __always_inline void end_call_ex(u32 result, u8 kind)
 }
 
 SEC("uprobe")
-int messages_tls_read(struct pt_regs___tls *regs)
+int messages_tls_read(struct pt_regs___call *regs)
 {
 	end_call((s32)RESULT(regs), MESSAGE_RECEIVED);
 	return 0;
 }
 
 SEC("uprobe")
-int messages_tls_read_ex(struct pt_regs___tls *regs)
+int messages_tls_read_ex(struct pt_regs___call *regs)
 {
 	end_call_ex(RESULT(regs), MESSAGE_RECEIVED);
 	return 0;
 }
 
 SEC("uprobe")
-int messages_tls_written(struct pt_regs___tls *regs)
+int messages_tls_written(struct pt_regs___call *regs)
 {
 	end_call((s32)RESULT(regs), MESSAGE_SENT);
 	return 0;
 }
 
 SEC("uprobe")
-int messages_tls_written_ex(struct pt_regs___tls *regs)
+int messages_tls_written_ex(struct pt_regs___call *regs)
 {
 	end_call_ex(RESULT(regs), MESSAGE_SENT);
 	return 0;

@@ -24,6 +24,7 @@ struct proc_record {
 	char comm[16];
 	u64 start_ns;	 /* since boot */
 	u64 start_stack; /* changes with exec */
+	u64 cgroups;	 /* which set of them: another after a move */
 	u64 utime_ns;	 /* as counted by ticks, ended threads included */
 	u64 stime_ns;
 	u64 runtime_ns;	    /* as measured */
@@ -87,15 +88,8 @@ static __always_inline void add_leader(struct proc_record *record, struct task_s
 	record->runtime_ns += leader->se.sum_exec_runtime;
 	record->minor_faults += leader->min_flt;
 	record->major_faults += leader->maj_flt;
-	if (!has_io(leader))
-		return;
-	record->io.rchar += leader->ioac.rchar;
-	record->io.wchar += leader->ioac.wchar;
-	record->io.syscr += leader->ioac.syscr;
-	record->io.syscw += leader->ioac.syscw;
-	record->io.read_bytes += leader->ioac.read_bytes;
-	record->io.write_bytes += leader->ioac.write_bytes;
-	record->io.cancelled_write_bytes += leader->ioac.cancelled_write_bytes;
+	if (has_io(leader))
+		add_io(&record->io, &leader->ioac);
 }
 
 static __always_inline void add_others(struct proc_record *record, struct task_struct *leader,
@@ -133,8 +127,8 @@ static __always_inline void count_fds(struct proc_record *record, struct files_s
 
 	if (!files) /* a zombie, or a kernel thread */
 		return;
-	count = BPF_CORE_READ(files, fdt, max_fds) / 64;
-	words = BPF_CORE_READ(files, fdt, open_fds);
+	count = files->fdt->max_fds / 64;
+	words = files->fdt->open_fds;
 	if (count > MAX_FD_WORDS)
 		record->lacks_fds = 1;
 	for (i = 0; i < MAX_FD_WORDS; i++) {
@@ -159,7 +153,7 @@ static __always_inline void fill_memory(struct proc_record *record, struct mm_st
 static __always_inline void fill_shared(struct proc_record *record, struct signal_struct *signal)
 {
 	record->threads = signal->nr_threads;
-	record->pgid = BPF_CORE_READ(signal, pids[PIDTYPE_PGID], numbers[0].nr);
+	record->pgid = BPF_CORE_READ(signal->pids[PIDTYPE_PGID], numbers[0].nr);
 	record->utime_ns = signal->utime;
 	record->stime_ns = signal->stime;
 	record->runtime_ns = signal->sum_sched_runtime;
@@ -172,7 +166,9 @@ static __always_inline void fill_shared(struct proc_record *record, struct signa
 	record->minor_faults = signal->min_flt;
 	record->major_faults = signal->maj_flt;
 	record->fd_limit = signal->rlim[RLIMIT_NOFILE].rlim_cur;
-	bpf_core_read(&record->io, sizeof(record->io), &signal->ioac);
+	if (bpf_core_field_exists(signal->ioac.rchar) &&
+	    bpf_core_field_exists(signal->ioac.read_bytes))
+		add_io(&record->io, &signal->ioac);
 }
 
 SEC("iter/task")
@@ -191,6 +187,8 @@ int proc_tasks(struct bpf_iter__task *ctx)
 	record.cpu = task_cpu(task);
 	record.start_ns = task->start_boottime;
 	bpf_core_read(&record.comm, sizeof(record.comm), &task->comm);
+	if (bpf_core_field_exists(task->cgroups))
+		record.cgroups = (u64)task->cgroups;
 	record.lacks_io = !has_io(task);
 	fill_shared(&record, task->signal);
 	add_leader(&record, task);

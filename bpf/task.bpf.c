@@ -47,7 +47,7 @@ int task_reading(struct bpf_iter__task *ctx)
 		return 0;
 	note_living(task);
 	if (sli_on)
-		keep_sli(task);
+		keep_sli(&sli_containers, task);
 	thread->observed = is_observed(task);
 	harvest_sched(task, thread, true);
 	harvest_calls(task, thread);

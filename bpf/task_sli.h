@@ -2,12 +2,26 @@
 /* What containers and the host wait for: CPUs, sleep, devices, memory. Off unless wanted: two rows a switch. */
 #pragma once
 
-#include "sli.h"
 #include "task_thread.h"
+#include "sli.h"
 
 const volatile bool sli_on = false; /* set before load */
 
+/* In the order of the fields of struct sli_val. */
+enum sli_cause {
+	SLI_WAIT,
+	SLI_SLEEP,
+	SLI_IOWAIT,
+	SLI_BLOCK,
+	SLI_RECLAIM,
+	SLI_COMPACT,
+	SLI_LONGSYS,
+	SLI_SWAPIN,
+};
+
 struct sli_val {
+	char name[CONTAINER_NAME_LEN];
+	u64 reading;
 	u64 wait_ns;
 	u64 sleep_ns;
 	u64 iowait_ns;
@@ -24,8 +38,6 @@ struct sli_val {
 	u64 compact_slots[SLI_SLOTS];
 	u64 longsys_slots[SLI_SLOTS];
 	u64 swapin_slots[SLI_SLOTS];
-	u64 reading;
-	char name[CONTAINER_NAME_LEN];
 };
 
 /* By cgroup, that of the host excluded. 624 B x 2048. */
@@ -37,41 +49,44 @@ CPU_VALUE(sli_node, struct sli_val);
 static __always_inline struct sli_val *sli_container(struct task_struct *task)
 {
 	static const struct sli_val zero;
-	struct kernfs_node *node = container_node(task);
-	struct sli_key key = {.cgroup = BPF_CORE_READ(node, id)};
-	struct sli_val *val;
+	struct sli_key key = {};
 
-	if (key.cgroup == ROOT_CGROUP_ID)
-		return NULL;
-	val = row(&sli_containers, &key, &zero);
-	if (val && !val->name[0])
-		read_cgroup_name(val->name, sizeof(val->name), node);
-	return val;
+	return sli_row(&sli_containers, &key, &zero, task);
+}
+
+static __always_inline void add_cause(struct sli_val *val, enum sli_cause cause, u64 ns)
+{
+	if (val)
+		add_sli(&val->wait_ns + cause, val->wait_slots + cause * SLI_SLOTS, ns);
+}
+
+static __always_inline void note_sli(struct task_struct *task, enum sli_cause cause, u64 ns)
+{
+	add_cause(only_value(&sli_node), cause, ns);
+	add_cause(sli_container(task), cause, ns);
 }
 
 static __always_inline void add_sli_switch(struct sli_val *val, u8 off, u64 wait, u64 rest)
 {
+	if (!val)
+		return;
 	val->reading = reading;
-	add_sli(&val->wait_ns, val->wait_slots, wait);
+	add_cause(val, SLI_WAIT, wait);
 	if (off == OFF_SLEEP)
-		add_sli(&val->sleep_ns, val->sleep_slots, rest);
+		add_cause(val, SLI_SLEEP, rest);
 	else if (off == OFF_IOWAIT)
-		add_sli(&val->iowait_ns, val->iowait_slots, rest);
+		add_cause(val, SLI_IOWAIT, rest);
 	else if (off == OFF_BLOCKED)
-		add_sli(&val->block_ns, val->block_slots, rest);
+		add_cause(val, SLI_BLOCK, rest);
 }
 
 /* A thread has a CPU again: what it waited for before it was ready, and then for the CPU. */
 static __always_inline void note_sli_switch(struct task_struct *task, u8 off, u64 wait, u64 total)
 {
 	u64 rest = total > wait ? total - wait : 0;
-	struct sli_val *val = only_value(&sli_node);
 
-	if (val)
-		add_sli_switch(val, off, wait, rest);
-	val = sli_container(task);
-	if (val)
-		add_sli_switch(val, off, wait, rest);
+	add_sli_switch(only_value(&sli_node), off, wait, rest);
+	add_sli_switch(sli_container(task), off, wait, rest);
 }
 
 static __always_inline void note_on_cpu(struct task_struct *task, struct thread *thread, u64 now)
@@ -85,27 +100,10 @@ static __always_inline void note_on_cpu(struct task_struct *task, struct thread 
 static __always_inline void note_long_system(struct task_struct *task, struct thread *thread,
 					     u64 now)
 {
-	struct sli_val *val;
-	u64 ns = now - thread->on_since;
-
 	if (!thread->on_since || task->utime != thread->utime || task->stime == thread->stime ||
 	    task->flags & PF_KTHREAD)
 		return;
-	val = only_value(&sli_node);
-	if (val)
-		add_sli(&val->longsys_ns, val->longsys_slots, ns);
-	val = sli_container(task);
-	if (val)
-		add_sli(&val->longsys_ns, val->longsys_slots, ns);
-}
-
-static __always_inline void keep_sli(struct task_struct *task)
-{
-	struct sli_key key = {.cgroup = BPF_CORE_READ(container_node(task), id)};
-	struct sli_val *val = bpf_map_lookup_elem(&sli_containers, &key);
-
-	if (val)
-		val->reading = reading;
+	note_sli(task, SLI_LONGSYS, now - thread->on_since);
 }
 
 static __always_inline void begin_stall(void)
@@ -137,14 +135,7 @@ int BPF_PROG(task_reclaim_begin)
 SEC("tp_btf/mm_vmscan_memcg_reclaim_end")
 int BPF_PROG(task_reclaim_end)
 {
-	struct sli_val *val = only_value(&sli_node);
-	u64 ns = end_stall();
-
-	if (val)
-		add_sli(&val->reclaim_ns, val->reclaim_slots, ns);
-	val = sli_container(bpf_get_current_task_btf());
-	if (val)
-		add_sli(&val->reclaim_ns, val->reclaim_slots, ns);
+	note_sli(bpf_get_current_task_btf(), SLI_RECLAIM, end_stall());
 	return 0;
 }
 
@@ -158,14 +149,7 @@ int BPF_PROG(task_compact_begin)
 SEC("tp_btf/mm_compaction_end")
 int BPF_PROG(task_compact_end)
 {
-	struct sli_val *val = only_value(&sli_node);
-	u64 ns = end_stall();
-
-	if (val)
-		add_sli(&val->compact_ns, val->compact_slots, ns);
-	val = sli_container(bpf_get_current_task_btf());
-	if (val)
-		add_sli(&val->compact_ns, val->compact_slots, ns);
+	note_sli(bpf_get_current_task_btf(), SLI_COMPACT, end_stall());
 	return 0;
 }
 
@@ -185,17 +169,12 @@ int BPF_PROG(task_swapin_end)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct thread *thread = thread_of(task, 0);
-	struct sli_val *val = only_value(&sli_node);
 	u64 ns;
 
 	if (!thread || !thread->swapping_since)
 		return 0;
 	ns = bpf_ktime_get_ns() - thread->swapping_since;
 	thread->swapping_since = 0;
-	if (val)
-		add_sli(&val->swapin_ns, val->swapin_slots, ns);
-	val = sli_container(task);
-	if (val)
-		add_sli(&val->swapin_ns, val->swapin_slots, ns);
+	note_sli(task, SLI_SWAPIN, ns);
 	return 0;
 }

@@ -89,12 +89,3 @@ static __always_inline void add_to(u64 *to, u64 value)
 	if (value)
 		__sync_fetch_and_add(to, value);
 }
-
-/* A row's maximum starts anew with each period. */
-static __always_inline void note_max(u64 *max, u64 value, bool first)
-{
-	if (first)
-		*max = value;
-	else
-		raise_max(max, value);
-}

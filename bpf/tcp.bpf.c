@@ -102,8 +102,11 @@ static __always_inline void count_living(struct sock_memory *memory, struct sock
 	look(sk, memory);
 	if (!memory->closed)
 		return;
-	tp = still_there(sk, memory);
-	if (tp) /* it closed meanwhile, and what was counted there may have been newer */
+	tp = bpf_skc_to_tcp_sock(sk);
+	if (tp &&
+	    is_still_there(
+		    tp,
+		    memory)) /* it closed meanwhile, and what was counted there may have been newer */
 		count_last(tp, memory, false);
 }
 
@@ -224,13 +227,20 @@ static __always_inline void close_link(struct sock_memory *memory, struct tcp_so
 		add_end(skc, memory, oldstate == TCP_SYN_SENT || oldstate == TCP_SYN_RECV);
 }
 
+/* States of which nothing is to be remembered: half of those of a connection. */
+static __always_inline bool is_passing(int state)
+{
+	return state == TCP_SYN_RECV || state == TCP_FIN_WAIT2 || state == TCP_CLOSE_WAIT ||
+	       state == TCP_CLOSING || state == TCP_TIME_WAIT;
+}
+
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(tcp_state, struct sock *sk, int oldstate, int newstate)
 {
 	struct sock_memory *memory;
 	struct tcp_sock *tp;
 
-	if (sk->sk_protocol != IPPROTO_TCP)
+	if (sk->sk_protocol != IPPROTO_TCP || is_passing(newstate))
 		return 0;
 	memory = memory_of(sk);
 	if (!memory)

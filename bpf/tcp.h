@@ -79,6 +79,9 @@ struct tcp_gauges {
 #define FIRST_SMALLEST (__builtin_offsetof(struct tcp_gauges, snd_cwnd) / sizeof(u64))
 
 struct tcp_link_val {
+	/* Grows after each change of what is exported. First, as a reader copies it first: then it is never newer than what
+	 * it tells of. */
+	u64 changes;
 	u64 rx_bytes;
 	u64 tx_bytes;
 	u64 segs_in;
@@ -102,7 +105,7 @@ struct tcp_link_val {
 	u32 late;    /* that does so the second time it goes through them, */
 	u32 merged;  /* that began `now` anew, */
 	u32 fell;    /* and in which what `now` shows may have come down */
-	u32 unused;
+	u32 falling; /* until this one `now` is taken from all of them, as it came down before */
 };
 
 struct tcp_metric_key {
@@ -167,8 +170,10 @@ struct tcp_service_val {
 	u64 setup_us;
 	u64 life_slots[TIME_SLOTS]; /* ms */
 	u64 life_ms;
-	u64 open; /* of the last reading */
+	u64 window_us; /* rwnd_limited in this unit, once the length of a jiffy is known */
+	u64 open;      /* of the last reading */
 	u64 reading;
+	char comm[COMM_BYTES]; /* of its process; empty in the row of all that did not fit */
 };
 
 /* What is remembered of a socket: what was counted so far, and who owns it. A reading that finds nothing changed looks

@@ -109,31 +109,28 @@ int BPF_PROG(tcp_delay_segment, struct sock *sk, struct sk_buff *skb)
 	return 0;
 }
 
-SEC("tp_btf/sock_send_length")
-int BPF_PROG(tcp_delay_sent, struct sock *sk, int ret)
+static __always_inline void note_sent(struct sock *sk, int ret)
 {
 	struct delay_memory *delay;
 	struct tcp_sock *tp;
 
 	if (ret <= 0 || sk->sk_protocol != IPPROTO_TCP)
-		return 0;
+		return;
 	tp = bpf_skc_to_tcp_sock(sk);
 	if (!tp)
-		return 0;
+		return;
 	delay = delay_of(tp);
 	if (!delay || delay->sent)
-		return 0;
+		return;
 	if (tp->snd_una == tp->write_seq) { /* acknowledged during the call, as on loopback */
 		acknowledged(tp, 0);
-		return 0;
+		return;
 	}
 	delay->sent_seq = tp->write_seq;
 	delay->sent = bpf_ktime_get_ns();
-	return 0;
 }
 
-SEC("tp_btf/sock_recv_length")
-int BPF_PROG(tcp_delay_read, struct sock *sk, int ret, int flags)
+static __always_inline void note_read(struct sock *sk, int ret, int flags)
 {
 	struct delay_memory *delay;
 	struct tcp_delay_val *val;
@@ -141,18 +138,61 @@ int BPF_PROG(tcp_delay_read, struct sock *sk, int ret, int flags)
 	u64 now, arrived;
 
 	if (ret <= 0 || flags & MSG_PEEK || sk->sk_protocol != IPPROTO_TCP)
-		return 0;
+		return;
 	tp = bpf_skc_to_tcp_sock(sk);
 	if (!tp)
-		return 0;
+		return;
 	delay = delay_of(tp);
 	if (!delay || !delay->arrived)
-		return 0;
+		return;
 	now = bpf_ktime_get_ns();
 	arrived = delay->arrived;
 	delay->arrived = tp->rcv_nxt != tp->copied_seq ? now : 0;
 	val = delay_row(tp);
 	if (val)
 		observe6(&val->sys_delay, now - arrived, DELAY_BOUNDS);
+}
+
+SEC("tp_btf/sock_send_length")
+int BPF_PROG(tcp_delay_sent, struct sock *sk, int ret)
+{
+	note_sent(sk, ret);
+	return 0;
+}
+
+SEC("tp_btf/sock_recv_length")
+int BPF_PROG(tcp_delay_read, struct sock *sk, int ret, int flags)
+{
+	note_read(sk, ret, flags);
+	return 0;
+}
+
+/* Before 6.3 there are no such tracepoints (commit 6e6eda44b939). Not tcp_sendmsg(): what is sent under the kernel's TLS
+ * does not pass it. */
+SEC("fexit/inet_sendmsg")
+int BPF_PROG(tcp_delay_sent_inet, struct socket *sock, void *msg, u64 size, int ret)
+{
+	note_sent(sock->sk, ret);
+	return 0;
+}
+
+SEC("fexit/inet6_sendmsg")
+int BPF_PROG(tcp_delay_sent_inet6, struct socket *sock, void *msg, u64 size, int ret)
+{
+	note_sent(sock->sk, ret);
+	return 0;
+}
+
+SEC("fexit/inet_recvmsg")
+int BPF_PROG(tcp_delay_read_inet, struct socket *sock, void *msg, u64 size, int flags, int ret)
+{
+	note_read(sock->sk, ret, flags);
+	return 0;
+}
+
+SEC("fexit/inet6_recvmsg")
+int BPF_PROG(tcp_delay_read_inet6, struct socket *sock, void *msg, u64 size, int flags, int ret)
+{
+	note_read(sock->sk, ret, flags);
 	return 0;
 }

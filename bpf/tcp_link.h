@@ -138,8 +138,13 @@ static __noinline void find_hz(void)
 	}
 }
 
+/* A division costs as much as all the rest; only 300 a second needs one. */
 static __always_inline u64 jiffies_to_us(u64 jiffies)
 {
+	if (hz == 250)
+		return jiffies * 4000;
+	if (hz == 1000)
+		return jiffies * 1000;
 	return hz ? jiffies * 1000000 / hz : 0;
 }
 
@@ -204,7 +209,9 @@ static __noinline void take_gauges(struct tcp_gauges *now, struct tcp_sock *tp)
 	now->sndbuf_limited = buffer;
 	now->lost_out = tp->lost_out;
 	now->sacked_out = tp->sacked_out;
-	now->retrans_ppm = tp->segs_out ? (u64)tp->total_retrans * 1000000 / tp->segs_out : 0;
+	now->retrans_ppm = tp->total_retrans && tp->segs_out
+				   ? (u64)tp->total_retrans * 1000000 / tp->segs_out
+				   : 0;
 	now->snd_cwnd = tp->snd_cwnd;
 	now->snd_wnd = tp->snd_wnd;
 	now->rcv_wnd = tp->rcv_wnd;
@@ -275,15 +282,36 @@ static __always_inline u64 merge(struct tcp_link_val *val, const struct sock_mem
 	return fell;
 }
 
+static __always_inline void note_change(struct tcp_link_val *val)
+{
+	__sync_fetch_and_add(&val->changes, 1);
+}
+
+/* The first of a row's sockets. Most rows of one socket that did not change show the same as before. */
+static __always_inline void begin_merge(struct tcp_link_val *val, const struct sock_memory *memory)
+{
+	const u64 *held = (const u64 *)&val->now;
+	const u64 *had = (const u64 *)&memory->had;
+	u64 other = !val->merged;
+
+	for (u32 i = 0; i < GAUGES; i++)
+		other |= held[i] ^ had[i];
+	val->merged = reading;
+	if (!other)
+		return;
+	val->now = memory->had;
+	note_change(val);
+}
+
 /* The socket's measurements, as they were taken last, for a row that takes those of all. */
 static __noinline void merge_full(struct tcp_link_val *val, const struct sock_memory *memory)
 {
 	if (val->merged != reading) {
-		val->merged = reading;
-		val->now = memory->had;
+		begin_merge(val, memory);
 		return;
 	}
 	merge(val, memory, 0);
+	note_change(val);
 }
 
 /* What a socket gained since it was counted last; negative for what another CPU counted ahead of us. */
@@ -299,44 +327,47 @@ struct gain {
 	u32 events[EVENTS];
 };
 
-static __noinline struct tcp_link_val *link_row(struct sock_common *skc,
-						const struct sock_memory *memory)
+static __noinline struct tcp_link_val *link_row(const struct tcp_link_key *key)
 {
-	struct tcp_link_key key = {};
-	struct tcp_link_key other = {};
+	struct tcp_link_key other = {.role = key->role};
 
-	fill_key(&key, skc, memory);
-	other.role = key.role;
-	return row_or_other(&tcp_link, &key, &other, &no_link);
+	return row_or_other(&tcp_link, key, &other, &no_link);
 }
 
-static __noinline struct tcp_metric_val *metric_row(struct sock_common *skc,
+static __noinline struct tcp_metric_val *metric_row(const struct tcp_link_key *link,
 						    const struct sock_memory *memory)
 {
-	struct tcp_metric_key key = {};
+	struct tcp_metric_key key = {.link = *link};
 	struct tcp_metric_key other = {};
 
-	fill_key(&key.link, skc, memory);
 	__builtin_memcpy(key.comm, memory->comm, COMM_BYTES);
-	other.link.role = key.link.role;
+	other.link.role = link->role;
 	return row_or_other(&tcp_metric, &key, &other, &no_metric);
 }
 
-static __noinline struct tcp_service_val *service_row(struct sock_common *skc,
+static __noinline struct tcp_service_val *service_row(const struct tcp_link_key *link,
 						      const struct sock_memory *memory)
 {
 	struct tcp_service_key key = {};
 	struct tcp_service_key other = {};
-	struct tcp_link_key link = {};
+	struct tcp_service_val *val;
 
-	fill_key(&link, skc, memory);
-	key.tgid = link.tgid;
-	key.role = link.role;
-	key.family = link.family;
-	key.server_port = link.server_port;
-	__builtin_memcpy(key.server_ip, link.server_ip, 16);
+	key.tgid = link->tgid;
+	key.role = link->role;
+	key.family = link->family;
+	key.server_port = link->server_port;
+	__builtin_memcpy(key.server_ip, link->server_ip, 16);
+	val = find_or_make(&tcp_service, &key, &no_service);
+	if (val) {
+		if (val->reading != reading)
+			__builtin_memcpy(val->comm, memory->comm, COMM_BYTES);
+		return val;
+	}
 	other.role = key.role;
-	return row_or_other(&tcp_service, &key, &other, &no_service);
+	val = bpf_map_lookup_elem(&tcp_service, &other);
+	if (!val)
+		count_table_full();
+	return val;
 }
 
 static __always_inline u32 slot_of(u64 value, const u64 *bounds, u32 count)
@@ -429,13 +460,14 @@ static __always_inline void add_ratios(struct tcp_metric_val *metric)
 static __noinline u64 measure(struct tcp_link_val *val, struct tcp_metric_val *metric,
 			      struct tcp_sock *tp, struct sock_memory *memory)
 {
-	u64 shown = shown_of(val, memory);
+	bool full = val->full == reading || !val->merged;
+	u64 shown = full ? 0 : shown_of(val, memory);
 	u64 fell = 0;
 
 	take_gauges(&memory->had, tp);
 	memory->had.syn_srtt_us = memory->syn_srtt_us;
 	memory->measured = reading;
-	if (val->full == reading || !val->merged)
+	if (full)
 		merge_full(val, memory);
 	else
 		fell = merge(val, memory, shown);
@@ -457,10 +489,10 @@ static __always_inline void observe_time(u64 *slots, u64 *sum, u64 value)
 	__sync_fetch_and_add(sum, value);
 }
 
-static __noinline void add_service(struct sock_common *skc, struct sock_memory *memory,
+static __noinline void add_service(const struct tcp_link_key *link, struct sock_memory *memory,
 				   const struct gain *gain, bool living)
 {
-	struct tcp_service_val *val = service_row(skc, memory);
+	struct tcp_service_val *val = service_row(link, memory);
 	bool first;
 
 	if (!val)
@@ -468,7 +500,10 @@ static __noinline void add_service(struct sock_common *skc, struct sock_memory *
 	first = val->reading != reading;
 	add(&val->segs_out, gain->segs_out);
 	add(&val->retrans, gain->retrans);
-	add(&val->rwnd_limited, gain->rwnd_limited);
+	if (gain->rwnd_limited) {
+		__sync_fetch_and_add(&val->rwnd_limited, gain->rwnd_limited);
+		val->window_us = jiffies_to_us(val->rwnd_limited);
+	}
 	add(&val->resets_sent, gain->events[EVENT_RESET_SENT]);
 	add(&val->resets_received, gain->events[EVENT_RESET_RECEIVED]);
 	if (gain->opened) {
@@ -486,9 +521,12 @@ static __noinline void add_service(struct sock_common *skc, struct sock_memory *
 static __noinline void add_end(struct sock_common *skc, const struct sock_memory *memory,
 			       bool failed)
 {
-	struct tcp_service_val *val = service_row(skc, memory);
+	struct tcp_link_key link = {};
+	struct tcp_service_val *val;
 	u64 life;
 
+	fill_key(&link, skc, memory);
+	val = service_row(&link, memory);
 	if (!val)
 		return;
 	if (val->reading != reading)
@@ -506,7 +544,9 @@ static __noinline void add_end(struct sock_common *skc, const struct sock_memory
 }
 
 /* Puts the new total in its place and gives what it has gained. Two CPUs may do so at once: all gains together are right. */
-#define GAINED(memory, field, total) ((total) - __sync_lock_test_and_set(&(memory)->field, total))
+#define GAINED(memory, field, total)                                                               \
+	((memory)->field == (total) ? 0                                                            \
+				    : (total) - __sync_lock_test_and_set(&(memory)->field, total))
 
 static __always_inline void take_gain(struct gain *gain, struct tcp_sock *tp,
 				      struct sock_memory *memory)
@@ -528,14 +568,17 @@ static __always_inline void take_gain(struct gain *gain, struct tcp_sock *tp,
 	gain->retrans = GAINED(memory, retrans, retrans);
 	gain->sk_drops = GAINED(memory, sk_drops, sk_drops);
 	gain->rwnd_limited = GAINED(memory, rwnd_limited, window);
-	gain->opened = __sync_lock_test_and_set(&memory->opened, 0);
+	if (memory->opened)
+		gain->opened = __sync_lock_test_and_set(&memory->opened, 0);
 #pragma unroll
 	for (u32 i = 0; i < EVENTS; i++)
-		gain->events[i] = __sync_lock_test_and_set(&memory->events[i], 0);
+		if (memory->events[i])
+			gain->events[i] = __sync_lock_test_and_set(&memory->events[i], 0);
 }
 
-/* The rows of a connection; no link although one is wanted: it was counted as lost. */
+/* What a connection's rows are found by, and they; no link although one is wanted: it was counted as lost. */
 struct rows {
+	struct tcp_link_key key;
 	struct tcp_link_val *link;
 	struct tcp_metric_val *metric;
 };
@@ -545,14 +588,15 @@ static __always_inline struct rows rows_of(struct sock_common *skc,
 {
 	struct rows rows = {};
 
+	fill_key(&rows.key, skc, memory);
 	if (want_metric) {
-		rows.metric = metric_row(skc, memory);
+		rows.metric = metric_row(&rows.key, memory);
 		if (rows.metric) {
 			rows.metric->reading = reading;
 			rows.link = &rows.metric->link;
 		}
 	} else if (want_link) {
-		rows.link = link_row(skc, memory);
+		rows.link = link_row(&rows.key);
 	}
 	return rows;
 }
@@ -590,9 +634,10 @@ static __noinline void count_last(struct tcp_sock *tp, struct sock_memory *memor
 		if (first && !memory->measured)
 			measure(rows.link, rows.metric, tp, memory);
 		rows.link->fell = reading; /* the next reading shows those that are left */
+		note_change(rows.link);
 	}
 	if (rows.metric)
 		add_ratios(rows.metric);
 	if (want_service)
-		add_service(skc, memory, &gain, false);
+		add_service(&rows.key, memory, &gain, false);
 }

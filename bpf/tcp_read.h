@@ -15,6 +15,9 @@ u32 late =
 
 /* What a row shows of sockets that left it in some other way. */
 enum { FULL_READINGS = 12 };
+/* So long is a row taken from all its sockets after what it shows came down: of those in use it does so all the time, and
+ * going through the sockets a second time is dearer. */
+enum { FALLING_READINGS = 12 };
 
 static __always_inline void wish_again(void)
 {
@@ -34,25 +37,17 @@ static __always_inline bool is_restless(struct tcp_sock *tp)
 	       sk->sk_backlog.len || sk->sk_err || sk->sk_err_soft;
 }
 
-/* By three numbers, read without asking what the socket is: sockets that have a memory are TCP's. */
-static __always_inline bool has_changed(struct sock *sk, const struct sock_memory *memory)
+static __always_inline bool has_changed(struct tcp_sock *tp, const struct sock_memory *memory)
 {
-	struct tcp_sock *tp = (void *)sk;
-
-	return memory->restless || memory->opened ||
-	       BPF_CORE_READ(tp, segs_in) != memory->segs_in ||
-	       BPF_CORE_READ(tp, segs_out) != memory->segs_out ||
-	       BPF_CORE_READ(tp, write_seq) != memory->write_seq;
+	return memory->restless || memory->opened || tp->segs_in != memory->segs_in ||
+	       tp->segs_out != memory->segs_out || tp->write_seq != memory->write_seq;
 }
 
 /* The iterator holds no reference: the socket may have ended, and another one may stand where it was. */
-static __always_inline struct tcp_sock *still_there(struct sock *sk, struct sock_memory *memory)
+static __always_inline bool is_still_there(struct tcp_sock *tp, struct sock_memory *memory)
 {
-	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
-
-	if (!tp || bpf_sk_storage_get(&sock_memories, tp, NULL, 0) != memory)
-		return NULL;
-	return (s32)(tp->segs_in - memory->segs_in) < 0 ? NULL : tp;
+	return bpf_sk_storage_get(&sock_memories, tp, NULL, 0) == memory &&
+	       (s32)(tp->segs_in - memory->segs_in) >= 0;
 }
 
 static __always_inline void begin_row(struct tcp_link_val *link)
@@ -61,7 +56,7 @@ static __always_inline void begin_row(struct tcp_link_val *link)
 	if (link->looked == reading)
 		return;
 	link->looked = reading;
-	if (want_metric || !link->merged || link->fell + 1 >= reading ||
+	if (want_metric || !link->merged || link->fell + 1 >= reading || link->falling >= reading ||
 	    link->full + FULL_READINGS <= reading)
 		link->full = reading;
 }
@@ -71,6 +66,7 @@ static __always_inline void take_late(struct tcp_link_val *link)
 	link->fell = reading;
 	link->full = reading;
 	link->late = reading;
+	link->falling = reading + FALLING_READINGS;
 	late = reading;
 	wish_again();
 }
@@ -81,25 +77,30 @@ static __always_inline void count_change(struct tcp_sock *tp, struct sock_memory
 	memory->write_seq = tp->write_seq;
 	memory->restless = is_restless(tp);
 	gather(tp, memory, rows, gain);
-	if (rows->link && measure(rows->link, rows->metric, tp, memory))
+	if (!rows->link)
+		return;
+	if (measure(rows->link, rows->metric, tp, memory))
 		take_late(rows->link);
+	note_change(rows->link);
 }
 
 /* A living socket, once in each reading. */
 static __noinline void look(struct sock *sk, struct sock_memory *memory)
 {
-	struct rows rows = rows_of(&sk->__sk_common, memory);
-	struct tcp_sock *tp;
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 	struct gain gain = {};
+	struct rows rows;
 
+	if (!tp)
+		return;
+	rows = rows_of(&sk->__sk_common, memory);
 	if (are_lost(&rows))
 		return;
 	memory->looked = reading;
 	if (rows.link)
 		begin_row(rows.link);
-	if (rows.metric || has_changed(sk, memory)) {
-		tp = still_there(sk, memory);
-		if (!tp)
+	if (rows.metric || has_changed(tp, memory)) {
+		if (!is_still_there(tp, memory))
 			return;
 		count_change(tp, memory, &rows, &gain);
 	} else if (rows.link && rows.link->full == reading) {
@@ -108,7 +109,7 @@ static __noinline void look(struct sock *sk, struct sock_memory *memory)
 	if (rows.metric)
 		add_ratios(rows.metric);
 	if (want_service)
-		add_service(&sk->__sk_common, memory, &gain, true);
+		add_service(&rows.key, memory, &gain, true);
 }
 
 /* The second time in a reading. */

@@ -3,7 +3,7 @@
 import type { ElfSymbol } from "./elf_symbols.ts";
 import type { Field, MapLayout, ObjectLayout, Struct } from "../src/core/layout.ts";
 
-export interface BtfMember {
+interface BtfMember {
   readonly name: string;
   readonly type_id: number;
   readonly bits_offset: number;

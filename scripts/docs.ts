@@ -16,6 +16,7 @@ import { describeAllowed, type Key, type Keys } from "../src/core/setting_key.ts
 import { parseYamlTree } from "../src/manager/yaml_tree.ts";
 import { wantedCapabilities } from "../src/sys/capabilities.ts";
 import { dashboardText } from "./dashboard.ts";
+import { markdownTable } from "./markdown_table.ts";
 import { writeOrCompare } from "./write_or_compare.ts";
 
 const HEAD = `<!-- SPDX-License-Identifier: MulanPSL-2.0 -->
@@ -23,13 +24,7 @@ const HEAD = `<!-- SPDX-License-Identifier: MulanPSL-2.0 -->
 `;
 const PROBES = new URL("../probes/", import.meta.url);
 
-const cell = (text: string) => text.replaceAll("|", "\\|").replaceAll("\n", " ");
 const code = (text: string) => `\`${text}\``;
-
-function grid(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const lines = [head, head.map(() => "---"), ...rows.map((row) => row.map(cell))];
-  return lines.map((line) => `| ${line.join(" | ")} |\n`).join("");
-}
 
 function tableText(name: string, spec: TableSpec): string {
   const labels = [...spec.keys, ...spec.labels].map(code).join(", ") || "none";
@@ -41,7 +36,7 @@ function tableText(name: string, spec: TableSpec): string {
   ]);
   const off = "on" in spec && spec.on === false ? ", off by default" : "";
   return `### ${name}\n\nTable \`${name}\`${off}; labels: ${labels}.\n\n` +
-    grid(["metric", "type", "unit", "meaning"], rows);
+    markdownTable(["metric", "type", "unit", "meaning"], rows);
 }
 
 function probeText(probe: AnyProbe): string {
@@ -92,7 +87,7 @@ function agentText(): string {
     help,
   ]);
   return "## The agent itself\n\nWithout the labels of the host.\n\n" +
-    grid(["metric", "type", "labels", "meaning"], rows);
+    markdownTable(["metric", "type", "labels", "meaning"], rows);
 }
 
 export function metricsText(): string {
@@ -121,7 +116,7 @@ function meaning({ help, note }: Key): string {
 
 function settingsText(head: readonly string[]): string[] {
   return KNOWN_PROBES.filter(({ settings }) => Object.keys(settings).length > 0).map((probe) =>
-    `### ${probe.name}\n\n${grid(head, keyRows(probe.settings, ""))}`
+    `### ${probe.name}\n\n${markdownTable(head, keyRows(probe.settings, ""))}`
   );
 }
 
@@ -135,10 +130,10 @@ variable wins over the file, and \`gala-gopher check -c PATH\` names every mista
 `;
   const head = ["key", "default", "allowed", "meaning", "environment"];
   const sections = Object.entries(SECTIONS).map(([name, { help, keys }]) =>
-    `## ${name}\n\n${help}\n\n${grid(head, keyRows(keys, `${name}.`))}`
+    `## ${name}\n\n${help}\n\n${markdownTable(head, keyRows(keys, `${name}.`))}`
   );
   const lists = Object.entries(LISTS).map(([name, { help, keys }]) =>
-    `## ${name}\n\nA list. ${help} Each entry has:\n\n${grid(head, keyRows(keys, ""))}`
+    `## ${name}\n\nA list. ${help} Each entry has:\n\n${markdownTable(head, keyRows(keys, ""))}`
   );
   const settings = ["## Settings of probes\n\nFor `settings` of an entry of `probes`.\n"];
   return [HEAD + intro, ...sections, ...lists, ...settings, ...settingsText(head)].join("\n");

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /**
  * Writes what follows from other files: src/gen/layouts.ts from the compiled objects in build/bpf, src/gen/all.ts
- * from the files in src/probes, src/gen/protocols.ts from those in src/core/messages/protocols. With --check it writes nothing and fails if a file in the tree differs.
+ * from the files in src/probes, src/gen/protocols.ts from those in src/core/messages/protocols. With --check it writes
+ * nothing and fails if a file in the tree differs.
  */
 import type { ObjectLayout } from "../src/core/layout.ts";
 import type { AnyProbe } from "../src/core/probe.ts";

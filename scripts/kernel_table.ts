@@ -4,6 +4,7 @@
  * `--record KERNEL FILE` takes such an output over first; `--check KERNEL FILE` only tells whether it would change
  * anything.
  */
+import { markdownTable } from "./markdown_table.ts";
 
 export interface Hook {
   readonly program: string;
@@ -21,7 +22,7 @@ export interface Verdict {
 }
 
 /** What doctor said, by kernel, oldest first. */
-export type Verdicts = ReadonlyMap<string, readonly Verdict[]>;
+type Verdicts = ReadonlyMap<string, readonly Verdict[]>;
 
 const ROOT = new URL("../", import.meta.url);
 const RECORDS = new URL("tests/kernel/doctor/", ROOT);
@@ -37,24 +38,14 @@ kernel tests there, and the whole program beside the kernel's own counters. On a
 
 Where a program is not attached its reason stands below. Where another one does its work, as the
 \`fexit\` programs before 6.3 and those with \`old\` in their names, the rows are the same. A table is
-left out only where none of the programs that could fill it is attached: on 6.1 \`proc_flow_perf\`,
-page accesses of \`io\` and all of \`messages\`.
+left out only where none of the programs that could fill it is attached: on 6.1 page accesses of
+\`io\` and all of \`messages\`.
 "Not asked for" is a program whose better one is attached.
 `;
 
 /** Programs are attached in an order that no reader cares for. */
 function byText(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
-}
-
-/** Text in a cell: a bar would end it. */
-function cell(text: string): string {
-  return text.replaceAll("|", "\\|").replaceAll("\n", " ");
-}
-
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const lines = [head, head.map(() => "---"), ...rows];
-  return lines.map((cells) => `| ${cells.map(cell).join(" | ")} |`).join("\n");
 }
 
 /** Keys in the order of their first sight, each with its value on each kernel. */
@@ -111,9 +102,9 @@ export function kernelPage(verdicts: Verdicts): string {
   const parts = [
     HEAD,
     "## Probes\n",
-    table(["probe", "kind", ...kernels], probes) + "\n",
+    markdownTable(["probe", "kind", ...kernels], probes),
     "## BPF programs\n",
-    table(["probe", "program", "hook", ...kernels], programs) + "\n",
+    markdownTable(["probe", "program", "hook", ...kernels], programs),
     "## Reasons\n",
   ];
   for (const [kernel, list] of verdicts) {
@@ -121,7 +112,9 @@ export function kernelPage(verdicts: Verdicts): string {
     parts.push(
       rows.length === 0
         ? `On ${kernel} everything is attached.\n`
-        : `On ${kernel}:\n\n${table(["probe", "program", "hook", "state", "reason"], rows)}\n`,
+        : `On ${kernel}:\n\n${
+          markdownTable(["probe", "program", "hook", "state", "reason"], rows)
+        }`,
     );
   }
   return parts.join("\n");

@@ -34,6 +34,7 @@ command mkfs.xfs xfsprogs xfsprogs
 command mkfs.btrfs btrfs-progs btrfs-progs
 command java openjdk-17-jre-headless java-17-openjdk-headless
 command mvn maven maven
+command patchelf patchelf patchelf
 command kcat kcat kcat
 command openssl openssl openssl
 library libpython3.11.so.1.0 libpython3.11 python3-libs
@@ -54,6 +55,7 @@ command dockerd docker.io docker-engine
 command podman podman podman
 command containerd containerd containerd
 command runc runc runc
+command qemu-system-x86_64 qemu-system-x86 qemu-system-x86
 postgres - postgresql-15 postgresql-server
 '
 KERNELS_NEEDS='
@@ -61,6 +63,8 @@ command qemu-system-x86_64 qemu-system-x86 qemu-system-x86
 command busybox busybox-static busybox
 command cpio cpio cpio
 command ipvsadm ipvsadm ipvsadm
+command iperf3 iperf3 iperf3
+command tc iproute2 iproute-tc
 command xz xz-utils xz
 '
 PACKAGE_NEEDS='

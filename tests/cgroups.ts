@@ -11,7 +11,7 @@ export function hasHierarchies(...names: readonly string[]): boolean {
 }
 
 /** 64 hexadecimal digits, new each time. */
-export function newContainerId(): string {
+function newContainerId(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(32));
   return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
@@ -123,11 +123,15 @@ async function remove(folder: string): Promise<void> {
   throw new Error(`Cannot remove "${folder}"`);
 }
 
-/** The first line that the child prints: it is where the test wants it. */
+/** The first line that the child prints: it is where the test wants it. Throws when it ends before. */
 export async function firstLine(child: Deno.ChildProcess): Promise<string> {
   const reader = child.stdout.getReader();
   try {
     const { value } = await reader.read();
+    if (value === undefined) {
+      const { code, signal } = await child.status;
+      throw new Error(`The child ended before it was ready, by ${signal ?? `exit code ${code}`}`);
+    }
     return new TextDecoder().decode(value).split("\n")[0]!;
   } finally {
     reader.releaseLock();

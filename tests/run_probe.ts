@@ -17,6 +17,7 @@ import type { Table } from "../src/core/table.ts";
 import { probeSettings } from "../src/manager/probe_settings.ts";
 import { LibcHostCalls } from "../src/sys/host_calls.ts";
 import { RootFiles } from "../src/sys/host_files.ts";
+import { numbersOf, tableRows } from "./table_rows.ts";
 import { type RunningNative, startNative } from "../src/sys/native_runner.ts";
 
 /** Files of a host by path: `{ "proc/stat": "cpu ..." }`. */
@@ -172,24 +173,20 @@ export async function waitOnHost(probe: NativeProbe): Promise<Rows> {
 
 export function storeRows(store: Store): Rows {
   const rows: Rows = {};
-  for (const table of store.tables) rows[table.name] = tableRows(table);
+  for (const table of store.tables) rows[table.name] = shownRows(table);
   return rows;
 }
 
-function tableRows(table: Table): Row[] {
-  const rows: Row[] = [];
-  for (let slot = 0; slot < table.slots; slot++) {
-    if (!table.isRow(slot)) continue;
-    const shown = parseLabels(new TextDecoder().decode(table.labelText(slot)));
+function shownRows(table: Table): Row[] {
+  return [...tableRows(table)].map(({ slot, labels }) => {
+    const shown = parseLabels(labels);
     const row: Row = {};
     for (const label of [...table.spec.keys, ...table.spec.labels]) row[label] = shown[label] ?? "";
-    for (const metric of table.metricNames) {
-      const value = table.get(slot, table.column(metric));
+    for (const [metric, value] of Object.entries(numbersOf(table, slot))) {
       if (!Number.isNaN(value)) row[metric] = value;
     }
-    rows.push(row);
-  }
-  return rows;
+    return row;
+  });
 }
 
 const LABEL_REGEXP = /(\w+)="((?:[^"\\]|\\.)*)"/gs;

@@ -9,9 +9,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "python"))
 
 # pylint: disable=wrong-import-position
-import json
-
-from http_get import address, page
+from http_get import address, json_page
 from line_probe import ProbeError, from_environment, options, row, run
 
 SERVER_FIELDS = (
@@ -48,10 +46,7 @@ def main():
     server = address(args.url)
 
     def collect():
-        try:
-            statistics = json.loads(page(args.url.rstrip("/") + "/json/v1/server"))
-        except ValueError as error:
-            raise ProbeError("the page is no JSON") from error
+        statistics = json_page(args.url.rstrip("/") + "/json/v1/server")
         if not isinstance(statistics, dict) or "nsstats" not in statistics and "opcodes" not in statistics:
             raise ProbeError("the page is not that of BIND's statistics")
         print_tables(server, statistics)

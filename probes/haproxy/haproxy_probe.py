@@ -13,6 +13,7 @@ import csv
 
 from byte_stream import ByteStream
 from line_probe import ProbeError, from_environment, options, port_number, row, run
+from tls import add_tls, tls_of
 
 # A server that is drained or in maintenance takes no new sessions.
 UP_STATES = ("UP", "OPEN", "no check")
@@ -27,8 +28,8 @@ INFO_FIELDS = (
 )  # fmt: skip
 
 
-def ask(address, port, command):
-    stream = ByteStream(address, port)
+def ask(args, command):
+    stream = ByteStream(args.socket, args.port, tls_of(args))
     try:
         stream.send(command.encode() + b"\n")
         return stream.rest().decode("utf-8", "replace")
@@ -59,11 +60,12 @@ def main():
     parser = options("haproxy", "Rows about an HAProxy, from its stats socket.")
     from_environment(parser, "-s", "--socket", default="/run/haproxy/admin.sock", help="path, or a host for -p")
     from_environment(parser, "-p", "--port", type=port_number, default=9999, help="where -s is a host")
+    add_tls(parser)
     args = parser.parse_args()
 
     def collect():
-        print_process(ask(args.socket, args.port, "show info"))
-        print_proxies(ask(args.socket, args.port, "show stat"))
+        print_process(ask(args, "show info"))
+        print_proxies(ask(args, "show stat"))
 
     run(f"HAProxy at {args.socket}", args, collect)
 

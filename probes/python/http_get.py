@@ -3,6 +3,7 @@
 
 import base64
 import http.client
+import json
 import urllib.parse
 
 from line_probe import ProbeError
@@ -38,6 +39,15 @@ def page(url, user="", secret="", tls=None):
     if len(body) > MAX_BYTES:
         raise ProbeError(f"the page has more than {MAX_BYTES} bytes")
     return body.decode("utf-8", "replace")
+
+
+def json_page(url, user="", secret="", tls=None):
+    """What the page says as JSON."""
+    text = page(url, user, secret, tls)
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise ProbeError("the page is no JSON") from error
 
 
 def address(url):

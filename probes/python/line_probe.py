@@ -93,9 +93,11 @@ def row(table, *fields):
 def clean(field):
     if field is None:
         return ""
-    text = str(field)[:MAX_FIELD_CHARACTERS].replace("|", "/")
-    text = text.encode("utf-8", "replace").decode()
-    return "".join(c if c.isprintable() else "?" for c in text)
+    return printable(str(field)[:MAX_FIELD_CHARACTERS].replace("|", "/"))
+
+
+def printable(text):
+    return "".join(c if c.isprintable() else "?" for c in text.encode("utf-8", "replace").decode())
 
 
 def run(target, args, collect):
@@ -187,13 +189,9 @@ class Complaints:
     @staticmethod
     def say(level, text):
         try:
-            os.write(2, f"{level} {clean_line(text)}\n".encode())
+            os.write(2, f"{level} {printable(text)}\n".encode())
         except OSError:
             pass  # nobody listens
-
-
-def clean_line(text):
-    return "".join(c if c.isprintable() else "?" for c in text.encode("utf-8", "replace").decode())
 
 
 class Kept:

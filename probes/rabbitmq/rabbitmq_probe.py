@@ -10,9 +10,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..
 
 # pylint: disable=wrong-import-position
 import collections
-import json
 
-from http_get import address, page
+from http_get import address, json_page
 from line_probe import ProbeError, add_credentials, from_environment, options, password, row, run, seconds
 from tls import Tls, add_tls_files
 
@@ -32,11 +31,7 @@ class Broker:
 
     def ask(self, what):
         url = f"{self.args.url.rstrip('/')}/api/{what}"
-        text = page(url, self.args.user, password(self.args), Tls(self.args))
-        try:
-            return json.loads(text)
-        except ValueError as error:
-            raise ProbeError("the page is no JSON") from error
+        return json_page(url, self.args.user, password(self.args), Tls(self.args))
 
     def collect(self):
         overview = self.ask("overview")

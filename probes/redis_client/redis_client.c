@@ -2,6 +2,7 @@
 /* Measures how long a Redis server takes to answer, through one connection of its own, as its clients see it.
  * Requests leave on a clock, also while earlier ones wait: a server that stalls is not asked less often. */
 #define _GNU_SOURCE
+#include "tls.h"
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
@@ -29,7 +30,8 @@ static struct {
 	const char *host, *port, *command;
 	int64_t period, send_every, time_out;
 	unsigned int key_range, queue;
-} options = {"127.0.0.1", "6379", "get", 5 * SECOND, SECOND / 10, 3 * SECOND, 10000, 1000};
+	bool tls;
+} options = {"127.0.0.1", "6379", "get", 5 * SECOND, SECOND / 10, 3 * SECOND, 10000, 1000, false};
 
 /* Times at which the requests that wait were sent, a ring. */
 static int64_t sent[MAX_QUEUE];
@@ -79,6 +81,7 @@ __attribute__((format(printf, 1, 2))) static void give_up(const char *format, ..
 		strcpy(complaint, text);
 		complained_at = now;
 	}
+	tls_close();
 	if (server >= 0)
 		close(server);
 	server = -1;
@@ -95,7 +98,10 @@ static void answers(void)
 static void send_request(const char *text, size_t length)
 {
 	/* A few bytes always fit, unless the server has stopped reading. */
-	if (send(server, text, length, MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)length) {
+	ssize_t done = options.tls ? tls_send(text, length)
+				   : send(server, text, length, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+	if (done != (ssize_t)length) {
 		give_up("the server takes no more requests");
 		return;
 	}
@@ -209,6 +215,7 @@ static void learn_addresses(void)
 static void open_connection(void)
 {
 	struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found, *each;
+	const char *wrong;
 	int failure = getaddrinfo(options.host, options.port, &hints, &found), one = 1;
 
 	if (failure != 0) {
@@ -227,7 +234,12 @@ static void open_connection(void)
 	line_length = body_left = 0;
 	memset(&sample, 0, sizeof(sample));
 	learn_addresses();
-	log_in();
+	wrong = options.tls ? tls_open(server, options.host, (int)(options.time_out / 1000000))
+			    : NULL;
+	if (wrong != NULL)
+		give_up("%s", wrong);
+	else
+		log_in();
 }
 
 /* One reply is complete; `text` is its first line. */
@@ -303,7 +315,8 @@ static void take_bytes(const char *bytes, size_t length)
 static void read_replies(void)
 {
 	char buffer[16384];
-	ssize_t got = recv(server, buffer, sizeof(buffer), MSG_DONTWAIT);
+	ssize_t got = options.tls ? tls_receive(buffer, sizeof(buffer))
+				  : recv(server, buffer, sizeof(buffer), MSG_DONTWAIT);
 
 	if (got > 0)
 		take_bytes(buffer, got);
@@ -354,12 +367,14 @@ static unsigned int whole(const char *text, unsigned int least, unsigned int mos
 	return value;
 }
 
-/* Letters as in the original; -n is new. */
+/* Letters as in the original; -n and -T are new. */
 static void read_options(int count, char **words)
 {
+	const char *tls = getenv("GOPHER_REDIS_CLIENT_TLS");
 	int letter;
 
-	while ((letter = getopt(count, words, "h:p:r:d:q:t:s:n:")) != -1) {
+	options.tls = tls != NULL && strcmp(tls, "on") == 0;
+	while ((letter = getopt(count, words, "h:p:r:d:q:t:s:n:T")) != -1) {
 		switch (letter) {
 		case 'h':
 			options.host = optarg;
@@ -384,10 +399,13 @@ static void read_options(int count, char **words)
 		case 'n':
 			options.send_every = SECOND / whole(optarg, 1, 10000);
 			break;
+		case 'T':
+			options.tls = true;
+			break;
 		default:
 			fprintf(stderr, "[ERROR] usage: redis_client [-h host] [-p port] [-d "
 					"seconds] [-t get|ping] "
-					"[-r keys] [-q requests] [-n a second]\n");
+					"[-r keys] [-q requests] [-n a second] [-T]\n");
 			exit(2);
 		}
 	}
@@ -422,6 +440,8 @@ static void wait_until(int64_t time, bool watch_stdin)
 	if (ready[0].revents != 0 && read(STDIN_FILENO, ignored, sizeof(ignored)) <= 0)
 		exit(0);
 	if (ready[1].revents != 0)
+		read_replies();
+	while (server >= 0 && tls_waiting())
 		read_replies();
 }
 

@@ -2,7 +2,7 @@
 /** The running agent: native probes and the server first, so that a scrape is answered at once; then all else. */
 import type { BuildInfo, ProbeStatus } from "../core/agent_stats.ts";
 import { ContainerLookup } from "../core/container_lookup.ts";
-import { ConfigError, messageOf } from "../core/errors.ts";
+import { ConfigError, messageOf, stackOf } from "../core/errors.ts";
 import { ProcessTable } from "../core/process_table.ts";
 import { Store } from "../core/store.ts";
 import { LoopLag } from "../egress/loop_lag.ts";
@@ -95,6 +95,7 @@ export class Agent {
       log: this.#log,
       now,
       intervalMs: ingress.interval * 1000,
+      ticking: () => this.#files.beginReading(),
       ticked: () => this.#memory.ticked(),
     });
     this.#context = this.#newContext();
@@ -162,7 +163,7 @@ export class Agent {
       this.#log("info", `Has read its configuration again: ${this.summary()}`);
     } catch (error) {
       const known = error instanceof ConfigError || error instanceof ConfigProblems;
-      const reason = error instanceof Error && !known ? error.stack : (error as Error).message;
+      const reason = known ? error.message : stackOf(error);
       this.#log("error", `Keeps the configuration that it has: ${reason}`);
     }
   }
@@ -234,7 +235,7 @@ export class Agent {
   #newContext(): StartContext {
     const current = () => this.#config;
     const containers = new ContainerLookup(this.#files, { clock: now });
-    const containerOf = (pid: number) => containers.idOf(pid);
+    const containerOf = containers.idOf.bind(containers);
     return {
       get config() {
         return current();

@@ -4,7 +4,7 @@ import { parseArgs } from "node:util";
 import { AddressInUse } from "../egress/http_listener.ts";
 import { loadConfig } from "../manager/config.ts";
 import { ConfigProblems } from "../manager/config_findings.ts";
-import { ConfigError } from "../core/errors.ts";
+import { ConfigError, stackOf } from "../core/errors.ts";
 import { portHolder } from "../sys/port_holder.ts";
 import { writeWhole } from "../sys/write_whole.ts";
 import { ServiceNotice } from "../sys/service_notice.ts";
@@ -17,7 +17,7 @@ import { describeTables } from "./meta.ts";
 import { Reloads } from "./reload.ts";
 import { UsageError } from "./usage_error.ts";
 
-export const EXIT = { stopped: 0, internal: 1, usage: 2, addressInUse: 3 } as const;
+const EXIT = { stopped: 0, internal: 1, usage: 2, addressInUse: 3 } as const;
 
 const HELP =
   `gala-gopher observes this host with eBPF, /proc and external probes, and serves the metrics.
@@ -175,7 +175,7 @@ function explain(error: unknown): number {
     complain(`${error.message}\nSee gala-gopher --help`);
     return EXIT.usage;
   }
-  complain(error instanceof Error ? error.stack ?? error.message : String(error));
+  complain(stackOf(error));
   return EXIT.internal;
 }
 

@@ -28,7 +28,7 @@ export async function doctor(config: Config, json: boolean): Promise<string> {
           mend,
           lacks: lacksOf(name, config, held),
           hooks,
-          left_out: leftOut(name),
+          left_out: lackingOf(name),
         }
       )),
       null,
@@ -40,7 +40,7 @@ export async function doctor(config: Config, json: boolean): Promise<string> {
 }
 
 /** What the original has and no kernel gives, with the reason. */
-function leftOut(name: string): Readonly<Record<string, string>> {
+function lackingOf(name: string): Readonly<Record<string, string>> {
   const probe = probes.find((each) => each.name === name);
   return probe !== undefined && "lacking" in probe ? probe.lacking : {};
 }
@@ -90,7 +90,7 @@ function describe(
     lines.push(`    ${hook.program} by ${hook.hook}: ${hook.state}${why}`);
     if (hook.mend !== undefined) lines.push(`        mend: ${hook.mend}`);
   }
-  for (const [what, why] of Object.entries(leftOut(name))) {
+  for (const [what, why] of Object.entries(lackingOf(name))) {
     lines.push(`    without ${what}: ${why}`);
   }
   return lines.join("\n");

@@ -5,7 +5,7 @@ import type { Logger } from "../manager/log.ts";
 import type { Manager } from "../manager/manager.ts";
 import type { ExtendProbeConfig } from "../manager/schema.ts";
 import type { ExternalStarter } from "./external_starter.ts";
-import { demandOwned, filesOf, readProbeFolder } from "./probe_folder.ts";
+import { demandOwned, filesOf, PROBE_FILE, readProbeFolder } from "./probe_folder.ts";
 
 export interface DropInsOptions {
   readonly folder: string;
@@ -66,7 +66,7 @@ export class DropIns {
       }
       for (const folder of folders) await this.#look(folder);
     } catch (error) {
-      log("warn", `Probe folders: ${error instanceof Error ? error.message : error}`);
+      log("warn", `Probe folders: ${messageOf(error)}`);
     }
   }
 
@@ -162,7 +162,7 @@ export class DropIns {
 
 const SEPARATOR = "\n";
 
-/** Files with size, time and number: probe.yaml first, in a line of its own. */
+/** Files with size, time and number: that of the settings first, in a line of its own. */
 function stampOf(folder: string): string {
   try {
     const line = (file: string) => {
@@ -170,9 +170,9 @@ function stampOf(folder: string): string {
       return `${file} ${size} ${mtime?.getTime()} ${ino} ${mode} ${uid}`;
     };
     const files = filesOf(folder);
-    const own = files.filter((file) => file === "probe.yaml").map(line).join();
+    const own = files.filter((file) => file === PROBE_FILE).map(line).join();
     const { mode, uid } = Deno.statSync(folder);
-    const rest = files.filter((file) => file !== "probe.yaml").map(line);
+    const rest = files.filter((file) => file !== PROBE_FILE).map(line);
     return [own, `${mode} ${uid}`, ...rest].join(SEPARATOR);
   } catch (error) {
     return String(error); // it changes while we look: the next look sees it whole

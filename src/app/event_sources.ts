@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Where events come from: thresholds of tables, the system log, and lines of third-party probes. */
+import { stackOf } from "../core/errors.ts";
 import type { Event, EventSettings } from "../core/event.ts";
 import type { Store } from "../core/store.ts";
 import { EventLog } from "../egress/event_log.ts";
@@ -46,7 +47,7 @@ export class EventSources {
   start(): void {
     const check = () => {
       this.#watch.check().catch((error) => {
-        this.#options.log("error", `Thresholds: ${error instanceof Error ? error.stack : error}`);
+        this.#options.log("error", `Thresholds: ${stackOf(error)}`);
       });
     };
     check();

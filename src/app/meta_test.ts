@@ -17,6 +17,26 @@ Deno.test("tableDescriptions has every table of every probe, with all its metric
   });
 });
 
+Deno.test("tableDescriptions has what dashboards of the original ask of its native probes", () => {
+  const file = new URL("../../tests/fixtures/original_tables.txt", import.meta.url);
+  const lines = Deno.readTextFileSync(file).split("\n").filter((line) => /^\w/.test(line));
+  assert.ok(lines.length > 25);
+  const missing = lines.flatMap((line) => {
+    const [entity, labels, metrics] = line.split("|").map((part) => part.split(" "));
+    return metrics!.filter((metric) => !isServed(entity![0]!, labels!, metric))
+      .map((metric) => `${entity} ${metric} {${labels!.join()}}`);
+  });
+  assert.deepEqual(missing, []);
+});
+
+function isServed(entity: string, labels: readonly string[], metric: string): boolean {
+  return tableDescriptions().some((table) => {
+    const own = [...table.keys, ...table.labels];
+    return table.entity === entity && labels.every((label) => own.includes(label)) &&
+      table.metrics.some(({ name }) => name === metric);
+  });
+}
+
 Deno.test("tableDescriptions has the container in every table whose rows have a process", () => {
   for (const { table, keys, labels } of tableDescriptions()) {
     const names = [...keys, ...labels];

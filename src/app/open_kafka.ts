@@ -106,7 +106,7 @@ function kafkaOptions(
   const { sasl_username: username, sasl_password: password } = kafka;
   return {
     brokers,
-    compression: codec === "lz4" ? "gzip" : codec,
+    compression: codec,
     key: constants.machine_id || constants.hostname || "gala-gopher",
     ...(kafka.ssl === "on" ? { tls: tlsOf(kafka) } : {}),
     ...(mechanism === "" ? {} : { sasl: { mechanism, username, password } }),

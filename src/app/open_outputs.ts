@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** The channels that the configuration names, opened. */
+import { stackOf } from "../core/errors.ts";
 import type { Store } from "../core/store.ts";
 import { type FileNaming, fileWithBackup, LogFiles, numberedFiles } from "../egress/log_files.ts";
 import { type Channel, Outputs } from "../egress/outputs.ts";
@@ -41,7 +42,7 @@ export function openOutputs(config: Config, store: Store, log: Logger): OpenOutp
     channels: [...files, ...kafka?.channels ?? [], ...otlp?.channels ?? []],
     intervalMs: config.egress.interval * 1000,
     clock: Date.now,
-    failed: (error) => log("error", `Output: ${error instanceof Error ? error.stack : error}`),
+    failed: (error) => log("error", `Output: ${stackOf(error)}`),
   });
   let started = false;
   return {

@@ -7,6 +7,7 @@ import { checkExtendProbe } from "../manager/config_check.ts";
 import { Findings } from "../manager/config_findings.ts";
 import { HOST_FILES, readConfigText } from "../manager/config_file.ts";
 import { NAME } from "../core/setting_format.ts";
+import { EMPTY_GROUP } from "../core/setting_tree.ts";
 import type { ExtendProbeConfig } from "../manager/schema.ts";
 import { parseYamlTree } from "../manager/yaml_tree.ts";
 
@@ -24,7 +25,7 @@ export function readProbeFolder(folder: string): ExtendProbeConfig {
   const findings = new Findings(file);
   const root = HOST_FILES.kindOf(file) === "file"
     ? parseYamlTree(readConfigText(file, HOST_FILES), file)
-    : { kind: "group" as const, entries: new Map(), line: 1, column: 1 };
+    : EMPTY_GROUP;
   if (!root.entries.has("name") && !NAME.accepts(name)) {
     throw new ConfigError(`folder "${name}"`, { file: folder }, NAME.allowed);
   }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** The agent's pages: what /metrics, /probes and /events of the configured server are made from. */
 import type { BuildInfo } from "../core/agent_stats.ts";
-import { messageOf, Unsupported } from "../core/errors.ts";
+import { messageOf, stackOf, Unsupported } from "../core/errors.ts";
 import type { Store } from "../core/store.ts";
 import { agentMetrics } from "../egress/agent_metrics.ts";
 import type { EventLog } from "../egress/event_log.ts";
@@ -58,7 +58,7 @@ export function serve(context: ServeContext): Serving {
     build: build(),
     probes: () => manager.status(),
     events: () => events.latest(),
-    failed: (error) => log("error", `HTTP: ${error instanceof Error ? error.stack : error}`),
+    failed: (error) => log("error", `HTTP: ${stackOf(error)}`),
   });
   const own = agentMetrics({
     stats: () => ({ build: build(), process: processStats(), probes: manager.status() }),

@@ -74,10 +74,13 @@ export class ContainerLookup {
 
   /**
    * The id as it is shown; empty for a process in no container, undefined when there is no such process. One that has
-   * ended lately is known for a while: its rows are read after its end.
+   * ended lately is known for a while: its rows are read after its end. `moved`: its cgroup is another since it was
+   * read, or may be.
    */
-  idOf(pid: number): string | undefined {
-    const known = this.#check(pid, this.#freshMs);
+  idOf(pid: number, moved = false): string | undefined {
+    const known = moved
+      ? this.#read(pid, this.#clock(), this.#known.get(pid))
+      : this.#check(pid, this.#freshMs);
     if (known !== undefined) return known.container?.shortId ?? "";
     const ended = this.#ended.get(pid);
     return ended === undefined || this.#clock() - ended.at > REMEMBERED_MS ? undefined : ended.id;

@@ -116,6 +116,18 @@ Deno.test("lookup sees a young process move into its container, and an old one w
   assert.equal(lookup.idOf(2), "b".repeat(12));
 });
 
+Deno.test("lookup reads a process again at once that is said to have moved", () => {
+  const { files, lookup } = rig();
+  files.process(2, 5, "0::/system.slice/containerd.service\n");
+  lookup.scan();
+  files.process(2, 5, cgroup(ID("a")));
+  assert.equal(lookup.idOf(2), "");
+  assert.equal(lookup.idOf(2, true), "a".repeat(12));
+  assert.equal(lookup.idOf(2), "a".repeat(12));
+  files.end(2);
+  assert.equal(lookup.idOf(2, true), "a".repeat(12), "it has ended lately");
+});
+
 Deno.test("scan groups processes by container and reads each only once", () => {
   const { files, time, lookup } = rig();
   files.process(1, 1, "0::/init.scope\n");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** What people call a container, read from what its runtime answers or keeps on disk. Nothing here throws on bad text. */
 import type { Container } from "./process_cgroups.ts";
-import { protoFields } from "./protobuf.ts";
+import { protoFields, protoMap, protoTextOf } from "./protobuf.ts";
 
 export interface ContainerNames {
   readonly name: string;
@@ -32,7 +32,7 @@ export const NO_NAMES: ContainerNames = {
 };
 
 /** Longer names are cut: they become labels. Kubernetes' own limit is 253. */
-const MAX_NAME = 256;
+export const MAX_NAME = 256;
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -49,7 +49,10 @@ export function namesOfList(bytes: Uint8Array): Map<string, ContainerNames> | un
     if (id === "") continue;
     const all = Array.isArray(item["Names"]) ? item["Names"] : [];
     const own = all.map(text).find((name) => name.lastIndexOf("/") <= 0) ?? text(all[0]);
-    names.set(id, fromLabels(own.replace(/^\//, ""), text(item["Image"]), object(item["Labels"])));
+    names.set(
+      id,
+      namesOfLabels(own.replace(/^\//, ""), text(item["Image"]), object(item["Labels"])),
+    );
   }
   return names;
 }
@@ -61,7 +64,7 @@ export function namesOfDockerFile(bytes: Uint8Array): ContainerNames | undefined
   const name = text(file["Name"]).replace(/^\//, "");
   return name === ""
     ? undefined
-    : fromLabels(name, text(config["Image"]), object(config["Labels"]));
+    : namesOfLabels(name, text(config["Image"]), object(config["Labels"]));
 }
 
 /** The OCI `config.json` that containerd, CRI-O, podman and nerdctl keep for a running container. */
@@ -87,27 +90,18 @@ export function namesOfBundle(bytes: Uint8Array): ContainerNames | undefined {
   return names.name === "" && podName === "" ? undefined : names;
 }
 
-/** Numbers of fields: of GetContainerResponse, of its Container, and of an entry of a map. */
+/** Numbers of fields: of GetContainerResponse, and of its Container. */
 const CONTAINER = 1;
 const LABELS = 2;
 const IMAGE = 3;
-const [KEY, VALUE] = [1, 2];
 
 /** containerd's answer to `containerd.services.containers.v1.Containers/Get`. */
 export function namesOfContainerd(message: Uint8Array): ContainerNames | undefined {
   const container = protoFields(message).find(({ number }) => number === CONTAINER);
   if (container === undefined) return undefined;
-  const labels: Record<string, string> = {};
-  let image = "";
-  for (const { number, bytes } of protoFields(container.bytes)) {
-    if (number === IMAGE) image = text(decoder.decode(bytes));
-    if (number !== LABELS) continue;
-    const entry = protoFields(bytes);
-    const part = (wanted: number) =>
-      decoder.decode(entry.find(({ number }) => number === wanted)?.bytes);
-    labels[part(KEY)] = part(VALUE);
-  }
-  const names = fromLabels(text(labels["nerdctl/name"]), image, labels);
+  const fields = protoFields(container.bytes);
+  const labels = protoMap(fields, LABELS);
+  const names = namesOfLabels(labels["nerdctl/name"] ?? "", protoTextOf(fields, IMAGE), labels);
   return { ...names, sandbox: labels["io.cri-containerd.kind"] === "sandbox" };
 }
 
@@ -130,11 +124,12 @@ export function namesOfStorage(bytes: Uint8Array): Map<string, ContainerNames> |
   return names;
 }
 
-function fromLabels(name: string, image: string, labels: Json): ContainerNames {
+/** What Kubernetes wrote into a container's labels, and where it did not make it, the runtime's own name of it. */
+export function namesOfLabels(name: string, image: string, labels: Json): ContainerNames {
   const type = text(labels["io.kubernetes.docker.type"]);
   return {
-    name: text(labels["io.kubernetes.container.name"]) || name,
-    image,
+    name: text(labels["io.kubernetes.container.name"]) || text(name),
+    image: text(image),
     podId: text(labels["io.kubernetes.pod.uid"]),
     podName: text(labels["io.kubernetes.pod.name"]),
     podNamespace: text(labels["io.kubernetes.pod.namespace"]),

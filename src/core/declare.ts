@@ -125,9 +125,12 @@ export function ofBuckets<const Field extends string, const Sum extends string =
   };
 }
 
-/** The metric, which is left out where `program` is not attached. */
-export function filledBy<M extends FieldMetric>(program: string, metric: M): M {
-  return { ...metric, program };
+/** The metric, which is left out where none of these programs is attached. */
+export function filledBy<M extends FieldMetric>(
+  programs: string | readonly string[],
+  metric: M,
+): M {
+  return { ...metric, programs: [programs].flat() };
 }
 
 /** The tables, with programs that run only for the sake of such tables. */
@@ -214,6 +217,7 @@ type OfLayout =
   | "iterators"
   | "optional"
   | "alive"
+  | "changes"
   | "namespaces"
   | "choices"
   | "ceilings"
@@ -234,6 +238,7 @@ export function bpfProbe<const L extends ObjectLayout>(
       iterators?: readonly IteratorUse<Extract<keyof L["programs"], string>>[];
       optional?: readonly Extract<keyof L["programs"], string>[];
       alive?: string;
+      changes?: string;
       namespaces?: Extract<keyof L["programs"], string>;
       choices?: readonly (readonly Extract<keyof L["programs"], string>[])[];
       ceilings?: readonly Extract<keyof L["maps"], string>[];

@@ -8,6 +8,11 @@ export interface Place {
   column?: number;
 }
 
+/** As editors take it: `file:line:column`. */
+export function placeText({ file, line, column }: Place): string {
+  return [file, line, column].filter((part) => part !== undefined).join(":");
+}
+
 /** The user's text is wrong. Ends the start with exit code 2. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
@@ -19,11 +24,8 @@ export class ConfigError extends Error {
     readonly allowed?: string,
     options?: ErrorOptions,
   ) {
-    const at = [place.file, place.line, place.column].filter((part) => part !== undefined);
-    super(
-      `${at.join(":")}: ${problem}${allowed === undefined ? "" : `; allowed: ${allowed}`}`,
-      options,
-    );
+    const wanted = allowed === undefined ? "" : `; allowed: ${allowed}`;
+    super(`${placeText(place)}: ${problem}${wanted}`, options);
   }
 }
 
@@ -67,4 +69,9 @@ export class KernelError extends Error {
 /** What is said of anything that was thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
+}
+
+/** The same of what should not have been thrown at all: with the place in the program. */
+export function stackOf(error: unknown): string {
+  return error instanceof Error ? error.stack ?? error.message : String(error);
 }

@@ -22,7 +22,13 @@ export interface Event {
 export type EventState = "begin" | "end";
 
 /** The limits that a probe's settings name; 0 switches one off. */
-export const THRESHOLDS = ["latency_thr", "drops_thr", "res_upper_thr", "res_lower_thr"] as const;
+export const THRESHOLDS = [
+  "latency_thr",
+  "jitter_thr",
+  "drops_thr",
+  "res_upper_thr",
+  "res_lower_thr",
+] as const;
 export type Threshold = typeof THRESHOLDS[number];
 
 export type EventSettings = Readonly<Record<Threshold, number>> & {
@@ -40,7 +46,7 @@ export interface EventRule {
   readonly below?: "res_lower_thr";
 }
 
-/** Milliseconds, in which `latency_thr` is given, and percent, in which `res_..._thr` are, to the unit of a metric. */
+/** Milliseconds, in which `latency_thr` and `jitter_thr` are given, and percent, in which `res_..._thr` are, to the unit of a metric. */
 const FACTORS: Readonly<Record<string, number>> = {
   ns: 1e6,
   us: 1e3,

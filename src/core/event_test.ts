@@ -1,14 +1,9 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 import assert from "node:assert/strict";
-import { cleanEntityId, eventBody, type EventSettings, judge } from "./event.ts";
+import { eventSettings } from "../../tests/event_settings.ts";
+import { cleanEntityId, eventBody, judge } from "./event.ts";
 
-const OFF: EventSettings = {
-  report_event: true,
-  latency_thr: 0,
-  drops_thr: 0,
-  res_upper_thr: 0,
-  res_lower_thr: 0,
-};
+const OFF = eventSettings();
 const USE = { above: "res_upper_thr", below: "res_lower_thr", says: "Use" } as const;
 
 Deno.test("cleanEntityId keeps what the documented rule allows, and turns all else into a colon", () => {

@@ -37,7 +37,8 @@ export type EnumsOf = (type: string) => EnumNames;
 /** A map key or value, by field names. */
 export class KeyView {
   readonly #struct: Struct;
-  #view: DataView = new DataView(new ArrayBuffer(0));
+  #bytes: Uint8Array = new Uint8Array(0);
+  #view: DataView = new DataView(this.#bytes.buffer);
   #base = 0;
 
   constructor(struct: Struct) {
@@ -46,10 +47,8 @@ export class KeyView {
 
   /** Looks at the key that starts at `offset` of `bytes`. */
   at(bytes: Uint8Array, offset: number): this {
-    const { buffer, byteOffset, byteLength } = this.#view;
-    if (
-      buffer !== bytes.buffer || byteOffset !== bytes.byteOffset || byteLength !== bytes.byteLength
-    ) {
+    if (bytes !== this.#bytes) {
+      this.#bytes = bytes;
       this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     }
     this.#base = offset;

@@ -23,6 +23,8 @@ function shown(numbers: NamedNumbers, table?: number): Record<string, number> {
       return row;
     },
     histogram: () => row,
+    place: () => -1,
+    fill: () => {},
   };
   numbers.show(row, table);
   return values;

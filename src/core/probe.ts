@@ -113,6 +113,12 @@ export interface HostCalls {
   addresses?(): Promise<readonly string[] | undefined>;
   /** What waits in front of each network device, by its index; otherwise as `addresses`. */
   queues?(): Promise<ReadonlyMap<number, QueueTotals> | undefined>;
+  /**
+   * Bytes of a folder as the process sees it, with all below it on the same file system, as `du -sbx` counts them.
+   * Undefined when there is no such folder; NaN when it has too many files, or cannot be read. One folder after the
+   * other: the next waits for one that hangs. Never rejects.
+   */
+  treeBytes?(pid: number, folder: string): Promise<number | undefined>;
 }
 
 /** Writes rows of one table during a reading. */
@@ -123,6 +129,13 @@ export interface RowWriter<Metric extends string = string> {
   set(metric: Metric, value: number): this;
   /** Sets a histogram: values of each range, in the order of its bounds and then above the last, and their sum. */
   histogram(metric: string, counts: ArrayLike<number>, sum: number): this;
+  /**
+   * For thousands of rows: starts or renews a row, as `row` does, but keeps its numbers, and gives its place for `fill`;
+   * -1: there is no room. Quickest where it was given `before` with these very labels, unchanged.
+   */
+  place(values: readonly string[], before: number): number;
+  /** Sets a number of the first `count` rows, at these places. */
+  fill(metric: Metric, places: Int32Array, numbers: Float64Array, count: number): void;
 }
 
 export interface ProbeBase {
@@ -188,8 +201,8 @@ export interface NativeProbe<T extends Tables = Tables> extends ProbeBase {
 
 interface FieldBase {
   readonly field: string;
-  /** Program that fills the field: without it the column is left out. */
-  readonly program?: string;
+  /** Programs that fill the field: without any of them the column is left out. */
+  readonly programs?: readonly string[];
 }
 
 /** A metric whose number stands in a field of a BPF map's value. */
@@ -286,6 +299,8 @@ export interface BpfProbe extends ProbeBase {
   /** Field of the maps' values that changes whenever the row's thing was seen alive; its rows expire
    * without, and a row where it is 0 is not shown. Maps without such a field do not expire so. */
   readonly alive?: string;
+  /** Field of the maps' values that changes after each change of another one, and is the value's first. */
+  readonly changes?: string;
   /** Which maps show only the rows that are used most, and those whose field `shown` says so. */
   readonly mostUsed: (settings: Settings) => MostUsed;
   /** Programs without which the probe is of use all the same. */

@@ -1,7 +1,14 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Parsers of the files of one process: /proc/PID/stat, io, limits, smaps_rollup. Text may be cut short or garbled. */
 import { COLON, Scanner, word, WordList } from "./scan.ts";
-import { COMM_BYTES, PF_KTHREAD, PF_WQ_WORKER, TASK, type TaskBatch } from "./task_batch.ts";
+import {
+  COMM_BYTES,
+  PF_KTHREAD,
+  PF_WQ_WORKER,
+  TASK,
+  type TaskBatch,
+  type TaskField,
+} from "./task_batch.ts";
 
 const OPEN = 0x28;
 const CLOSE = 0x29;
@@ -36,16 +43,8 @@ const STAT_COLUMNS: readonly number[] = [
 ];
 const BEFORE_START = STAT_COLUMNS.indexOf(TASK.start);
 
-const IO_COLUMNS: readonly number[] = [
-  TASK.rchar,
-  TASK.wchar,
-  TASK.syscr,
-  TASK.syscw,
-  TASK.read_bytes,
-  TASK.write_bytes,
-  TASK.cancelled_write_bytes,
-];
-const IO_NAMES = new WordList([
+/** Lines of io, called as the fields that they fill. */
+const IO_LINES = [
   "rchar",
   "wchar",
   "syscr",
@@ -53,7 +52,9 @@ const IO_NAMES = new WordList([
   "read_bytes",
   "write_bytes",
   "cancelled_write_bytes",
-]);
+] as const satisfies readonly TaskField[];
+const IO_NAMES = new WordList(IO_LINES);
+const IO_COLUMNS = IO_LINES.map((name) => TASK[name]);
 
 /** Lines of smaps_rollup that are exported, in the file's order. */
 export const SMAPS_LINES = [

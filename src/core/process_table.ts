@@ -26,8 +26,11 @@ export interface Process {
   cmdlineIncludes(text: string): boolean;
 }
 
-/** Finds the container of a process by its id; empty for none, undefined when there is no such process. */
-export type ContainerFinder = (pid: number) => string | undefined;
+/**
+ * Finds the container of a process by its id; empty for none, undefined when there is no such process. `moved`: what was
+ * found before may be another's.
+ */
+export type ContainerFinder = (pid: number, moved: boolean) => string | undefined;
 
 export interface ProcessTableOptions {
   /** Monotonic, in ms. */
@@ -42,6 +45,10 @@ const BELIEVED_MS = 5000;
 /** A runtime moves a process into its container when it is young; later it hardly happens. */
 const YOUNG_MS = 15_000;
 const SETTLED_MS = 60_000;
+/** Where the kernel tells that it was moved, in case that it was moved forth and back; not all at the same time. */
+const UNMOVED_MS = 600_000;
+const SPREAD = 64;
+const SPREAD_MS = 5000;
 /** What ended is remembered this long, for those who still report on it. */
 const REMEMBERED_MS = 60_000;
 /** Of the command line as a label. Java's can have 100 KB. */
@@ -99,7 +106,7 @@ export class ProcessTable {
       known = new KnownProcess(batch, index, now, this.#sources);
       if (this.#known.has(pid) || this.#hasRoom()) this.#known.set(pid, known);
     }
-    known.checked = now;
+    known.seen(now, batch.get(index, TASK.cgroups));
     return known;
   }
 
@@ -138,6 +145,9 @@ class KnownProcess implements Process {
   #cmdline: string | undefined;
   #containerId = "";
   #asked = -Infinity;
+  /** Which cgroups it is in, and was in when its container was asked for; NaN: nobody told. */
+  #cgroups = NaN;
+  #askedIn = NaN;
 
   constructor(batch: TaskBatch, index: number, now: number, sources: Sources) {
     this.pid = batch.get(index, TASK.tgid);
@@ -154,12 +164,25 @@ class KnownProcess implements Process {
   }
 
   get containerId(): string {
-    const settled = this.#asked - this.#since >= YOUNG_MS;
-    if (this.checked - this.#asked > (settled ? SETTLED_MS : 0)) {
+    const told = !Number.isNaN(this.#cgroups);
+    const moved = told && this.#cgroups !== this.#askedIn;
+    if (moved || this.checked - this.#asked > this.#believed(told)) {
       this.#asked = this.checked;
-      this.#containerId = this.#sources.containerOf(this.pid) ?? this.#containerId;
+      this.#askedIn = this.#cgroups;
+      this.#containerId = this.#sources.containerOf(this.pid, moved) ?? this.#containerId;
     }
     return this.#containerId;
+  }
+
+  seen(now: number, cgroups: number): void {
+    this.checked = now;
+    this.#cgroups = cgroups;
+  }
+
+  /** How long its container is believed. */
+  #believed(told: boolean): number {
+    if (told) return UNMOVED_MS + this.pid % SPREAD * SPREAD_MS;
+    return this.#asked - this.#since >= YOUNG_MS ? SETTLED_MS : 0;
   }
 
   is(batch: TaskBatch, index: number): boolean {

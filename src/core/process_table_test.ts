@@ -22,6 +22,7 @@ interface Facts {
   readonly comm?: string;
   readonly start?: number;
   readonly image?: number;
+  readonly cgroups?: number;
 }
 
 function statText(pid: number, { comm = "a", start = 100, image = 7000 }: Facts = {}): string {
@@ -59,6 +60,7 @@ function note(table: ProcessTable, pid: number, facts: Facts, now: number) {
   const index = batch.add();
   assert.ok(parseStat(new TextEncoder().encode(statText(pid, facts)), batch, index, 1));
   batch.set(index, TASK.tgid, pid);
+  batch.set(index, TASK.cgroups, facts.cgroups ?? NaN);
   return table.note(batch, index, table.now());
 }
 
@@ -132,6 +134,25 @@ Deno.test("ProcessTable shows 512 bytes of a command line and searches in more, 
   assert.ok(new TextEncoder().encode(found.cmdline).length <= 512);
   assert.equal(found.cmdlineIncludes("org.example.Main"), true);
   assert.equal(found.cmdlineIncludes("org.example.Other"), false);
+});
+
+Deno.test("ProcessTable asks for the container of a process again when the kernel tells that it was moved", () => {
+  const asked: string[] = [];
+  const ids = ["", "0123456789ab", "ba9876543210"];
+  const containerOf = (pid: number, moved: boolean) => {
+    asked.push(`${pid} ${moved}`);
+    return ids[asked.length - 1];
+  };
+  const table = tableOf(new Texts({}), { containerOf });
+  const idIn = (cgroups: number, at: number) => note(table, 64, { cgroups }, at).containerId;
+  for (let at = 0; at <= 60_000; at += 5000) assert.equal(idIn(1000, at), "");
+  assert.equal(idIn(2000, 65_000), ids[1]);
+  assert.equal(idIn(2000, 665_000), ids[1]);
+  assert.deepEqual(asked, ["64 true", "64 true"]);
+  assert.equal(idIn(2000, 665_001), ids[2], "at last it is asked for all the same");
+  assert.equal(asked[2], "64 false");
+  idIn(NaN, 740_000);
+  assert.equal(asked[3], "64 false", "nobody tells any more, and a minute has gone");
 });
 
 Deno.test("ProcessTable asks for the container of a young process at each look, later once a minute", () => {

@@ -14,6 +14,9 @@ export interface SettingGroup extends Position {
   readonly entries: ReadonlyMap<string, SettingEntry>;
 }
 
+/** Of a file without settings. */
+export const EMPTY_GROUP: SettingGroup = { kind: "group", entries: new Map(), line: 1, column: 1 };
+
 export interface SettingEntry extends Position {
   readonly node: Setting;
 }

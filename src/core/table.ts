@@ -115,6 +115,8 @@ export class Table {
   /** What `#text` was made of. */
   #shown: (readonly string[] | undefined)[] = [];
   #text: Uint8Array[] = [];
+  /** What `place` was given. */
+  readonly #given: (readonly string[] | undefined)[] = [];
   #used = 0;
 
   constructor(
@@ -185,6 +187,17 @@ export class Table {
     return slot;
   }
 
+  /** As `row`, quicker when it gave `before` for the very same values. */
+  place(values: readonly string[], now: number, before: number): number {
+    if (this.#given[before] === values) {
+      this.renew(before, now);
+      return before;
+    }
+    const slot = this.row(values, now);
+    if (slot >= 0) this.#given[slot] = values;
+    return slot;
+  }
+
   renew(slot: number, now: number): void {
     this.#renewed[slot] = now;
     this.version++;
@@ -210,6 +223,15 @@ export class Table {
 
   add(slot: number, column: number, value: number): void {
     this.#columns[column]![slot]! += value;
+  }
+
+  /** Sets a column of the first `count` of these slots; those below 0 are none. */
+  fill(column: number, slots: Int32Array, numbers: Float64Array, count: number): void {
+    const values = this.#columns[column]!;
+    for (let i = 0; i < count; i++) {
+      const slot = slots[i]!;
+      if (slot >= 0) values[slot] = numbers[i]!;
+    }
   }
 
   get(slot: number, column: number): number {
@@ -257,6 +279,7 @@ export class Table {
     this.#generations[slot] = this.generation(slot) + 1;
     this.#identity[slot] = "";
     this.#shown[slot] = undefined;
+    this.#given[slot] = undefined;
     this.#free.push(slot);
     this.version++;
   }
@@ -274,6 +297,7 @@ export class Table {
   }
 
   #show(slot: number, values: readonly string[]): void {
+    this.#given[slot] = undefined;
     const shown = this.#shown[slot];
     if (shown !== undefined && sameTexts(shown, values)) return;
     this.#shown[slot] = values.map(clean);

@@ -174,3 +174,32 @@ Deno.test("Table knows a row by its first labels too, when these are told to be 
   assert.equal(table.row(["a", "sda", "new"], 2), slot);
   assert.equal(text(table, slot), '{id="a",device="sda",name="new"}');
 });
+
+Deno.test("Table finds a place again by the very labels that it was given, and never another's", () => {
+  const table = disks(2);
+  const [a, b] = [["sda", "1", "x"], ["sdb", "1", "x"]] as const;
+  const slot = table.place(a, 1, -1);
+  assert.equal(table.place(a, 2, slot), slot);
+  assert.equal(table.renewedAt(slot), 2);
+  const other = table.place(b, 2, slot);
+  assert.notEqual(other, slot, "another row's place is no place for this one");
+  assert.equal(table.place(["sdc", "1", "x"], 2, -1), -1);
+  assert.equal(table.dropped, 1);
+  // Somebody else changed what is shown of it meanwhile.
+  table.row(["sda", "1", "y"], 3);
+  assert.equal(table.place(a, 3, slot), slot);
+  assert.equal(text(table, slot), '{name="sda",part="1",model="x"}');
+  table.remove(slot);
+  const third = table.place(["sdc", "1", "x"], 4, -1);
+  assert.equal(third, slot, "the slot is another row's now");
+  assert.equal(table.place(a, 4, slot), -1);
+});
+
+Deno.test("Table fills a column of some rows, leaving out those without a place", () => {
+  const table = disks();
+  const places = [["sda"], ["sdb"], ["sdc"]].map(([name]) => table.row([name!, "1", "x"], 1));
+  const column = table.column("bytes");
+  const slots = Int32Array.of(places[2]!, -1, places[0]!, places[1]!);
+  table.fill(column, slots, Float64Array.of(3, 9, 1, 2), 3);
+  assert.deepEqual(places.map((slot) => table.get(slot, column)), [1, NaN, 3]);
+});

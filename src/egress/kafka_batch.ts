@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /**
  * The body of a request that brings a batch of messages to one partition: Kafka's Produce of versions 3 to 7, with a
- * record batch of format 2. Everything is written once, into one piece of its size: kafkajs makes several buffers for
- * each message and copies the batch five times, which was most of the memory of an agent that sends to Kafka.
+ * record batch of format 2. Everything is written once, into memory that is used again: kafkajs makes several buffers
+ * for each message and copies the batch five times, which was most of the memory of an agent that sends to Kafka.
  */
 import { Buffer } from "node:buffer";
+import type { Scratch } from "./scratch.ts";
 
 export interface Batch {
   readonly topic: string;
@@ -39,17 +40,44 @@ const REPEATED = Buffer.concat([
   Buffer.from("true"),
 ]);
 
-export async function produceBody(batch: Batch): Promise<Buffer> {
+/** Memory that is used again. */
+export interface BatchMemory {
+  /** Of records that are to be compressed. */
+  readonly records: Scratch;
+  readonly frames: Scratch;
+}
+
+/** The body stands behind `room` bytes of the frame, which is lent by `frames`. */
+export async function produceFrame(
+  batch: Batch,
+  { records, frames }: BatchMemory,
+  room: number,
+): Promise<Buffer> {
   const topic = Buffer.from(batch.topic);
-  const records = batch.compress === undefined
-    ? undefined
-    : await batch.compress(recordsOf(batch, 0));
   const before = 2 + 2 + 4 + 4 + 2 + topic.length + 4 + 4 + 4;
-  const batchAt = before + HEAD_BYTES + ATTRIBUTES_BYTES;
-  const body = records === undefined
-    ? recordsOf(batch, batchAt)
-    : Buffer.allocUnsafe(batchAt + records.length);
-  if (records !== undefined) body.set(records, batchAt);
+  const recordsAt = room + before + HEAD_BYTES + ATTRIBUTES_BYTES;
+  if (batch.compress === undefined) {
+    const frame = frames.lend(recordsAt + recordsSize(batch));
+    writeRecords(batch, frame, recordsAt);
+    writeBody(batch, topic, frame.subarray(room));
+    return frame;
+  }
+  const plain = records.lend(recordsSize(batch));
+  let packed;
+  try {
+    writeRecords(batch, plain, 0);
+    packed = await batch.compress(plain);
+  } finally {
+    records.giveBack(plain);
+  }
+  const frame = frames.lend(recordsAt + packed.length);
+  frame.set(packed, recordsAt);
+  writeBody(batch, topic, frame.subarray(room));
+  return frame;
+}
+
+/** All that stands in front of the records, which are there already. */
+function writeBody(batch: Batch, topic: Buffer, body: Buffer): void {
   let at = body.writeInt16BE(-1, 0); // no transaction
   at = body.writeInt16BE(batch.acks, at);
   at = body.writeInt32BE(batch.timeout, at);
@@ -58,9 +86,8 @@ export async function produceBody(batch: Batch): Promise<Buffer> {
   at += topic.copy(body, at);
   at = body.writeInt32BE(1, at); // partitions
   at = body.writeInt32BE(batch.partition, at);
-  at = body.writeInt32BE(body.length - before, at);
+  at = body.writeInt32BE(body.length - at - 4, at);
   writeHead(batch, body.subarray(at));
-  return body;
 }
 
 /** All of a batch but its records. */
@@ -81,23 +108,36 @@ function writeHead(batch: Batch, bytes: Buffer): void {
   bytes.writeUInt32BE(crc32c(bytes.subarray(HEAD_BYTES)), HEAD_BYTES - 4);
 }
 
-/** The records, behind `room` bytes. */
-function recordsOf({ key, values, repeated }: Batch, room: number): Buffer {
+/** What all records have, beside number, lengths and value. */
+function sameOf({ key, repeated }: Batch) {
   const headers = repeated ? REPEATED : NO_HEADERS;
   const keyed = Buffer.concat([varint(key.length), key]);
-  const same = 2 + keyed.length + headers.length;
-  const sizeOf = (value: Uint8Array, i: number) =>
-    same + varintBytes(i) + varintBytes(value.length) + value.length;
-  let size = room;
+  return { headers, keyed, bytes: 2 + keyed.length + headers.length };
+}
+
+function recordBytes(same: number, value: Uint8Array, i: number): number {
+  return same + varintBytes(i) + varintBytes(value.length) + value.length;
+}
+
+function recordsSize(batch: Batch): number {
+  const { values } = batch;
+  const same = sameOf(batch).bytes;
+  let size = 0;
   for (let i = 0; i < values.length; i++) {
-    const record = sizeOf(values[i]!, i);
+    const record = recordBytes(same, values[i]!, i);
     size += varintBytes(record) + record;
   }
-  const bytes = Buffer.allocUnsafe(size);
-  let at = room;
+  return size;
+}
+
+function writeRecords(batch: Batch, bytes: Buffer, start: number): void {
+  const { values } = batch;
+  const same = sameOf(batch);
+  const { headers, keyed } = same;
+  let at = start;
   for (let i = 0; i < values.length; i++) {
     const value = values[i]!;
-    at = writeVarint(bytes, at, sizeOf(value, i));
+    at = writeVarint(bytes, at, recordBytes(same.bytes, value, i));
     bytes[at++] = 0; // no attributes
     bytes[at++] = 0; // the time of the batch
     at = writeVarint(bytes, at, i);
@@ -109,7 +149,6 @@ function recordsOf({ key, values, repeated }: Batch, room: number): Buffer {
     bytes.set(headers, at);
     at += headers.length;
   }
-  return bytes;
 }
 
 /** Castagnoli's checksum, which Kafka has and zlib has not. */

@@ -10,16 +10,20 @@ import Broker, { type ProduceRequest } from "kafkajs/src/broker/index.js";
 // @ts-types="./kafkajs_request_queue.d.ts"
 import RequestQueue from "kafkajs/src/network/requestQueue/index.js";
 import { Unsupported } from "../core/errors.ts";
-import { produceBody } from "./kafka_batch.ts";
+import { type BatchMemory, produceFrame } from "./kafka_batch.ts";
+import { HEAD_ROOM, KafkaSockets } from "./kafka_sockets.ts";
 import type { Carrier, Carrying, SendFailure } from "./line_sender.ts";
+import { Scratch } from "./scratch.ts";
 
 const { Kafka, Partitioners, logLevel } = kafkajs;
 
 export interface KafkaOptions {
   readonly brokers: readonly string[];
-  readonly compression: "none" | "gzip" | "snappy" | "zstd";
+  readonly compression: "none" | "gzip" | "snappy" | "lz4" | "zstd";
   /** Key of every message: the lines of a host stay in one partition, and so in order. */
   readonly key: string;
+  /** An answer that has not come after this does not come; the default is for a network. */
+  readonly requestMs?: number;
   readonly tls?: { readonly ca?: string; readonly cert?: string; readonly key?: string };
   readonly sasl?: {
     readonly mechanism: "plain" | "scram-sha-256" | "scram-sha-512";
@@ -35,6 +39,7 @@ const CODECS: Readonly<
   none: [0],
   gzip: [1, promisify(gzip)],
   snappy: [2, async (bytes) => (await snappy()).compress(bytes)],
+  lz4: [3, async (bytes) => (await import("./lz4_frame.ts")).lz4Frame(bytes)],
   zstd: [4, promisify(zstdCompress)],
 };
 
@@ -44,7 +49,11 @@ const REQUEST_MS = 15_000;
 /** The broker waits this long for replicas; its answer then still arrives in time. */
 const REPLICAS_MS = 10_000;
 /** Within one call; then the sender begins anew with another connection. */
-const RETRIES = 3;
+export const RETRIES = 3;
+/** After this a producer goes without having heard of what it sent last. */
+const DISCONNECT_MS = 200;
+/** A batch with all that Kafka adds to its lines; one long line may need more, for once. */
+export const SCRATCH_BYTES = 640 << 10;
 
 /**
  * kafkajs 2.2.4 asks for a timer after every answer, also when nothing waits and nobody throttles: then with a time in
@@ -66,6 +75,8 @@ interface Sending {
   readonly values: readonly Uint8Array[];
   readonly repeated: boolean;
   readonly compression: KafkaOptions["compression"];
+  readonly sockets: KafkaSockets;
+  readonly memory: BatchMemory;
   /**
    * It may be stored without our knowing. kafkajs tries several times and tells the last error only: a first attempt
    * without an answer, then a refusal, looks like a refusal.
@@ -88,7 +99,10 @@ Broker.prototype.produce = async function (this: Broker, request) {
     const { acks, timeout, producerEpoch } = request;
     const producerId = BigInt(String(request.producerId));
     const where = { topic, partition, firstSequence, acks, timeout, producerId, producerEpoch };
-    const body = await produceBody({ ...sending, ...where, time: Date.now(), codec, compress });
+    const { sockets, memory } = sending;
+    const batch = { ...sending, ...where, time: Date.now(), codec, compress };
+    const frame = await produceFrame(batch, memory, HEAD_ROOM);
+    const body = sockets.standIn(frame, () => memory.frames.giveBack(frame));
     return { buf: body, buffer: body };
   };
   const lookupRequest: Broker["lookupRequest"] = (key, versions) => (wanted) => {
@@ -114,36 +128,65 @@ async function snappy() {
   return (await import("snappyjs")).default;
 }
 
-export function kafkaClient(options: KafkaOptions): Carrier {
+export interface KafkaClient extends Carrier {
+  /** Bytes given to connections that the system has not taken: those of one batch, once for each attempt. */
+  readonly waitingBytes: number;
+}
+
+export function kafkaClient(options: KafkaOptions): KafkaClient {
+  const open = new Set<KafkaSockets>();
+  const memory = { records: new Scratch(SCRATCH_BYTES), frames: new Scratch(SCRATCH_BYTES) };
+  return {
+    connect: async () => {
+      const sockets = new KafkaSockets();
+      open.add(sockets);
+      const producer = producerOf(options, sockets);
+      const close = () => disconnect(producer, sockets).finally(() => open.delete(sockets));
+      try {
+        await producer.connect();
+      } catch (error) {
+        await close().catch(() => {});
+        throw error;
+      }
+      return { ...producing(producer, { ...options, sockets, memory }), close };
+    },
+    failureOf,
+    get waitingBytes() {
+      return [...open].reduce((sum, { waitingBytes }) => sum + waitingBytes, 0);
+    },
+  };
+}
+
+function producerOf(options: KafkaOptions, { create }: KafkaSockets): Producer {
   const kafka = new Kafka({
     clientId: "gala-gopher",
+    socketFactory: create,
     brokers: [...options.brokers],
     ...(options.tls === undefined ? {} : { ssl: options.tls }),
     ...(options.sasl === undefined ? {} : { sasl: options.sasl as SASLOptions }),
     connectionTimeout: CONNECT_MS,
     authenticationTimeout: CONNECT_MS,
-    requestTimeout: REQUEST_MS,
+    requestTimeout: options.requestMs ?? REQUEST_MS,
     retry: { retries: RETRIES, initialRetryTime: 100, maxRetryTime: 1000 },
     logLevel: logLevel.NOTHING, // the sender says what is wrong, once
   });
-  return {
-    connect: async () => {
-      const producer = kafka.producer({
-        createPartitioner: Partitioners.DefaultPartitioner,
-        idempotent: true,
-        maxInFlightRequests: 1,
-        allowAutoTopicCreation: true,
-      });
-      try {
-        await producer.connect();
-      } catch (error) {
-        await producer.disconnect().catch(() => {});
-        throw error;
-      }
-      return producing(producer, options);
-    },
-    failureOf,
-  };
+  return kafka.producer({
+    createPartitioner: Partitioners.DefaultPartitioner,
+    idempotent: true,
+    maxInFlightRequests: 1,
+    allowAutoTopicCreation: true,
+  });
+}
+
+/** kafkajs waits for every answer that it has been promised, also from a broker that hangs. */
+async function disconnect(producer: Producer, sockets: KafkaSockets): Promise<void> {
+  const late = setTimeout(() => sockets.destroy(), DISCONNECT_MS);
+  try {
+    await producer.disconnect();
+  } finally {
+    clearTimeout(late);
+    sockets.destroy();
+  }
 }
 
 /**
@@ -158,11 +201,15 @@ function groupAtOnce(
   return { [partition!]: this as Message[] };
 }
 
-function producing(producer: Producer, { compression, key }: KafkaOptions): Carrying {
-  const message = { key: Buffer.from(key), value: "" };
+type ProducingOptions = KafkaOptions & Pick<Sending, "sockets" | "memory">;
+
+function producing(producer: Producer, options: ProducingOptions): Pick<Carrying, "send"> {
+  const { compression, sockets, memory } = options;
+  const message = { key: Buffer.from(options.key), value: "" };
   return {
     send: async (topic, values, repeated) => {
-      const sending = { key: message.key, values, repeated, compression, inDoubt: false };
+      const batch = { key: message.key, values, repeated, compression };
+      const sending = { ...batch, sockets, memory, inDoubt: false };
       const messages = new Array<Message>(values.length).fill(message);
       Object.defineProperty(messages, "reduce", { value: groupAtOnce });
       SENDINGS.set(messages, sending);
@@ -173,7 +220,6 @@ function producing(producer: Producer, { compression, key }: KafkaOptions): Carr
       }
       return undefined;
     },
-    close: () => producer.disconnect(),
   };
 }
 

@@ -34,10 +34,12 @@ export interface TakenLines {
 }
 
 interface Held extends TakenLines {
-  readonly spooled: boolean;
+  spooled: boolean;
 }
 
 const NEWLINE = 10;
+/** What waits for a place that is slow, or hangs, is better on disk: two readings of 5,000 rows. */
+const SPOOLED_FROM_BYTES = 8e6;
 
 export class Outbox implements LineSink {
   readonly kind: string;
@@ -50,6 +52,8 @@ export class Outbox implements LineSink {
   #held: Held | undefined;
   #online = false;
   #spilling: Promise<void> | undefined;
+  /** While what is being sent is written to the spool. */
+  #keeping: Promise<void> | undefined;
   #spoolWorks = true;
   #delivered = 0;
   #repeated = 0;
@@ -119,6 +123,7 @@ export class Outbox implements LineSink {
 
   /** What was taken has arrived, but for the lines that never will. */
   async sent(): Promise<void> {
+    await this.#keeping;
     const held = this.#held;
     if (held === undefined) return; // it was closed meanwhile
     this.#settle(held, held.lines);
@@ -129,6 +134,7 @@ export class Outbox implements LineSink {
 
   /** What was taken did not arrive, or nobody knows: it is taken again. */
   async failed(unknown: boolean): Promise<void> {
+    await this.#keeping;
     const held = this.#held;
     if (held === undefined) return;
     held.repeated ||= unknown;
@@ -150,6 +156,7 @@ export class Outbox implements LineSink {
 
   /** Resolves when nothing is in memory that the spool can hold. */
   async close(): Promise<void> {
+    await this.#keeping;
     if (this.#held?.spooled === false) await this.failed(true);
     this.online = false;
     await this.#spilling;
@@ -167,7 +174,8 @@ export class Outbox implements LineSink {
   /** Durable lines go to disk at once, unless older ones are still in memory. */
   #keepNow(bytes: Uint8Array<ArrayBuffer>, lines: number): boolean {
     if (!this.#options.durable || this.#spool === undefined || !this.#spoolWorks) return false;
-    if (this.#queue.length > 0 || !this.#maySpool) return false;
+    // What is being sent out of memory is older than what would be spooled.
+    if (this.#queue.length > 0 || this.#held?.spooled === false) return false;
     try {
       return this.#spool.appendNow(this.kind, bytes, lines);
     } catch (error) {
@@ -176,15 +184,8 @@ export class Outbox implements LineSink {
     }
   }
 
-  /** What is being sent out of memory is older than what would be spooled. */
-  get #maySpool(): boolean {
-    return this.#held === undefined || this.#held.spooled;
-  }
-
   #wake(): void {
-    if (
-      this.#queue.length > 0 && this.#spool !== undefined && this.#maySpool && this.#wantsSpool
-    ) {
+    if (this.#queue.length > 0 && this.#spool !== undefined && this.#wantsSpool) {
       this.#spilling ??= this.#spill().finally(() => {
         this.#spilling = undefined;
         this.#options.wake();
@@ -195,11 +196,14 @@ export class Outbox implements LineSink {
 
   /** Whatever the disk said the last time: it is tried again with the next lines. */
   get #wantsSpool(): boolean {
-    return this.#options.durable || !this.#online || this.#spooledLines > 0 || this.pressed;
+    if (this.#options.durable || !this.#online || this.#spooledLines > 0) return true;
+    return this.pressed || this.#queuedBytes > SPOOLED_FROM_BYTES;
   }
 
   async #spill(): Promise<void> {
-    while (this.#queue.length > 0) {
+    this.#keeping = this.#keepHeld().finally(() => this.#keeping = undefined);
+    await this.#keeping;
+    while (this.#queue.length > 0 && this.#held?.spooled !== false) {
       const { bytes, lines, repeated } = this.#queue[0]!;
       let fits: boolean;
       try {
@@ -213,6 +217,20 @@ export class Outbox implements LineSink {
       this.#queuedBytes -= bytes.length;
       this.#queuedLines -= lines;
       if (!fits) this.#lose("spool_full", lines);
+    }
+  }
+
+  /** What is being sent comes first, also on disk: a place that hangs may not take it for a long time. */
+  async #keepHeld(): Promise<void> {
+    const held = this.#held;
+    if (held === undefined || held.spooled) return;
+    const { bytes, lines, repeated } = held;
+    try {
+      if (!await this.#spool!.append(this.kind, bytes, lines, repeated)) return;
+      await this.#spool!.peek(this.kind, bytes.length);
+      held.spooled = true;
+    } catch (error) {
+      this.#tell(false, messageOf(error));
     }
   }
 

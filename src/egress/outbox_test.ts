@@ -10,6 +10,7 @@ interface Given {
   outbox: Outbox;
   spool: Spool | undefined;
   said: string[];
+  folder: string;
   /** Resolves when nothing is on its way to the spool. */
   settled: () => Promise<void>;
 }
@@ -38,7 +39,7 @@ async function withOutbox(
     const settled = async () => {
       while (outbox.stats.queuedBytes > 0) await new Promise((done) => setTimeout(done, 1));
     };
-    await work({ outbox, spool, said, settled });
+    await work({ outbox, spool, said, folder, settled });
   } finally {
     await outbox.close();
     await spool?.close();
@@ -146,6 +147,40 @@ Deno.test("Outbox goes to disk also while lines are taken, when more than half o
     await settled();
     assert.deepEqual(await deliver(outbox), lines);
     assert.deepEqual(outbox.stats.losses, {});
+  }));
+
+Deno.test("Outbox goes to disk with what is being sent in front, when a place hangs", () =>
+  withOutbox({ maxLines: 4 }, async ({ outbox, spool, settled }) => {
+    for (const how of ["sent", "failed"] as const) {
+      outbox.online = true;
+      push(outbox, "aaaa", "b");
+      assert.equal((await outbox.take(4))!.lines, 1);
+      assert.equal(spool!.queue("metric").lines, 0);
+      push(outbox, "c", "d");
+      await settled();
+      assert.equal(spool!.queue("metric").lines, 4);
+      assert.equal(outbox.waiting, 4);
+      push(outbox, "e");
+      await outbox[how](true);
+      await settled();
+      const first = how === "sent" ? [] : ["!aaaa"];
+      assert.deepEqual(await deliver(outbox), [...first, "b", "c", "d", "e"]);
+      assert.equal(spool!.queue("metric").lines, 0);
+    }
+    assert.deepEqual([outbox.stats.lines, outbox.stats.losses], [10, {}]);
+  }));
+
+Deno.test("Outbox tells what was being sent from its spool when the process ended as it hung", () =>
+  withOutbox({ maxLines: 4 }, async ({ outbox, settled, folder }) => {
+    outbox.online = true;
+    push(outbox, "aaaa", "b");
+    await outbox.take(4);
+    push(outbox, "c", "d");
+    await settled();
+    const later = await Spool.open({ folder, maxBytes: 1 << 20, kinds: ["metric"] });
+    const { bytes, repeated } = (await later.peek("metric", 1))!;
+    assert.deepEqual([decoder.decode(bytes), repeated], ["aaaa\n", true]);
+    await later.close();
   }));
 
 Deno.test("Outbox counts what was refused for good", () =>

@@ -23,6 +23,7 @@ const LINK = table({
 const SETTINGS: EventSettings = {
   report_event: true,
   latency_thr: 0,
+  jitter_thr: 0,
   drops_thr: 10,
   res_upper_thr: 90,
   res_lower_thr: 0,

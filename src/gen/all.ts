@@ -2,6 +2,7 @@
 /** Written by scripts/gen.ts from the files in src/probes: do not edit. */
 import type { AnyProbe } from "../core/probe.ts";
 import container from "../probes/container.ts";
+import container_dirs from "../probes/container_dirs.ts";
 import container_ns from "../probes/container_ns.ts";
 import dns from "../probes/dns.ts";
 import endpoint from "../probes/endpoint.ts";
@@ -26,9 +27,11 @@ import system_sockets from "../probes/system_sockets.ts";
 import system_vmstat from "../probes/system_vmstat.ts";
 import task from "../probes/task.ts";
 import tcp from "../probes/tcp.ts";
+import virt from "../probes/virt.ts";
 
 export const probes: readonly AnyProbe[] = [
   container,
+  container_dirs,
   container_ns,
   dns,
   endpoint,
@@ -53,6 +56,7 @@ export const probes: readonly AnyProbe[] = [
   system_vmstat,
   task,
   tcp,
+  virt,
 ];
 
 /** Those that this build was made without. */

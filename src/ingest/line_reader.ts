@@ -13,6 +13,7 @@ import { LineSplitter, MAX_LINE_BYTES } from "./line_splitter.ts";
 import { type ExternalColumn, MAX_TABLE_NAME } from "./meta.ts";
 import { isRecord, type RecordKind } from "./event_line.ts";
 import { type RefusalReason, Refusals } from "./refusals.ts";
+import { RowMemo } from "./row_memo.ts";
 
 const BAR = 124;
 const TAB = 9;
@@ -73,6 +74,9 @@ interface Target {
   readonly needed: number;
   readonly fieldNames: readonly string[];
   readonly labels: string[];
+  /** Fields at the start that are all the keys and labels there are; 0: they stand elsewhere, or are not all used. */
+  readonly leading: number;
+  readonly memo: RowMemo;
   /** By column. */
   readonly numbers: Float64Array;
 }
@@ -217,7 +221,11 @@ export class LineReader {
   }
 
   #row(target: Target, count: number, bytes: Uint8Array, start: number, end: number): void {
-    const problem = this.#readFields(target, count, bytes, start);
+    const { leading, memo } = target;
+    const known = leading > 0 && leading <= count
+      ? memo.find(bytes, start + this.#ends[1]! + 1, start + this.#ends[leading + 1]!)
+      : -1;
+    const problem = this.#readFields(target, count, bytes, start, known < 0 ? 0 : leading);
     if (problem !== undefined) {
       this.refusals.refuse(problem.reason, bytes, start, end, problem.field);
       return;
@@ -227,7 +235,16 @@ export class LineReader {
       this.refusals.refuse("other_bounds", bytes, start, end, misfit.name);
       return;
     }
-    this.#write(misfit === undefined ? target : this.#respec(target));
+    if (misfit !== undefined) {
+      // Another table begins, which wants the texts.
+      if (known >= 0) this.#readFields(target, count, bytes, start, 0);
+      this.#write(this.#respec(target), -1);
+      return;
+    }
+    const slot = this.#write(target, known);
+    if (known < 0 && slot >= 0 && leading > 0 && leading <= count) {
+      memo.remember(slot, bytes, start + this.#ends[1]! + 1, start + this.#ends[leading + 1]!);
+    }
   }
 
   /** A histogram's bounds have become known: the same with a table that has their columns. */
@@ -250,20 +267,25 @@ export class LineReader {
     return next;
   }
 
-  #write({ table, source: { container }, numbers, histograms, labels }: Target): void {
+  /** Gives the slot; -1 where the table is full. `known`: the slot, if the line's labels are those that stand there. */
+  #write(target: Target, known: number): number {
+    const { table, source: { container }, numbers, histograms, labels } = target;
     for (const place of histograms) spread(place, numbers);
     if (container !== undefined && this.#handlers.containerOf !== undefined) {
       labels[container.container] = this.#handlers.containerOf(labels[container.process]!);
     }
-    const slot = table.row(labels, this.#now);
-    if (slot < 0) return;
+    let slot = known;
+    if (slot < 0) slot = table.row(labels, this.#now);
+    else table.renew(slot, this.#now);
+    if (slot < 0) return slot;
     for (let i = 0; i < numbers.length; i++) table.set(slot, i, numbers[i]!);
     this.rows++;
     this.#handlers.row?.(table, slot);
+    return slot;
   }
 
-  /** Fills the target's labels and numbers, or says what is wrong with the line. */
-  #readFields(target: Target, count: number, bytes: Uint8Array, start: number) {
+  /** Fills the target's labels and numbers from field `first` on, or says what is wrong with the line. */
+  #readFields(target: Target, count: number, bytes: Uint8Array, start: number, first: number) {
     const { kinds, indexes, numbers, labels } = target;
     const ends = this.#ends;
     if (count < kinds.length && (!this.#shortLines || count < target.needed)) {
@@ -275,7 +297,7 @@ export class LineReader {
     }
     const empty = count === 0 || ends[2]! - ends[1]! <= 1;
     if (empty) return { reason: "empty_first_field", field: target.fieldNames[0]! } as const;
-    for (let i = 0; i < kinds.length; i++) {
+    for (let i = first; i < kinds.length; i++) {
       const kind = kinds[i]!;
       if (kind === IGNORED) continue;
       const index = indexes[i]!;
@@ -356,11 +378,16 @@ function targetOf(source: IngestTable): Target {
         return column.index;
     }
   };
+  const kinds = Uint8Array.from(columns, ({ kind }) => KINDS[kind]);
+  const labels = kinds.filter((kind) => kind === LABEL).length;
+  const inFront = source.container === undefined && kinds.lastIndexOf(LABEL) === labels - 1;
   return {
     name: encoder.encode(table.name),
     source,
     table,
-    kinds: Uint8Array.from(columns, ({ kind }) => KINDS[kind]),
+    leading: inFront ? labels : 0,
+    memo: new RowMemo(table),
+    kinds,
     indexes: Uint16Array.from(columns, indexOf),
     histograms,
     needed: columns.findLastIndex(({ kind }) => kind === "key") + 1,

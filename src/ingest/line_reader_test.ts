@@ -265,3 +265,21 @@ Deno.test("LineReader refuses a histogram that is none, and one with other bound
   const [table] = store.tables;
   assert.deepEqual(rowsOf(table!, table!.columns), ['{k0="a",host="h"} 5 2 0 9 2']);
 });
+
+Deno.test("LineReader has the row of a line right whether its bytes are known or not", () => {
+  const { feed, table, reader } = setUp({ t: "klg" });
+  feed("|t|a|x|1|", "|t|b|x|2|", "|t|a|x|3|");
+  assert.deepEqual(rowsOf(table), ['{k0="a",l1="x",host="h"} 3', '{k0="b",l1="x",host="h"} 2']);
+  feed("|t|a|y|4|", "|t|a|x|5|", "|t|a|y|6|", "|t|b|x|no number|", "|t|b|x|");
+  assert.deepEqual(rowsOf(table), ['{k0="a",l1="y",host="h"} 6', '{k0="b",l1="x",host="h"} 2']);
+  feed("|t|a|(null)|7|", "|t|b|x|8|");
+  assert.deepEqual(rowsOf(table), ['{k0="a",host="h"} 7', '{k0="b",l1="x",host="h"} 8']);
+  assert.deepEqual(reader.refusals.counts, { bad_number: 1, too_few_fields: 1 });
+});
+
+Deno.test("LineReader puts the first histogram of a known row into that row", () => {
+  const { store, feed } = setUp({ t: "kh" });
+  feed("|t|a||", "|t|b||", "|t|a|1 5 2 7 5|");
+  const [table] = store.tables;
+  assert.deepEqual(rowsOf(table!, table!.columns), ['{k0="a",host="h"} 2 0 7 5']);
+});

@@ -20,10 +20,12 @@ export interface PolledPipe {
 
 /**
  * A pipe in which nothing was is looked at after twice the pause before, and at last once a second. A writer that is
- * as fast as we are is met again after this.
+ * as fast as we are is met again after the first. One that was silent before and is again has said all for now: then
+ * the second pause is a quarter of that silence, for each look costs as much as some hundred lines.
  */
 const FIRST_PAUSE_MS = 1;
 const LONGEST_PAUSE_MS = 1000;
+const LONGEST_SECOND_PAUSE_MS = 250;
 /** How often it is looked for the end when that is near. */
 const HURRIED_MS = 5;
 /** Pauses from here on end together for all probes, so that they wake the agent once. */
@@ -49,6 +51,9 @@ export function streamOutput(stream: ReadableStream<Uint8Array>): Output {
 export function polledOutput(pipe: PolledPipe): Output {
   const pauses = new Pauses();
   let pause = FIRST_PAUSE_MS;
+  /** Since something came, and how long it was before. */
+  let waited = 0;
+  let silence = 0;
   let cancelled = false;
   return {
     async read(buffer) {
@@ -56,6 +61,8 @@ export function polledOutput(pipe: PolledPipe): Output {
         const count = cancelled ? 0 : pipe.read(buffer);
         if (count > 0) {
           pause = FIRST_PAUSE_MS;
+          silence = waited;
+          waited = 0;
           return buffer.subarray(0, count);
         }
         if (count === 0) {
@@ -63,7 +70,9 @@ export function polledOutput(pipe: PolledPipe): Output {
           return undefined;
         }
         await pauses.wait(pauses.hurried ? HURRIED_MS : pause);
-        pause = Math.min(pause * 2, LONGEST_PAUSE_MS);
+        const second = waited === 0 ? Math.min(silence / 4, LONGEST_SECOND_PAUSE_MS) : 0;
+        waited += pause;
+        pause = Math.min(Math.max(pause * 2, second), LONGEST_PAUSE_MS);
       }
     },
     gather(milliseconds) {

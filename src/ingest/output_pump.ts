@@ -8,7 +8,7 @@ import type { ReadingTurns } from "./reading_turns.ts";
  * hundred lines. The pause is so long that half a chunk comes together at the pace of the last reading, but no longer
  * than this.
  */
-const MAX_GATHER_MS = 250;
+const MAX_GATHER_MS = 500;
 /** Share of a chunk from which on the pipe is thought to have been full, and the probe to be waiting for us. */
 const FULL = 3 / 4;
 /** A shorter pause is not worth its timer. */

@@ -53,3 +53,16 @@ Deno.test("polledOutput wakes from its pauses when it is hurried", async () => {
   await output.cancel();
   assert.equal(await read(output), undefined);
 });
+
+Deno.test("polledOutput looks seldom behind what came after a silence", async () => {
+  const silent = Array.from({ length: 8 }, () => -1); // 255 ms
+  const { output, state } = fakePipe(...silent, "all at once");
+  assert.equal(await read(output), "all at once");
+  const before = state.reads;
+  const reading = read(output);
+  await new Promise((done) => setTimeout(done, 60));
+  // After 0, 1 and 65 ms, where a pipe that was never silent is looked at seven times.
+  assert.ok(state.reads - before <= 3, `${state.reads - before} reads`);
+  await output.cancel();
+  assert.equal(await reading, undefined);
+});

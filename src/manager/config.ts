@@ -2,7 +2,7 @@
 /** The configuration: YAML or the original's libconfig file, and the environment, to typed values. */
 import { ConfigError } from "../core/errors.ts";
 import { parseLibconfig } from "../core/libconfig.ts";
-import type { SettingGroup } from "../core/setting_tree.ts";
+import { EMPTY_GROUP, type SettingGroup } from "../core/setting_tree.ts";
 import { buildConfig, BUILT_IN, checkTogether } from "./config_build.ts";
 import { checkSettings } from "./config_check.ts";
 import { applyEnvironment, type Environment } from "./config_environment.ts";
@@ -11,8 +11,6 @@ import { ConfigProblems, Findings } from "./config_findings.ts";
 import { replaceOriginalProbes } from "./config_original.ts";
 import type { Config, KnownProbe } from "./schema.ts";
 import { parseYaml } from "./yaml_tree.ts";
-
-const EMPTY: SettingGroup = { kind: "group", entries: new Map(), line: 1, column: 1 };
 
 /**
  * Reads the file or folder at `path`, else /etc/gala-gopher, else nothing but the environment; `known` are the
@@ -27,7 +25,7 @@ export function loadConfig(
   try {
     const origin = locateConfig(path, files);
     const findings = new Findings(origin ?? BUILT_IN);
-    const root = origin === undefined ? EMPTY : parseFile(origin, files, findings);
+    const root = origin === undefined ? EMPTY_GROUP : parseFile(origin, files, findings);
     findings.throwIfAny();
     const draft = replaceOriginalProbes(checkSettings(root, known, findings), known, findings);
     applyEnvironment(draft.given, environment, findings);

@@ -73,10 +73,6 @@ function checkKafka(given: Given, findings: Findings): void {
   for (const other of ["sasl_username", "sasl_password"]) {
     checkPair("kafka", "sasl_mechanism", other, given, findings);
   }
-  const codec = given.get("kafka.compression_codec");
-  if (codec?.value === "lz4") {
-    findings.warn(codec.place, "kafka.compression_codec lz4 has no maintained codec: gzip is used");
-  }
 }
 
 export function buildConfig(

@@ -213,7 +213,7 @@ function reportUnknown(
 }
 
 /** The name that differs by the fewest letters, if that is few enough to be a slip. */
-export function nearest(name: string, names: readonly string[]): string | undefined {
+function nearest(name: string, names: readonly string[]): string | undefined {
   if (name.length > MAX_SHOWN_CHARACTERS) return undefined;
   let best: string | undefined;
   let fewest = Math.min(3, Math.ceil(name.length / 3)) + 1;

@@ -2,8 +2,8 @@
 /** Finds the file with the configuration and reads it as text. */
 import { ConfigError } from "../core/errors.ts";
 
-export const DEFAULT_FOLDER = "/etc/gala-gopher";
-export const FILE_NAMES = ["gala-gopher.yaml", "gala-gopher.conf"] as const;
+const DEFAULT_FOLDER = "/etc/gala-gopher";
+const FILE_NAMES = ["gala-gopher.yaml", "gala-gopher.conf"] as const;
 
 /** What reading the configuration needs of a file system. */
 export interface ConfigFiles {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** What is found to be wrong while a configuration is read. */
-import { ConfigError, type Place } from "../core/errors.ts";
+import { ConfigError, type Place, placeText } from "../core/errors.ts";
 import type { Position } from "../core/setting_tree.ts";
 
 /** All that is wrong with a configuration, each with its place. */
@@ -35,8 +35,7 @@ export class Findings {
   }
 
   warn(place: Place, text: string): void {
-    const at = [place.file, place.line, place.column].filter((part) => part !== undefined);
-    this.warnings.push(`${at.join(":")}: ${text}`);
+    this.warnings.push(`${placeText(place)}: ${text}`);
   }
 
   throwIfAny(): void {

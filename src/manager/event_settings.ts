@@ -6,6 +6,7 @@ import { EVENT_SETTINGS, type ProbeConfig } from "./schema.ts";
 
 const ARGUMENTS: Readonly<Record<string, Threshold>> = {
   T: "latency_thr",
+  J: "jitter_thr",
   D: "drops_thr",
   U: "res_upper_thr",
   L: "res_lower_thr",

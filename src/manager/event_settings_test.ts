@@ -7,6 +7,7 @@ const PLACE = { file: "f" };
 const OFF = {
   report_event: false,
   latency_thr: 0,
+  jitter_thr: 0,
   drops_thr: 0,
   res_upper_thr: 0,
   res_lower_thr: 0,
@@ -23,10 +24,11 @@ Deno.test("eventSettings are off unless the probe's settings say otherwise", () 
 });
 
 Deno.test("eventSettings reads the arguments of the original's probes, and settings go before them", () => {
-  const param = "-t 5 -w /opt/task.conf -l warn -T20 -D 30 -U 80 -L 5 -P 7";
+  const param = "-t 5 -w /opt/task.conf -l warn -T20 -J 7 -D 30 -U 80 -L 5 -P 7";
   assert.deepEqual(eventSettings({ param, settings: { drops_thr: 1 }, place: PLACE }), {
     report_event: true,
     latency_thr: 20,
+    jitter_thr: 7,
     drops_thr: 1,
     res_upper_thr: 80,
     res_lower_thr: 5,

@@ -11,6 +11,8 @@ export interface ManagerOptions {
   /** Monotonic, in ms. */
   readonly now: () => number;
   readonly intervalMs: number;
+  /** Told before each reading of all probes. */
+  readonly ticking?: () => void;
   /** Told after each reading of all probes, of which some may still be at work. */
   readonly ticked?: () => void;
   readonly backOffMs?: number;
@@ -58,6 +60,7 @@ export class Manager {
 
   /** Reads every running probe once; what is not renewed in time goes. */
   tick(): void {
+    this.#options.ticking?.();
     for (const life of this.#lives.values()) life.tick();
     this.#options.store.sweep(this.#options.now());
     this.#options.ticked?.();

@@ -239,7 +239,7 @@ export const SECTIONS = {
       compression_codec: choiceKey(
         ["none", "gzip", "snappy", "lz4", "zstd"],
         "none",
-        "Compression of a batch; in the place of lz4, which has no maintained codec, gzip is used.",
+        "Compression of a batch.",
       ),
       queue_buffering_max_messages: numberKey(
         100_000,
@@ -444,6 +444,9 @@ export const EXTEND_PROBE_KEYS = {
 export const EVENT_SETTINGS = {
   report_event: flagKey("Whether it reports events."),
   latency_thr: numberKey(0, [0, 100_000], "A latency above it is an event, 0 never.", {
+    unit: "ms",
+  }),
+  jitter_thr: numberKey(0, [0, 100_000], "A change of a latency above it is an event, 0 never.", {
     unit: "ms",
   }),
   drops_thr: numberKey(0, [0, 100_000], "More drops or errors in a period are an event, 0 never.", {

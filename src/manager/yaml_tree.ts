@@ -11,11 +11,15 @@ import {
   type YAMLMap,
 } from "yaml";
 import type { Place } from "../core/errors.ts";
-import type { Setting, SettingEntry, SettingGroup } from "../core/setting_tree.ts";
+import {
+  EMPTY_GROUP,
+  type Setting,
+  type SettingEntry,
+  type SettingGroup,
+} from "../core/setting_tree.ts";
 import { Findings } from "./config_findings.ts";
 
 const MAX_DEPTH = 32;
-const EMPTY: SettingGroup = { kind: "group", entries: new Map(), line: 1, column: 1 };
 
 /** Reads a whole file. Throws ConfigError for the first thing that is wrong. */
 export function parseYamlTree(text: string, file: string): SettingGroup {
@@ -40,12 +44,12 @@ export function parseYaml(text: string, findings: Findings): SettingGroup {
     return { file: findings.file, line: Math.max(line, 1), column: Math.max(col, 1) };
   };
   reportYaml(document, placeAt, findings);
-  if (document.contents === null || findings.problems.length > 0) return EMPTY;
+  if (document.contents === null || findings.problems.length > 0) return EMPTY_GROUP;
   const root = convertYaml(document.contents, placeAt, 0, findings);
-  if (root.kind === "scalar" && root.value === null) return EMPTY;
+  if (root.kind === "scalar" && root.value === null) return EMPTY_GROUP;
   if (root.kind === "group") return root;
   findings.add(`file is a ${root.kind}`, findings.placeOf(root), "a group of sections");
-  return EMPTY;
+  return EMPTY_GROUP;
 }
 
 type PlaceAt = (offset: number) => Place & { line: number; column: number };

@@ -48,6 +48,7 @@ const CASES: readonly [string, string, RegExp, (f: CgroupFolder, u: CgroupUsage)
   ["v1 memory", "container-v1-3.10", /memory\.stat$/, v1.readMemory],
   ["v1 memory events", "container-hybrid-5.4", /oom_control$/, v1.readMemoryEvents],
   ["v1 disks", "container-v1-3.10", /io_service_bytes$/, v1.readBlkio],
+  ["v1 disk time", "container-v1-3.10", /blkio\.time_recursive$/, v1.readBlkio],
   ["v1 CPU limits", "container-v1-3.10", /cpu\.cfs_quota_us$/, v1.readCpuLimits],
   ["v1 memory limits", "container-v1-3.10", /memory\.limit_in_bytes$/, v1.readMemoryLimits],
   ["v2 CPU", "container-v2-6.12", /cpu\.stat$/, v2.readCpu],

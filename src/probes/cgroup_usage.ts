@@ -11,6 +11,10 @@ export interface DeviceUsage {
   writes: number;
   readSeconds: number;
   writeSeconds: number;
+  /** Time with an operation under way. */
+  busySeconds: number;
+  /** Time of all operations, from their arrival to their end, added up. */
+  weightedSeconds: number;
   mergedReads: number;
   mergedWrites: number;
   queued: number;
@@ -84,6 +88,8 @@ function newDevice(number: string): DeviceUsage {
     writes: NaN,
     readSeconds: NaN,
     writeSeconds: NaN,
+    busySeconds: NaN,
+    weightedSeconds: NaN,
     mergedReads: NaN,
     mergedWrites: NaN,
     queued: NaN,

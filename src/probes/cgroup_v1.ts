@@ -5,6 +5,7 @@ import type { CgroupFolder } from "./cgroup_folder.ts";
 import { type CgroupUsage, type DeviceUsage, isDeviceNumber } from "./cgroup_usage.ts";
 
 const NANOSECONDS = 1e9;
+const MILLISECONDS = 1e3;
 /** USER_HZ. */
 const TICKS = 100;
 const MAX_CPUS = 8192;
@@ -86,10 +87,14 @@ const COUNTS = [
   "blkio.bfq.io_serviced_recursive",
   "blkio.io_serviced_recursive",
 ];
-/** Of CFQ, which went with 5.0. */
-const SERVICE_TIME = ["blkio.io_service_time_recursive"];
-const MERGED = ["blkio.io_merged_recursive"];
-const QUEUED = ["blkio.io_queued_recursive"];
+/** Of BFQ, only with CONFIG_BFQ_CGROUP_DEBUG, and of CFQ, which went with 5.0. */
+const scheduled = (name: string) => [`blkio.bfq.${name}_recursive`, `blkio.${name}_recursive`];
+const SERVICE_TIME = scheduled("io_service_time");
+const WAIT_TIME = scheduled("io_wait_time");
+const MERGED = scheduled("io_merged");
+const QUEUED = scheduled("io_queued");
+/** The disk's time that the scheduler gave to the group, in ms. */
+const DISK_TIME = scheduled("time");
 
 export function readBlkio(folder: CgroupFolder, usage: CgroupUsage): void {
   usage.devices.clear();
@@ -105,6 +110,11 @@ export function readBlkio(folder: CgroupFolder, usage: CgroupUsage): void {
   eachDevice(folder, SERVICE_TIME, usage, (device, operation, value) => {
     if (operation === "Read") device.readSeconds = value / NANOSECONDS;
     else if (operation === "Write") device.writeSeconds = value / NANOSECONDS;
+    else if (operation === "Total") device.weightedSeconds = value / NANOSECONDS;
+  });
+  eachDevice(folder, WAIT_TIME, usage, (device, operation, value) => {
+    // The time of every operation from its arrival to its end, added up: waiting and being served.
+    if (operation === "Total") device.weightedSeconds += value / NANOSECONDS;
   });
   eachDevice(folder, MERGED, usage, (device, operation, value) => {
     if (operation === "Read") device.mergedReads = value;
@@ -113,6 +123,26 @@ export function readBlkio(folder: CgroupFolder, usage: CgroupUsage): void {
   eachDevice(folder, QUEUED, usage, (device, operation, value) => {
     if (operation === "Total") device.queued = value;
   });
+  readDiskTime(folder, usage);
+}
+
+/** Lines such as `8:0 4096`. */
+function readDiskTime(folder: CgroupFolder, usage: CgroupUsage): void {
+  const scan = firstOf(folder, DISK_TIME);
+  if (scan === undefined) return;
+  for (; !scan.ended; scan.nextLine()) {
+    const number = scan.word() ? scan.text() : "";
+    const device = isDeviceNumber(number) ? usage.device(number) : undefined;
+    if (device !== undefined) device.busySeconds = scan.number() / MILLISECONDS;
+  }
+}
+
+function firstOf(folder: CgroupFolder, names: readonly string[]): Scanner | undefined {
+  for (const name of names) {
+    const scan = folder.scan(name);
+    if (scan !== undefined) return scan;
+  }
+  return undefined;
 }
 
 const OPERATION_REGEXP = /^[A-Z][a-z]{1,15}$/;
@@ -124,11 +154,7 @@ function eachDevice(
   usage: CgroupUsage,
   take: (device: DeviceUsage, operation: string, value: number) => void,
 ): void {
-  let scan: Scanner | undefined;
-  for (const name of names) {
-    scan = folder.scan(name);
-    if (scan !== undefined) break;
-  }
+  const scan = firstOf(folder, names);
   if (scan === undefined) return;
   for (; !scan.ended; scan.nextLine()) {
     if (!scan.word()) continue;

@@ -113,6 +113,8 @@ function writeDevice(
     .set("fs_sector_writes_total", device.writtenBytes / SECTOR_BYTES)
     .set("fs_read_seconds_total", device.readSeconds)
     .set("fs_write_seconds_total", device.writeSeconds)
+    .set("fs_io_time_seconds_total", device.busySeconds)
+    .set("fs_io_time_weighted_seconds_total", device.weightedSeconds)
     .set("fs_reads_merged_total", device.mergedReads)
     .set("fs_writes_merged_total", device.mergedWrites)
     .set("fs_io_current", device.queued);

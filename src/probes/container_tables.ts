@@ -75,7 +75,10 @@ export const tables = {
       fs_inodes_free: gauge("Free inodes.", "count"),
       fs_inodes_total: gauge("Inodes.", "count"),
       fs_io_current: gauge("Operations waiting or under way.", "count"),
-      fs_io_time_seconds_total: counter("Time with an operation under way.", "seconds"),
+      fs_io_time_seconds_total: counter(
+        "Time with an operation under way, where the kernel counts it.",
+        "seconds",
+      ),
       fs_io_time_weighted_seconds_total: counter(
         "Time with an operation under way, times their number.",
         "seconds",

@@ -31,7 +31,10 @@ export default bpfProbe({
       keys: { tgid: id("tgid") },
       labels: { comm: ofValue(text("comm")) },
       metrics: {
-        gethostname_failed: ofField("counter", "failed", "Look-ups that failed.", "count"),
+        gethostname_failed: raises(
+          ofField("counter", "failed", "Look-ups that failed.", "count"),
+          { above: 0, says: "Look-ups that failed" },
+        ),
         ns_gethostname: ofField("gauge", "max_ns", "Longest that ended in the last period.", "ns"),
       },
     }),

@@ -8,15 +8,28 @@ import { endpoint } from "../gen/layouts.ts";
 
 const NO_PORT = "0";
 const any = (says: string): EventRule => ({ above: 0, says });
-/** They run for each call that sends or receives, whatever the protocol; the second of each pair before 6.3. */
+/** What listeners find remarkable, in either table. */
+const REMARKABLE = {
+  listendrop: any("Connections dropped by a listener"),
+  accept_overflow: any("Connections that found the accept queue full"),
+  syn_overflow: any("Connections that found the SYN queue full"),
+  retran_synacks: any("SYN-ACKs sent again"),
+};
+/**
+ * They run for each call that sends or receives: of UDP, where the kernel takes fexit; else whatever the protocol, the
+ * last of each choice before 6.3.
+ */
 const CALLS = [
-  ["endpoint_sent", "endpoint_sent_inet"],
-  ["endpoint_sent", "endpoint_sent_inet6"],
-  ["endpoint_received", "endpoint_received_inet"],
-  ["endpoint_received", "endpoint_received_inet6"],
+  ["endpoint_sent_udp", "endpoint_sent", "endpoint_sent_inet"],
+  ["endpoint_sent_udp6", "endpoint_sent", "endpoint_sent_inet6"],
+  ["endpoint_received_udp", "endpoint_received", "endpoint_received_inet"],
+  ["endpoint_received_udp6", "endpoint_received", "endpoint_received_inet6"],
 ] as const;
-/** Of endpoint_tcp: each fills a column, which is left out where the kernel does not take its program. */
-const REQUESTS = ["endpoint_synack", "endpoint_request_end", "endpoint_request_end6"] as const;
+/** Of endpoint_tcp: each choice fills a column, which is left out where the kernel takes none of it. */
+const SYNACK = ["endpoint_synack", "endpoint_synack_kprobe"] as const;
+const REQUEST_END = ["endpoint_request_end", "endpoint_request_end_kprobe"] as const;
+const REQUEST_END6 = ["endpoint_request_end6", "endpoint_request_end6_kprobe"] as const;
+const REQUESTS = [...SYNACK, ...REQUEST_END, ...REQUEST_END6] as const;
 const SYN_DROP = "endpoint_syn_drop";
 const PER_CALL = [...new Set(CALLS.flat())];
 
@@ -50,7 +63,7 @@ export default bpfProbe({
   partOf: ["socket"],
   capabilities: NAMESPACE_CAPABILITIES,
   layout: endpoint,
-  choices: CALLS,
+  choices: [...CALLS, SYNACK, REQUEST_END, REQUEST_END6],
   constants: (_, tables) => ({
     want_peers: Number(tables.has("endpoint_tcp")),
     want_udp_peers: Number(tables.has("endpoint_udp")),
@@ -84,7 +97,7 @@ export default bpfProbe({
       metrics: {
         listendrop: raises(
           ofField("counter", "listendrop", "Connections dropped.", "count"),
-          any("Connections dropped by a listener"),
+          REMARKABLE.listendrop,
         ),
         accept_overflow: raises(
           ofField(
@@ -93,7 +106,7 @@ export default bpfProbe({
             "Of those: in readings that found the accept queue full.",
             "count",
           ),
-          any("Connections that found the accept queue full"),
+          REMARKABLE.accept_overflow,
         ),
         syn_overflow: raises(
           ofField(
@@ -102,7 +115,7 @@ export default bpfProbe({
             "Of those: in readings that found the SYN queue full.",
             "count",
           ),
-          any("Connections that found the SYN queue full"),
+          REMARKABLE.syn_overflow,
         ),
         passive_open: ofField("counter", "passive_open", "Connections accepted.", "count"),
         passive_open_failed: raises(
@@ -116,7 +129,7 @@ export default bpfProbe({
         ),
         retran_synacks: raises(
           ofField("counter", "retran_synacks", "SYN-ACKs sent again.", "count"),
-          any("SYN-ACKs sent again"),
+          REMARKABLE.retran_synacks,
         ),
       },
     }),
@@ -179,23 +192,35 @@ export default bpfProbe({
       },
       labels: { multi: constant("0") },
       metrics: {
-        listendrop: ofField("counter", "listendrop", "Connections dropped.", "count"),
-        accept_overflow: ofField("counter", "accept_overflow", "Of those: queue full.", "count"),
-        syn_overflow: ofField("counter", "syn_overflow", "Of those: SYN queue full.", "count"),
+        listendrop: raises(
+          ofField("counter", "listendrop", "Connections dropped.", "count"),
+          REMARKABLE.listendrop,
+        ),
+        accept_overflow: raises(
+          ofField("counter", "accept_overflow", "Of those: queue full.", "count"),
+          REMARKABLE.accept_overflow,
+        ),
+        syn_overflow: raises(
+          ofField("counter", "syn_overflow", "Of those: SYN queue full.", "count"),
+          REMARKABLE.syn_overflow,
+        ),
         passive_open: ofField("counter", "passive_open", "Connections accepted.", "count"),
         passive_open_failed: ofField("counter", "passive_open_failed", "Ended early.", "count"),
-        retran_synacks: ofField("counter", "retran_synacks", "SYN-ACKs sent again.", "count"),
+        retran_synacks: raises(
+          ofField("counter", "retran_synacks", "SYN-ACKs sent again.", "count"),
+          REMARKABLE.retran_synacks,
+        ),
         retran_syn: ofField("counter", "retran_syn", "SYNs sent again.", "count"),
         active_open: ofField("counter", "active_open", "Connections set up.", "count"),
         active_open_failed: ofField("counter", "active_open_failed", "Not set up.", "count"),
         syn_sent: ofField("counter", "syn_sent", "Connections begun.", "count"),
         synack_sent: filledBy(
-          "endpoint_synack",
+          SYNACK,
           ofField("counter", "synack_sent", "SYN-ACKs sent, also again.", "count"),
         ),
         req_drops: raises(
           filledBy(
-            "endpoint_request_end",
+            REQUEST_END,
             ofField(
               "counter",
               "req_drops",

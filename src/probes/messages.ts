@@ -1,19 +1,16 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** What applications say to each other: requests, answers, errors and latency. Kernel side: bpf/messages.bpf.c. */
-import { Connections, type Peers, type Verdict } from "../core/messages/connections.ts";
-import { Datagrams, type Ends } from "../core/messages/datagrams.ts";
+import { Connections, type Verdict } from "../core/messages/connections.ts";
+import { Datagrams } from "../core/messages/datagrams.ts";
 import { Forwarding } from "../core/messages/forwarding.ts";
-import { LinkCounts } from "../core/messages/link_counts.ts";
-import type { Chunk } from "../core/messages/protocol.ts";
+import { ForwardCounts } from "../core/messages/forward_counts.ts";
 import { TopicCounts } from "../core/messages/topic_counts.ts";
 import { Traffic } from "../core/messages/traffic.ts";
 import { observedConstants, observedEntries, observeKeys } from "../core/observe.ts";
-import { ipText, KeyView, textUpToNul } from "../core/labels.ts";
 import { recordProbe } from "../core/declare.ts";
 import type {
   MapEntry,
   RecordHost,
-  RecordPortion,
   RecordReading,
   RecordWay,
   Settings,
@@ -31,28 +28,11 @@ import {
 } from "../core/setting_key.ts";
 import { messages } from "../gen/layouts.ts";
 import { protocols } from "../gen/protocols.ts";
+import { recordTaker } from "./messages/records.ts";
 import { writeForwards, writeLink, writeSample, writeTopics } from "./messages/rows.ts";
 import { TABLES } from "./messages/tables.ts";
 
 const SERVERS = "redis-server,postgres,mariadbd,mysqld,nginx,haproxy,java,dnsmasq,named";
-const MESSAGE = messages.records.message_event.fields;
-const CONNECTION = new KeyView(messages.records.connection_event);
-const CONNECTION_BYTES = messages.records.connection_event.size;
-const ENDS = messages.records.datagram_event;
-/** enum message_kind of the kernel side. */
-const KINDS = {
-  received: 0,
-  sent: 1,
-  opened: 2,
-  closed: 3,
-  connects: 4,
-  left: 5,
-  datagramReceived: 8,
-  datagramSent: 9,
-} as const;
-/** enum transport of the kernel side. */
-const TRANSPORTS = ["tcp", "udp", "unix"] as const;
-const NO_FD = 0xffffffff;
 /** enum verdict of the kernel side. */
 const VERDICTS = {
   wanted: Uint8Array.of(1),
@@ -66,7 +46,6 @@ const OPENSSL: readonly UserHook[] = [
   { symbol: "SSL_write_ex", entry: "messages_tls_begin_ex", returns: "messages_tls_written_ex" },
 ];
 const FIRST_ENTRY = new Uint8Array(4);
-const WORD = 2 ** 32;
 
 function portEntries(settings: Settings): MapEntry[] {
   return portsOf(settings).map((port) => ({
@@ -123,29 +102,34 @@ function ways(settings: Settings): readonly [RecordWay, ...RecordWay[]] {
   return source === "sockets" ? [sockets] : [sockets, calls];
 }
 
-function open(host: RecordHost): RecordReading {
-  const maxConnections = host.settings.number("connections");
-  const traffic = new Traffic(maxConnections);
-  const forwards = new LinkCounts(maxConnections, host.settings.flag("report_cport"));
-  const forwarding = new Forwarding(forwards);
-  const topics = new TopicCounts(maxConnections);
+/** Tells the kernel what is thought of a connection. */
+function decider(host: RecordHost): (id: number, verdict: Verdict) => void {
   const idBytes = new Uint8Array(8);
   const idView = new DataView(idBytes.buffer);
   const changeBytes = new Uint8Array(8);
   const changeView = new DataView(changeBytes.buffer);
   let changes = 0n;
-  const decide = (id: number, verdict: Verdict) => {
+  return (id, verdict) => {
     idView.setBigUint64(0, BigInt(id), true);
     host.update("verdicts", idBytes, VERDICTS[verdict]);
     if (verdict === "wanted") return; // its pieces come anyway
     changeView.setBigUint64(0, ++changes, true);
     host.update("verdict_changes", FIRST_ENTRY, changeBytes);
   };
+}
+
+function open(host: RecordHost): RecordReading {
+  const maxConnections = host.settings.number("connections");
+  const traffic = new Traffic(maxConnections);
+  const forwards = new ForwardCounts(maxConnections, host.settings.flag("report_cport"));
+  const forwarding = new Forwarding(forwards);
+  const topics = new TopicCounts(maxConnections);
+  const decide = decider(host);
   const connections = new Connections({
     protocols,
     traffic,
     maxConnections,
-    links: host.settings.flag("links"),
+    proxies: host.settings.flag("links"),
     tls: host.settings.flag("tls"),
     forwarding,
     topics,
@@ -153,7 +137,7 @@ function open(host: RecordHost): RecordReading {
   });
   const datagrams = new Datagrams({ protocols, traffic, maxFlows: maxConnections, decide });
   return {
-    take: taker(connections, datagrams),
+    take: recordTaker({ connections, datagrams }),
     read(tables, elapsed) {
       const own = tables as Writers<typeof TABLES>;
       for (const link of traffic.links.values()) {
@@ -182,114 +166,10 @@ function open(host: RecordHost): RecordReading {
   };
 }
 
-/**
- * Reads the records of the ring, each with as little work as can be: they are many. Fields are where the kernel side's
- * own type information says.
- */
-function taker(
-  connections: Connections,
-  datagrams: Datagrams,
-): (records: RecordPortion) => void {
-  const chunk: { -readonly [Name in keyof Chunk]: Chunk[Name] } = {
-    bytes: new Uint8Array(),
-    start: 0,
-    end: 0,
-    length: 0,
-    time: 0,
-  };
-  let halves: Uint16Array = new Uint16Array();
-  return ({ count, offsets, words, bytes }) => {
-    if (chunk.bytes !== bytes) {
-      chunk.bytes = bytes;
-      halves = new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >> 1);
-    }
-    for (let i = 0; i < count; i++) {
-      const at = offsets[i]!;
-      const idWord = (at + MESSAGE.connection.offset) >> 2;
-      const id = words[idWord]! + words[idWord + 1]! * WORD;
-      const kind = bytes[at + MESSAGE.kind.offset]!;
-      if (kind > KINDS.sent && kind < KINDS.datagramReceived) {
-        const change = bytes.subarray(at, at + CONNECTION_BYTES);
-        takeChange({ connections, datagrams }, id, kind, change);
-        continue;
-      }
-      const timeWord = (at + MESSAGE.time.offset) >> 2;
-      chunk.start = at + MESSAGE.bytes.offset;
-      chunk.end = chunk.start + bytes[at + MESSAGE.known.offset]!;
-      chunk.length = words[(at + MESSAGE.length.offset) >> 2]!;
-      chunk.time = words[timeWord]! + words[timeWord + 1]! * WORD;
-      if (kind >= KINDS.datagramReceived) {
-        const known = chunk.end - chunk.start + 7 & ~7;
-        const ends = endsAt(bytes.subarray(chunk.start + known, chunk.start + known + ENDS.size));
-        datagrams.piece(id, kind === KINDS.datagramSent, chunk, ends);
-        continue;
-      }
-      const serial = halves[(at + MESSAGE.serial.offset) >> 1]!;
-      const thread = words[(at + MESSAGE.thread.offset) >> 2]!;
-      connections.piece(id, kind === KINDS.sent, serial, chunk, thread);
-    }
-  };
-}
-
-/** Where a datagram comes from and goes to. */
-function endsAt(bytes: Uint8Array): Ends {
-  const event = new KeyView(ENDS).at(bytes, 0);
-  const family = event.number("family");
-  return {
-    key: String.fromCharCode(...bytes.subarray(ENDS.fields.local_ip.offset)),
-    localPort: event.number("local_port"),
-    remotePort: event.number("remote_port"),
-    localIp: () => ipText(family, event.bytes("local_ip")),
-    remoteIp: () => ipText(family, event.bytes("remote_ip")),
-  };
-}
-
-interface Engine {
-  readonly connections: Connections;
-  readonly datagrams: Datagrams;
-}
-
-function takeChange(
-  { connections, datagrams }: Engine,
-  id: number,
-  kind: number,
-  bytes: Uint8Array,
-): void {
-  const event = CONNECTION.at(bytes, 0);
-  const thread = event.number("thread");
-  const established = event.number("established") === 1;
-  if (kind === KINDS.closed) return connections.closed(id, thread, established);
-  if (kind === KINDS.left) return connections.left(id, thread, established);
-  const peers = peersAt(id, bytes);
-  if (kind === KINDS.connects) return connections.connecting(peers, thread);
-  (peers.transport === "udp" ? datagrams : connections).opened(peers);
-}
-
-function peersAt(id: number, bytes: Uint8Array): Peers {
-  const event = CONNECTION.at(bytes, 0);
-  const family = event.number("family");
-  const fd = event.number("fd");
-  const transport = TRANSPORTS[event.number("transport")] ?? "tcp";
-  const isUnix = transport === "unix";
-  return {
-    id,
-    tgid: event.number("tgid"),
-    comm: textUpToNul(event.bytes("comm")),
-    transport,
-    fd: fd === NO_FD ? NaN : fd,
-    localIp: isUnix ? "" : ipText(family, event.bytes("local_ip")),
-    localPort: event.number("local_port"),
-    remoteIp: isUnix ? "" : ipText(family, event.bytes("remote_ip")),
-    remotePort: event.number("remote_port"),
-    isNew: event.number("is_new") !== 0,
-    isTls: event.number("is_tls") !== 0,
-  };
-}
-
 export default recordProbe({
   name: "messages",
   help:
-    "Requests and answers of Redis, HTTP/1, PostgreSQL and MySQL on TCP, from the first bytes of each.",
+    "Requests and answers of Redis, HTTP/1, PostgreSQL, MySQL, Kafka and DNS, from the first bytes of each.",
   partOf: [
     "ksliprobe",
     "redissli",

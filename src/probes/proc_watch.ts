@@ -24,6 +24,8 @@ export interface Watched {
   readonly systemUtil: number;
   /** As SMAPS_LINES; undefined until it was read. */
   readonly smaps: Float64Array | undefined;
+  /** Of its row in the table, for whoever writes it; below 0 before. */
+  place: number;
 }
 
 /** CPU time counts half after this time, so that one who wakes up now and then does not come and go. */
@@ -153,6 +155,7 @@ export class ProcWatch {
 
 class Tracked implements Watched {
   index = -1;
+  place = -1;
   round = 0;
   labels: readonly string[] = [];
   userUtil = NaN;

@@ -1,13 +1,31 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** TCP connections per link (process, role, client, server) and per service. Kernel side: bpf/tcp.bpf.c. */
 import type { EventRule } from "../core/event.ts";
-import { address, containerOf, id, nameOf, text, unknown, word } from "../core/labels.ts";
-import { bpfProbe, log4Bounds, mapTable, ofBuckets, ofField, raises } from "../core/declare.ts";
+import { address, containerOf, id, nameOf, ofValue, text, unknown, word } from "../core/labels.ts";
+import {
+  bpfProbe,
+  filledBy,
+  log4Bounds,
+  mapTable,
+  ofBuckets,
+  ofField,
+  raises,
+} from "../core/declare.ts";
 import { NAMESPACE_CAPABILITIES } from "../core/probe.ts";
 import { flagKey } from "../core/setting_key.ts";
 import { tcp } from "../gen/layouts.ts";
 
 const drops = (says: string): EventRule => ({ above: "drops_thr", says });
+/** What the tables of links and the one that takes their place find remarkable. */
+const REMARKABLE = {
+  syn_srtt: { above: "latency_thr", says: "Round trip of the handshake" },
+  backlog_drops: drops("Packets dropped as the backlog was full"),
+  sk_drops: drops("Packets that the socket dropped"),
+  lost_out: drops("Segments taken for lost"),
+  sacked_out: drops("Segments selectively acknowledged"),
+  filter_drops: drops("Packets dropped by the socket's filter"),
+  tcp_oom: { above: 0, says: "Resets for want of TCP memory" },
+} as const satisfies Record<string, EventRule>;
 
 const ADDRESSES = {
   client_ip: address("client_ip", "family"),
@@ -88,10 +106,10 @@ const LINK_TABLES = {
   tcp_srtt: mapTable(tcp, {
     ...LINK,
     metrics: {
-      syn_srtt: raises(largest("now.syn_srtt_us", "Round trip of the handshake.", "us"), {
-        above: "latency_thr",
-        says: "Round trip of the handshake",
-      }),
+      syn_srtt: raises(
+        largest("now.syn_srtt_us", "Round trip of the handshake.", "us"),
+        REMARKABLE.syn_srtt,
+      ),
     },
   }),
   tcp_sockbuf: mapTable(tcp, {
@@ -112,32 +130,41 @@ const LINK_TABLES = {
     metrics: {
       retran_packets: ofField("counter", "retran_packets", "Segments sent again.", "segments"),
       backlog_drops: raises(
-        ofField("counter", "backlog_drops", "Drops: backlog full.", "packets"),
-        drops("Packets dropped as the backlog was full"),
+        filledBy(
+          "net_drop",
+          ofField("counter", "backlog_drops", "Drops: backlog full.", "packets"),
+        ),
+        REMARKABLE.backlog_drops,
       ),
       sk_drops: raises(
         ofField("counter", "sk_drops", "Packets that the socket dropped.", "packets"),
-        drops("Packets that the socket dropped"),
+        REMARKABLE.sk_drops,
       ),
       lost_out: raises(
         largest("now.lost_out", "Segments taken for lost.", "segments"),
-        drops("Segments taken for lost"),
+        REMARKABLE.lost_out,
       ),
       sacked_out: raises(
         largest("now.sacked_out", "Segments selectively acknowledged.", "segments"),
-        drops("Segments selectively acknowledged"),
+        REMARKABLE.sacked_out,
       ),
       filter_drops: raises(
-        ofField("counter", "filter_drops", "Drops: socket's filter.", "packets"),
-        drops("Packets dropped by the socket's filter"),
+        filledBy(
+          "net_drop",
+          ofField("counter", "filter_drops", "Drops: socket's filter.", "packets"),
+        ),
+        REMARKABLE.filter_drops,
       ),
       tmout_count: ofField("counter", "tmout_count", "Ends by time-out.", "count"),
       snd_buf_limit_count: ofField("counter", "snd_buf_limit_count", "Send memory short.", "count"),
       rmem_scheduls: ofField("counter", "rmem_scheduls", "Receive memory short.", "count"),
-      tcp_oom: raises(ofField("counter", "tcp_oom", "Resets for want of TCP memory.", "count"), {
-        above: 0,
-        says: "Resets for want of TCP memory",
-      }),
+      tcp_oom: raises(
+        filledBy(
+          "tcp_reset_sent",
+          ofField("counter", "tcp_oom", "Resets for want of TCP memory.", "count"),
+        ),
+        REMARKABLE.tcp_oom,
+      ),
       send_rsts: ofField("counter", "send_rsts", "Resets sent.", "count"),
       receive_rsts: ofField("counter", "receive_rsts", "Resets received.", "count"),
       sk_err: largest("now.sk_err", "Error of a socket.", "errno"),
@@ -224,19 +251,40 @@ const METRIC_TABLES = {
       rto: spread("rto", TIMER_BOUNDS, "Time until a segment is sent again.", "ms"),
       ato: spread("ato", TIMER_BOUNDS, "Time by which an ACK may be put off.", "ms"),
       syn_srtt: spread("syn_srtt", TIME_BOUNDS, "Round trip of the handshake.", "us"),
-      syn_srtt_max: most("syn_srtt_us", "The same, of the slowest connection.", "us"),
+      syn_srtt_max: raises(
+        most("syn_srtt_us", "The same, of the slowest connection.", "us"),
+        REMARKABLE.syn_srtt,
+      ),
       sk_rcvbuf: spread("sk_rcvbuf", BUFFER_BOUNDS, "Limit of the receive buffer.", "bytes"),
       sk_sndbuf: spread("sk_sndbuf", BUFFER_BOUNDS, "Limit of the send buffer.", "bytes"),
       retran_packets: total("retran_packets", "Segments sent again.", "segments"),
-      backlog_drops: total("backlog_drops", "Drops: backlog full.", "packets"),
-      sk_drops: total("sk_drops", "Packets that the socket dropped.", "packets"),
-      lost_out: most("lost_out", "Segments taken for lost.", "segments"),
-      sacked_out: most("sacked_out", "Segments selectively acknowledged.", "segments"),
-      filter_drops: total("filter_drops", "Drops: socket's filter.", "packets"),
+      backlog_drops: raises(
+        filledBy("net_drop", total("backlog_drops", "Drops: backlog full.", "packets")),
+        REMARKABLE.backlog_drops,
+      ),
+      sk_drops: raises(
+        total("sk_drops", "Packets that the socket dropped.", "packets"),
+        REMARKABLE.sk_drops,
+      ),
+      lost_out: raises(
+        most("lost_out", "Segments taken for lost.", "segments"),
+        REMARKABLE.lost_out,
+      ),
+      sacked_out: raises(
+        most("sacked_out", "Segments selectively acknowledged.", "segments"),
+        REMARKABLE.sacked_out,
+      ),
+      filter_drops: raises(
+        filledBy("net_drop", total("filter_drops", "Drops: socket's filter.", "packets")),
+        REMARKABLE.filter_drops,
+      ),
       tmout_count: total("tmout_count", "Ends by time-out.", "count"),
       snd_buf_limit_count: total("snd_buf_limit_count", "Send memory short.", "count"),
       rmem_scheduls: total("rmem_scheduls", "Receive memory short.", "count"),
-      tcp_oom: total("tcp_oom", "Resets for want of TCP memory.", "count"),
+      tcp_oom: raises(
+        filledBy("tcp_reset_sent", total("tcp_oom", "Resets for want of TCP memory.", "count")),
+        REMARKABLE.tcp_oom,
+      ),
       send_rsts: total("send_rsts", "Resets sent.", "count"),
       receive_rsts: total("receive_rsts", "Resets received.", "count"),
       retrans_ratio: most("retrans_ppm", "Segments sent again by sent.", "ratio", 1e-6),
@@ -260,7 +308,7 @@ const SERVICE = {
     server_port: id("server_port"),
     protocol: id("family"),
   },
-  labels: { container_id: containerOf(PROCESS) },
+  labels: { comm: ofValue(text("comm")), container_id: containerOf(PROCESS) },
 } as const;
 
 const SERVICE_TABLES = {
@@ -275,6 +323,13 @@ const SERVICE_TABLES = {
       retransmitted_segments_total: ofField("counter", "retrans", "Sent again.", "segments"),
       resets_sent_total: ofField("counter", "resets_sent", "Resets that we sent.", "count"),
       resets_received_total: ofField("counter", "resets_received", "Peer's resets.", "count"),
+      window_limited_seconds_total: ofField(
+        "counter",
+        "window_us",
+        "Time with data to send that the peer's window, shut or too small, held up.",
+        "seconds",
+        1e-6,
+      ),
       setup_seconds: ofBuckets(
         { field: "setup_slots", sum: "setup_us", scale: 1e-6 },
         log4Bounds(SLOTS, 1e-6),
@@ -356,12 +411,20 @@ const TROUBLE_TABLES = {
 
 const DELAY_BOUNDS = [1e6, 1e7, 1e8, 1e9, 1e10];
 
+/** The second of each choice before 6.3. */
+const DELAY_CALLS = [
+  ["tcp_delay_sent", "tcp_delay_sent_inet"],
+  ["tcp_delay_sent", "tcp_delay_sent_inet6"],
+  ["tcp_delay_read", "tcp_delay_read_inet"],
+  ["tcp_delay_read", "tcp_delay_read_inet6"],
+] as const;
+
 const DELAY_TABLES = {
   proc_flow_perf: mapTable(tcp, {
     map: "tcp_delays",
     entity: "proc_flow_perf",
     on: false,
-    programs: ["tcp_delay_segment", "tcp_delay_sent", "tcp_delay_read"],
+    programs: ["tcp_delay_segment", ...new Set(DELAY_CALLS.flat())],
     keys: {
       tgid: PROCESS,
       role: word("role", ["server", "client"]),
@@ -422,12 +485,15 @@ export default bpfProbe({
     "net_drop",
     "net_drop_old",
   ],
-  choices: [["tcp_owners", "tcp_owners_old"], ["tcp_reset_sent", "tcp_reset_sent_old"], [
-    "net_drop",
-    "net_drop_old",
-  ]],
+  choices: [
+    ["tcp_owners", "tcp_owners_old"],
+    ["tcp_reset_sent", "tcp_reset_sent_old"],
+    ["net_drop", "net_drop_old"],
+    ...DELAY_CALLS,
+  ],
   ceilings: ["tcp_link", "tcp_metric", "tcp_service", "tcp_resets", "tcp_delays"],
   alive: "reading",
+  changes: "changes",
   tables: {
     ...LINK_TABLES,
     ...METRIC_TABLES,

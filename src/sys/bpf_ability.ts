@@ -3,7 +3,7 @@
 import { Unsupported } from "../core/errors.ts";
 import { heldCapabilities } from "./capabilities.ts";
 
-export const KERNEL_BTF = "/sys/kernel/btf/vmlinux";
+const KERNEL_BTF = "/sys/kernel/btf/vmlinux";
 const NEEDED = ["CAP_BPF", "CAP_PERFMON"] as const;
 
 /** Throws Unsupported with the reason and the mend. `status` is the text of /proc/self/status. */

@@ -49,6 +49,7 @@ export async function startBpf(probe: BpfProbe, host: BpfHost): Promise<RunningP
     ),
     off: idlePrograms(probe, specs),
     choices: probe.choices,
+    entries: probe.entries(host.settings),
     iterated: Object.fromEntries(
       probe.iterators.flatMap(({ program, over }) => over === undefined ? [] : [[program, over]]),
     ),
@@ -57,9 +58,6 @@ export async function startBpf(probe: BpfProbe, host: BpfHost): Promise<RunningP
   const tables: Table[] = [];
   try {
     object.demand([...probe.optional, ...Object.values(probe.tables).flatMap((it) => it.programs)]);
-    for (const { map, key, value } of probe.entries(host.settings)) {
-      object.table(map).update(key, value);
-    }
     for (const note of object.notes) host.log(note);
     leaveOutTables(specs, object, { ...probe, log: host.log });
     const targets = addTables(probe, host, filled(specs, object), tables);
@@ -110,12 +108,11 @@ function idlePrograms({ tables }: BpfProbe, wanted: ReadonlyMap<string, MapTable
 }
 
 /** The tables without columns of programs that this kernel does not take; one without columns is left out. */
-function filled(specs: ReadonlyMap<string, MapTable>, { hooks }: BpfObject): Map<string, MapTable> {
-  const refused = new Set(hooks.filter(({ state }) => state !== "attached").map((h) => h.program));
+function filled(specs: ReadonlyMap<string, MapTable>, object: BpfObject): Map<string, MapTable> {
   const tables = new Map<string, MapTable>();
   for (const [name, spec] of specs) {
-    const metrics = Object.entries(spec.metrics).filter(([, { program = "" }]) =>
-      !refused.has(program)
+    const metrics = Object.entries(spec.metrics).filter(([, { programs }]) =>
+      programs?.some((program) => object.isAttached(program)) ?? true
     );
     if (metrics.length > 0) tables.set(name, { ...spec, metrics: Object.fromEntries(metrics) });
   }
@@ -187,7 +184,7 @@ class RunningBpf implements RunningProbe {
     const mostUsed = probe.mostUsed(settings);
     this.#feeds = [...maps].map((map) => {
       const fed = targets.filter(({ spec }) => spec.map === map);
-      const options = { alive: probe.alive, labels };
+      const options = { alive: probe.alive, changes: probe.changes, labels };
       const ranks = mostUsed.ranks[map];
       const limit = mostUsed.rows;
       if (ranks === undefined || limit < 0) return new MapFeed(object.table(map), fed, options);

@@ -3,7 +3,6 @@
 import { Unsupported } from "../core/errors.ts";
 import type { HookVerdict, ProgramCost } from "../core/probe.ts";
 import {
-  COMM_BYTES,
   TASK,
   type TaskBatch,
   type TaskField,
@@ -60,8 +59,11 @@ const LONG: readonly (readonly [TaskField, keyof typeof FIELDS])[] = [
 const LONG_COLUMNS = LONG.map(([column]) => TASK[column]);
 const LONG_WORDS = LONG.map(([, field]) => word(field));
 
-/** Where the other numbers stand. */
+/** Where the other numbers, and the name, stand. */
 const AT = {
+  tgid: word("tgid"),
+  comm: word("comm"),
+  cgroups: word("cgroups"),
   priority: word("priority"),
   nice: word("nice"),
   start: word("start_ns"),
@@ -76,7 +78,6 @@ const AT = {
   size: word("size_pages"),
   resident: word("resident_pages"),
 } as const;
-const COMM = FIELDS.comm.offset;
 const LACKS_THREADS = FIELDS.lacks_threads.offset;
 const LACKS_FDS = FIELDS.lacks_fds.offset;
 const LACKS_IO = FIELDS.lacks_io.offset;
@@ -151,31 +152,33 @@ export class BpfTasks implements TaskSource, Disposable {
     this.#object[Symbol.dispose]();
   }
 
+  /** Each number is set: see TaskBatch.addUnset. */
   #take(bytes: Uint8Array, offset: number, batch: TaskBatch): void {
-    const index = batch.add();
+    const index = batch.addUnset();
     if (index < 0) return;
     const { words } = this.#iterator;
+    const { numbers } = batch;
     const at = offset / 4;
+    const base = batch.base(index);
     for (let i = 0; i < PLAIN_COLUMNS.length; i++) {
-      batch.set(index, PLAIN_COLUMNS[i]!, words[at + PLAIN_WORDS[i]!]!);
+      numbers[base + PLAIN_COLUMNS[i]!] = words[at + PLAIN_WORDS[i]!]!;
     }
     for (let i = 0; i < LONG_COLUMNS.length; i++) {
-      batch.set(index, LONG_COLUMNS[i]!, long(words, at + LONG_WORDS[i]!));
+      numbers[base + LONG_COLUMNS[i]!] = long(words, at + LONG_WORDS[i]!);
     }
-    batch.set(index, TASK.priority, words[at + AT.priority]! | 0);
-    batch.set(index, TASK.nice, words[at + AT.nice]! | 0);
-    this.#takeTimes(words, at, batch, index);
-    this.#takeSizes(words, at, batch, index);
-    const comm = offset + COMM;
-    for (let i = 0; i < COMM_BYTES; i++) batch.comms[index * COMM_BYTES + i] = bytes[comm + i]!;
+    numbers[base + TASK.priority] = words[at + AT.priority]! | 0;
+    numbers[base + TASK.nice] = words[at + AT.nice]! | 0;
+    this.#takeTimes(words, at, numbers, base);
+    this.#takeSizes(words, at, numbers, base);
+    batch.setComm(index, words, at + AT.comm);
     this.#note(bytes, offset, batch, index);
   }
 
-  #takeTimes(words: Uint32Array, at: number, batch: TaskBatch, index: number): void {
+  #takeTimes(words: Uint32Array, at: number, numbers: Float64Array, base: number): void {
     const start = ticks(long(words, at + AT.start));
-    batch.set(index, TASK.start, start);
+    numbers[base + TASK.start] = start;
     this.#cpu.split(
-      batch.get(index, TASK.tgid),
+      words[at + AT.tgid]!,
       start,
       long(words, at + AT.utime),
       long(words, at + AT.stime),
@@ -183,18 +186,19 @@ export class BpfTasks implements TaskSource, Disposable {
       long(words, at + AT.shownUtime),
       long(words, at + AT.shownStime),
     );
-    batch.set(index, TASK.utime, ticks(this.#cpu.utime));
-    batch.set(index, TASK.stime, ticks(this.#cpu.stime));
-    batch.set(index, TASK.cutime, ticks(long(words, at + AT.childrenUtime)));
-    batch.set(index, TASK.cstime, ticks(long(words, at + AT.childrenStime)));
+    numbers[base + TASK.utime] = ticks(this.#cpu.utime);
+    numbers[base + TASK.stime] = ticks(this.#cpu.stime);
+    numbers[base + TASK.cutime] = ticks(long(words, at + AT.childrenUtime));
+    numbers[base + TASK.cstime] = ticks(long(words, at + AT.childrenStime));
   }
 
-  #takeSizes(words: Uint32Array, at: number, batch: TaskBatch, index: number): void {
-    const pageBytes = this.#pageBytes;
+  #takeSizes(words: Uint32Array, at: number, numbers: Float64Array, base: number): void {
     const fdLimit = long(words, at + AT.fdLimit);
-    batch.set(index, TASK.size_bytes, long(words, at + AT.size) * pageBytes);
-    batch.set(index, TASK.resident_bytes, long(words, at + AT.resident) * pageBytes);
-    batch.set(index, TASK.fd_limit, fdLimit >= RLIM_INFINITY ? Infinity : fdLimit);
+    numbers[base + TASK.cgroups] = words[at + AT.cgroups]! +
+      (words[at + AT.cgroups + 1]! & 0xffff) * 4294967296;
+    numbers[base + TASK.size_bytes] = long(words, at + AT.size) * this.#pageBytes;
+    numbers[base + TASK.resident_bytes] = long(words, at + AT.resident) * this.#pageBytes;
+    numbers[base + TASK.fd_limit] = fdLimit >= RLIM_INFINITY ? Infinity : fdLimit;
   }
 
   /** What the record lacks is left to /proc. */

@@ -88,6 +88,7 @@ export class ContainerdNames {
       ).slice(0, MAX_QUESTIONS);
       if (open.length === 0 || clock() < home.due || !isSocket(home.socket)) continue;
       const questions = open.map((id): GrpcQuestion => ({
+        path: GET_CONTAINER,
         metadata: { "containerd-namespace": tasks.get(id)!.namespace },
         message: protoText(ID_FIELD, id),
       }));
@@ -106,7 +107,7 @@ export class ContainerdNames {
   ): Promise<readonly (Uint8Array | undefined)[]> {
     const { limits, clock, failed } = this.#options;
     try {
-      const answers = await grpcOverUnix(home.socket, GET_CONTAINER, questions, limits);
+      const answers = await grpcOverUnix(home.socket, questions, limits);
       home.reason = "";
       return answers;
     } catch (error) {

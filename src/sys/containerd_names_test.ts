@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Beside the HTTP/2 server of node, which is not ours; a real containerd answers in tests/e2e/engines_test.ts. */
 import assert from "node:assert/strict";
-import { createServer, type ServerHttp2Stream } from "node:http2";
+import { type GrpcCall, sendGrpc, serveGrpc } from "../../tests/grpc_server.ts";
 import type { ContainerNames } from "../core/container_names.ts";
 import { protoFields, protoText } from "../core/protobuf.ts";
 import { ContainerdNames } from "./containerd_names.ts";
@@ -40,25 +40,18 @@ class Rig implements AsyncDisposable {
     limits: { timeoutMs: 2000, maxBytes: 10_000 },
     failed: (_what, error) => this.failures.push(String(error)),
   });
-  readonly #server = createServer();
+  #server: AsyncDisposable | undefined;
 
-  async start(answer: (id: string, stream: ServerHttp2Stream) => void): Promise<this> {
+  async start(answer: (id: string, call: GrpcCall) => void): Promise<this> {
     for (const id of [A, B, C]) {
       Deno.mkdirSync(`${this.root}/${TASKS}/moby/${id}`, { recursive: true });
     }
-    this.#server.on("stream", (stream, headers) => {
-      const parts: Uint8Array[] = [];
-      stream.on("data", (part: Uint8Array) => parts.push(part));
-      stream.on("end", () => {
-        const body = Uint8Array.from(parts.flatMap((part) => [...part]));
-        const id = new TextDecoder().decode(protoFields(body.subarray(5))[0]!.bytes);
-        this.asked.push(`${headers[":path"]} ${headers["containerd-namespace"]} ${id[0]}`);
-        answer(id, stream);
-      });
+    this.#server = await serveGrpc(`${this.root}/run/containerd/containerd.sock`, (call) => {
+      const { path, headers, message } = call;
+      const id = new TextDecoder().decode(protoFields(message)[0]!.bytes);
+      this.asked.push(`${path} ${headers["containerd-namespace"]} ${id[0]}`);
+      answer(id, call);
     });
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#server.listen(`${this.root}/run/containerd/containerd.sock`, resolve);
-    await promise;
     return this;
   }
 
@@ -68,17 +61,10 @@ class Rig implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose]() {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#server.close(() => resolve());
-    await promise;
+    await this.#server?.[Symbol.asyncDispose]();
     this.files[Symbol.dispose]();
     Deno.removeSync(this.root, { recursive: true });
   }
-}
-
-function send(stream: ServerHttp2Stream, message: Uint8Array): void {
-  stream.respond({ ":status": 200, "content-type": "application/grpc" });
-  stream.end(Uint8Array.of(0, 0, 0, 0, message.length, ...message));
 }
 
 const known: ContainerNames = {
@@ -91,9 +77,9 @@ const known: ContainerNames = {
 };
 
 Deno.test("containerd is asked about what its files do not say, over one connection", async () => {
-  await using rig = await new Rig().start((id, stream) => {
-    if (id === B) stream.close(8);
-    else send(stream, CONTAINER);
+  await using rig = await new Rig().start((id, call) => {
+    if (id === B) call.stream.close(8);
+    else sendGrpc(call, CONTAINER);
   });
   const found = await rig.complete(new Map([[A, known], [C, { ...known, image: "x:1" }]]));
   assert.deepEqual(rig.asked, [
@@ -106,7 +92,7 @@ Deno.test("containerd is asked about what its files do not say, over one connect
 });
 
 Deno.test("containerd that says too much is left alone for a while", async () => {
-  await using rig = await new Rig().start((_id, stream) => {
+  await using rig = await new Rig().start((_id, { stream }) => {
     stream.respond({ ":status": 200 });
     stream.end(new Uint8Array(20_000));
   });

@@ -32,6 +32,8 @@ export interface FeedOptions {
    * being in the map is life.
    */
   readonly alive?: string | undefined;
+  /** The numeric field that changes whenever another number of the value has: as long as it stays the row is not read. */
+  readonly changes?: string | undefined;
   readonly labels: LabelHost;
 }
 
@@ -50,10 +52,10 @@ export function hasRow({ table, slots, generations }: Side, number: number): boo
   return slot >= 0 && generations[number] === table.generation(slot);
 }
 
-/** Position of the field that tells life, or -1. */
-export function alivePosition(reader: MapReader, alive: string | undefined): number {
-  return alive !== undefined && Object.hasOwn(reader.layout.value.fields, alive)
-    ? reader.indexOf(alive)
+/** Position of a field that some maps have, or -1. */
+export function positionOf(reader: MapReader, field: string | undefined): number {
+  return field !== undefined && Object.hasOwn(reader.layout.value.fields, field)
+    ? reader.indexOf(field)
     : -1;
 }
 

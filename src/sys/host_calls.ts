@@ -5,6 +5,7 @@ import { parseAddresses, parseQueues, RTM_GETADDR, RTM_GETQDISC } from "../core/
 import { type LibcCalls, openLibc } from "./libbpf.ts";
 import { MountSizes } from "./mount_sizes.ts";
 import { RouteDump } from "./route_dump.ts";
+import { treeBytes } from "./tree_bytes.ts";
 
 export class LibcHostCalls implements HostCalls, Disposable {
   readonly addresses?: NonNullable<HostCalls["addresses"]>;
@@ -13,6 +14,7 @@ export class LibcHostCalls implements HostCalls, Disposable {
   #libc: ReturnType<typeof openLibc> | undefined;
   #sizes: MountSizes | undefined;
   #routes: RouteDump | undefined;
+  #walk: Promise<unknown> = Promise.resolve();
 
   /** `root`: where the host's file tree is mounted; empty: this process's own. */
   constructor(root = "") {
@@ -25,6 +27,12 @@ export class LibcHostCalls implements HostCalls, Disposable {
   mountSizes(mounts: readonly Mount[]): Promise<readonly MountAnswer[]> {
     this.#sizes ??= new MountSizes({ root: this.#root, calls: this.#calls() });
     return this.#sizes.mountSizes(mounts);
+  }
+
+  treeBytes(pid: number, folder: string): Promise<number | undefined> {
+    const bytes = this.#walk.then(() => treeBytes(`${this.#root}/proc/${pid}/root`, folder));
+    this.#walk = bytes;
+    return bytes;
   }
 
   [Symbol.dispose](): void {

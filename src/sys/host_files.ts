@@ -4,7 +4,7 @@
  *
  * Files of procfs and sysfs stay open and are read again from their start: measured for /proc/stat 6.8 us so, 7.3 by
  * pread through FFI, 11.6 with open and close, 14.4 as text; for a small file 2.0, 1.8, 5.1 and 5.8. What may not be
- * read by this process counts as not there. Symbolic links are followed: the root says where to look, it is no jail.
+ * read by this process counts as not there. What several probes want of one reading of all is read once for all of them. Symbolic links are followed: the root says where to look, it is no jail.
  */
 import { KernelError, Unsupported } from "../core/errors.ts";
 import type { HostFiles } from "../core/probe.ts";
@@ -65,7 +65,15 @@ interface Kept {
   readonly file: Deno.FsFile;
   readonly onePart: boolean;
   used: number;
+  /** In which reading of all probes it was read last. */
+  reading: number;
+  /** What it said then; only of a file that was wanted twice in one reading before. */
+  copy: Uint8Array | undefined;
+  size: number;
 }
+
+/** A reading of all probes is over by then, but for those that wait. */
+const READING_MS = 250;
 
 export class RootFiles implements HostFiles, Disposable {
   readonly #root: string;
@@ -76,6 +84,10 @@ export class RootFiles implements HostFiles, Disposable {
   readonly #clock: () => number;
   #idleSince = 0;
   #buffer: Uint8Array;
+  /** Where the file that was read last is, unless it is in the buffer. */
+  #copy: Uint8Array | undefined;
+  #reading = 0;
+  #readingSince = -Infinity;
   /** Whether the size of a folder of descriptors is their number; undefined until it was tried. */
   #sizeIsCount: boolean | undefined;
 
@@ -93,6 +105,12 @@ export class RootFiles implements HostFiles, Disposable {
     this.#buffer = new Uint8Array(Math.min(FIRST_BYTES, maxBytes));
   }
 
+  /** A reading of all probes begins: in a moment they all see the same of a file. */
+  beginReading(): void {
+    this.#reading++;
+    this.#readingSince = this.#clock();
+  }
+
   /** Descriptors now held. */
   get kept(): number {
     return this.#kept.size;
@@ -100,7 +118,7 @@ export class RootFiles implements HostFiles, Disposable {
 
   read(path: string): Uint8Array {
     const size = this.#load(path);
-    if (size >= 0) return this.#buffer.subarray(0, size);
+    if (size >= 0) return (this.#copy ?? this.#buffer).subarray(0, size);
     throw new Unsupported(
       `Cannot read "${this.#resolve(path)}": ${errnoName(-size)}`,
       FORBIDDEN.has(-size)
@@ -111,7 +129,7 @@ export class RootFiles implements HostFiles, Disposable {
 
   readOptional(path: string, maxBytes = Infinity): Uint8Array | undefined {
     const size = this.#load(path, maxBytes);
-    return size >= 0 ? this.#buffer.subarray(0, size) : undefined;
+    return size >= 0 ? (this.#copy ?? this.#buffer).subarray(0, size) : undefined;
   }
 
   async readLater(path: string): Promise<Uint8Array | undefined> {
@@ -193,15 +211,18 @@ export class RootFiles implements HostFiles, Disposable {
     }
   }
 
-  /** Fills the buffer; the size, or the negative errno of a file that is absent. */
+  /** Fills the buffer, or finds a copy; the size, or the negative errno of a file that is absent. */
   #load(path: string, maxBytes = Infinity): number {
     const kept = this.#kept.get(path);
+    this.#copy = undefined;
     if (kept !== undefined) {
+      if (maxBytes === Infinity && this.#isShared(kept)) return kept.size;
       this.#kept.delete(path);
       const size = this.#fill(kept.file, maxBytes, kept.onePart);
       if (size > 0) {
         kept.used = this.#clock();
         this.#kept.set(path, kept);
+        if (maxBytes === Infinity) this.#note(kept, size);
         if (kept.used - this.#idleSince >= IDLE_MS) this.#closeIdle(kept.used);
         return size;
       }
@@ -216,6 +237,24 @@ export class RootFiles implements HostFiles, Disposable {
     if (size >= 0 || ABSENT.has(-size)) return size;
     const detail = -size === ERRNO.EFBIG ? `more than ${this.#maxBytes} bytes` : undefined;
     throw new KernelError("read", this.#resolve(path), -size, errnoName(-size), detail);
+  }
+
+  /** Whether it was read in this reading already; then its copy is loaded, if there is one. */
+  #isShared(kept: Kept): boolean {
+    if (kept.reading !== this.#reading) return false;
+    if (this.#clock() - this.#readingSince >= READING_MS) return false;
+    kept.copy ??= NO_COPY;
+    if (kept.size === 0) return false;
+    this.#copy = kept.copy;
+    return true;
+  }
+
+  #note(kept: Kept, size: number): void {
+    kept.reading = this.#reading;
+    if (kept.copy === undefined) return;
+    if (kept.copy.length < size) kept.copy = new Uint8Array(size * 2);
+    kept.copy.set(this.#buffer.subarray(0, size));
+    kept.size = size;
   }
 
   #open(path: string, maxBytes: number): number {
@@ -247,7 +286,8 @@ export class RootFiles implements HostFiles, Disposable {
         break;
       }
     }
-    this.#kept.set(path, { file, onePart, used: now });
+    const reading = this.#reading;
+    this.#kept.set(path, { file, onePart, used: now, reading, copy: undefined, size: 0 });
   }
 
   #closeIdle(now: number): void {
@@ -301,6 +341,8 @@ export class RootFiles implements HostFiles, Disposable {
     }`;
   }
 }
+
+const NO_COPY = new Uint8Array();
 
 const LIMIT_REGEXP = /^Max open files +(\d+)/m;
 

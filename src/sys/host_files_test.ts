@@ -22,6 +22,29 @@ Deno.test("read gives what the file has now, from a descriptor that stays open",
   assert.equal(files.kept, 1);
 });
 
+Deno.test("read gives all who want a file in one reading of all probes the same", () => {
+  let now = 0;
+  using files = new RootFiles({ clock: () => now });
+  // Another one each time that it is read.
+  const id = () => text(files.read("proc/sys/kernel/random/uuid"));
+  const reading = (...wait: number[]) => {
+    now += 5000;
+    files.beginReading();
+    return new Set([0, ...wait].map((ms) => {
+      now += ms;
+      return id();
+    })).size;
+  };
+  assert.equal(new Set([id(), id(), id()]).size, 3, "no reading has begun");
+  reading(0);
+  assert.equal(reading(0, 0), 1, "that it is wanted twice was seen before");
+  assert.equal(reading(249, 1), 2, "a reading is over after a while");
+  const [before, after] = [id(), id()];
+  assert.notEqual(before, after);
+  assert.equal(reading(0), 1);
+  assert.equal(files.readOptional("proc/sys/kernel/random/uuid", 10)?.length, 10);
+});
+
 Deno.test("read gives files longer than one reading of the kernel whole", () => {
   // Symbols come in many pages; those of the kernel itself stay, those of BPF programs behind them come and go.
   const path = "proc/kallsyms";

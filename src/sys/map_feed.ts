@@ -12,21 +12,28 @@ interface FedSide extends Side {
   arrays: readonly Float64Array[];
   /** By slot: the reading that wrote it last. */
   readonly written: number[];
+  /** By slot: the key that has it. */
+  readonly keyOf: number[];
 }
 
 export class MapFeed {
   readonly #reader: MapReader;
   readonly #sides: readonly FedSide[];
   readonly #keys: FeedKeys;
+  /** Keys were seen to share a row: then no row shows only what its key has. */
+  #shares = false;
+  /** The row that was asked for last was given to its key just now. */
+  #isNew = false;
 
-  constructor(reader: MapReader, targets: readonly Target[], { alive, labels }: FeedOptions) {
+  constructor(reader: MapReader, targets: readonly Target[], options: FeedOptions) {
     this.#reader = reader;
-    this.#sides = sidesOf(targets, reader, labels).map((side) => ({
+    this.#sides = sidesOf(targets, reader, options.labels).map((side) => ({
       ...side,
       arrays: [],
       written: [],
+      keyOf: [],
     }));
-    this.#keys = new FeedKeys(reader, this.#sides, alive);
+    this.#keys = new FeedKeys(reader, this.#sides, options);
   }
 
   /** Reads the map once. Throws KernelError. */
@@ -39,19 +46,22 @@ export class MapFeed {
   #take(row: Row, now: number): void {
     const number = this.#keys.take(row);
     const renew = this.#keys.hasChanged && this.#keys.alive(number) !== 0;
+    if (renew) this.#keys.checkLabels(number, row);
     for (const side of this.#sides) {
+      this.#isNew = false;
       const slot = this.#slot(side, number, renew, row, now);
-      if (slot >= 0) this.#write(side, slot, row.numbers, renew);
+      if (slot < 0 || (this.#keys.isSame && !this.#shares && !this.#isNew)) continue;
+      this.#write(side, slot, row.numbers, renew);
     }
   }
 
   /** The key's row, made or renewed if it lives; -1 if there is none. */
-  #slot(side: Side, number: number, renew: boolean, row: Row, now: number): number {
+  #slot(side: FedSide, number: number, renew: boolean, row: Row, now: number): number {
     const { table, slots, generations } = side;
     const slot = slots[number]!;
     if (slot >= 0 && generations[number] === table.generation(slot)) {
       if (!renew) return slot;
-      if (!side.labels.changes || !this.#hasChanged(side, number, row)) {
+      if (!side.labels.hasChanged(number, this.#keys.reading)) {
         table.renew(slot, now);
         return slot;
       }
@@ -66,16 +76,20 @@ export class MapFeed {
     return this.#make(side, number, row, now);
   }
 
-  #hasChanged({ labels }: Side, number: number, row: Row): boolean {
-    return labels.hasChanged(number, this.#keys.at(row), this.#keys.reading);
-  }
-
   /** The row with these labels is the key's from now on: the same as before unless the label that changed is a key. */
-  #make(side: Side, number: number, row: Row, now: number): number {
-    const { table, slots, generations } = side;
+  #make(side: FedSide, number: number, row: Row, now: number): number {
+    const { table, slots, generations, keyOf } = side;
     const made = table.row(side.labels.read(number, this.#keys.at(row)), now);
     slots[number] = made;
-    if (made >= 0) generations[number] = table.generation(made);
+    this.#isNew = true;
+    if (made < 0) return made;
+    const generation = table.generation(made);
+    generations[number] = generation;
+    const other = keyOf[made] ?? number;
+    if (other !== number && slots[other] === made && generations[other] === generation) {
+      this.#shares = true;
+    }
+    keyOf[made] = number;
     return made;
   }
 

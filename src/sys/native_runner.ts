@@ -67,7 +67,7 @@ function sharedOf({ files, ...given }: NativeHost): ProbeHost {
     names: given.names ?? NAMELESS,
     tasks: given.tasks ?? new ProcTasks(files, pageSize()),
     processes: given.processes ??
-      new ProcessTable(files, { clock, containerOf: (pid) => containers.idOf(pid) }),
+      new ProcessTable(files, { clock, containerOf: containers.idOf.bind(containers) }),
     snooper: given.snooper ?? new Snooper(),
   };
 }

@@ -75,6 +75,7 @@ export class BpfObject {
     try {
       const object = new BpfObject(libbpf, image, await loadObject(libbpf, image));
       try {
+        for (const { map, key, value } of image.entries ?? []) object.table(map).update(key, value);
         object.#attachAll();
         object.#excuseReplaced();
       } catch (error) {

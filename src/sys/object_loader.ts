@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Opens a BPF object from memory and loads as many of its programs as the kernel takes. */
 import type { ObjectLayout } from "../core/layout.ts";
+import type { MapEntry } from "../core/probe.ts";
 import { ERRNO } from "./errno.ts";
 import { setConstants } from "./constants.ts";
 import { ABI } from "./kernel_abi.ts";
@@ -24,6 +25,8 @@ export interface ObjectImage {
   readonly choices?: readonly (readonly string[])[] | undefined;
   /** Of iterator programs that go through a map: which. */
   readonly iterated?: Readonly<Record<string, string>> | undefined;
+  /** Rows that maps have before the first program is attached. */
+  readonly entries?: readonly MapEntry[] | undefined;
   /** BTF file to use instead of the kernel's own. */
   readonly btfPath?: string | undefined;
 }

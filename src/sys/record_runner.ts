@@ -27,9 +27,6 @@ export async function startRecords(probe: RecordProbe, host: BpfHost): Promise<R
   const { object, refused, way, idle } = await loadFirst(probe, host);
   let writers: TableWriters | undefined;
   try {
-    for (const { map, key, value } of probe.entries(host.settings)) {
-      object.table(map).update(key, value);
-    }
     for (const note of object.notes) host.log(note);
     const off = host.tablesOff ?? offByDefault(probe);
     writers = new TableWriters(host.store, probe.name, probe.tables, off);
@@ -98,6 +95,7 @@ function load(probe: RecordProbe, way: RecordWay, host: BpfHost): Promise<BpfObj
     constants: { ...probe.constants(host.settings), ...way.constants },
     maxEntries: way.maxEntries,
     off: way.off,
+    entries: probe.entries(host.settings),
     ...(host.btfPath ? { btfPath: host.btfPath } : {}),
   });
 }

@@ -17,7 +17,6 @@ export class RowLabels {
   readonly #changing: readonly number[];
   /** By the number of the key. */
   readonly #texts: (readonly string[] | undefined)[] = [];
-  readonly #checkedIn: number[] = [];
   readonly #changedIn: number[] = [];
 
   constructor(readers: readonly LabelReader[], host: LabelHost) {
@@ -44,12 +43,10 @@ export class RowLabels {
     return this.#texts[number] !== undefined;
   }
 
-  /** Reads the labels again that may change, once in a reading; whether one has. */
-  hasChanged(number: number, views: RowViews, reading: number): boolean {
+  /** Reads the labels again that may change. */
+  check(number: number, views: RowViews, reading: number): void {
     const before = this.#texts[number];
-    if (before === undefined) return false;
-    if (this.#checkedIn[number] === reading) return this.#changedIn[number] === reading;
-    this.#checkedIn[number] = reading;
+    if (before === undefined) return;
     for (const i of this.#changing) {
       const label = this.#readers[i]!;
       const text = label.read(views[label.part ?? "key"], this.#host, before[i]);
@@ -57,6 +54,10 @@ export class RowLabels {
       this.#texts[number] = this.#texts[number]!.map((old, at) => at === i ? text : old);
       this.#changedIn[number] = reading;
     }
+  }
+
+  /** Whether one was another one when it was checked in this reading. */
+  hasChanged(number: number, reading: number): boolean {
     return this.#changedIn[number] === reading;
   }
 

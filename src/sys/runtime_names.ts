@@ -2,11 +2,11 @@
 /**
  * Names of containers, as their runtimes have them. Asked in the background: an answer is there a tick later.
  *
- * Docker and podman are asked over their sockets (one GET for all containers). What containerd and CRI-O would answer
- * stands in the OCI bundle and the storage list that they keep on disk for every running container, which are read
- * first: no load on a runtime that may be stuck. What is missing there, such as the image of a container that Kubernetes
- * did not start, containerd is asked for. Docker's own file of a container is the fallback for its socket. Nothing is
- * ever written, and a failed socket rests for a while.
+ * Docker and podman are asked over their sockets (one GET for all containers), then the runtimes of Kubernetes over
+ * theirs (CRI). Of those that none of them knows, or while a socket does not answer, names are read from what the
+ * runtimes keep on disk: the OCI bundle of every running container, the list of their storage, Docker's own file. What
+ * is missing there, such as the image of a container that nerdctl started, containerd is asked for by its own API.
+ * Nothing is ever written, and a failed socket rests for a while.
  */
 import {
   type ContainerNamer,
@@ -20,7 +20,8 @@ import {
 import { KernelError, messageOf } from "../core/errors.ts";
 import type { HostFiles } from "../core/probe.ts";
 import type { Container } from "../core/process_cgroups.ts";
-import { ContainerdNames } from "./containerd_names.ts";
+import { ContainerdNames, type ContainerdTask } from "./containerd_names.ts";
+import { CriNames } from "./cri_names.ts";
 import { type GetLimits, getOverUnix, isSocket } from "./unix_http.ts";
 
 export interface RuntimeNamesOptions {
@@ -80,6 +81,7 @@ export class RuntimeNames implements ContainerNamer {
   readonly #files: HostFiles;
   readonly #options: RuntimeNamesOptions;
   readonly #sockets: readonly Socket[];
+  readonly #cri: CriNames;
   readonly #containerd: ContainerdNames;
   readonly #known = new Map<string, Known>();
   readonly #wanted = new Map<string, Container>();
@@ -97,13 +99,14 @@ export class RuntimeNames implements ContainerNamer {
       due: 0,
       reason: "",
     }));
-    this.#containerd = new ContainerdNames({
-      files,
+    const asking = {
       root,
       clock: options.clock,
       limits: options.limits ?? LIMITS,
-      failed: (what, error, said) => this.#failed(what, error, said),
-    });
+      failed: this.#failed.bind(this),
+    };
+    this.#cri = new CriNames(asking);
+    this.#containerd = new ContainerdNames({ ...asking, files });
   }
 
   get losses(): Record<string, number> {
@@ -137,8 +140,11 @@ export class RuntimeNames implements ContainerNamer {
     const wanted = [...this.#wanted.values()];
     this.#wanted.clear();
     const found = await this.#askSockets();
-    const missing = wanted.filter(({ id }) => !found.has(id));
-    await this.#readFiles(missing, found);
+    const missing = () => wanted.map(({ id }) => id).filter((id) => !found.has(id));
+    for (const [id, names] of await this.#cri.find(missing())) found.set(id, names);
+    const tasks = this.#containerd.tasks();
+    await this.#readFiles(missing(), tasks, found);
+    await this.#containerd.complete(wanted.map(({ id }) => id), tasks, found);
     for (const container of wanted) this.#remember(container, found.get(container.id));
   }
 
@@ -196,9 +202,12 @@ export class RuntimeNames implements ContainerNamer {
     this.#options.log?.(`${what}: ${reason}`);
   }
 
-  async #readFiles(missing: Container[], found: Map<string, ContainerNames>): Promise<void> {
+  async #readFiles(
+    missing: readonly string[],
+    tasks: ReadonlyMap<string, ContainerdTask>,
+    found: Map<string, ContainerNames>,
+  ): Promise<void> {
     if (missing.length === 0) return;
-    const tasks = this.#containerd.tasks();
     const storage = this.#storageFolders();
     const stored = new Map(
       storage.flatMap((folder) => [
@@ -206,7 +215,7 @@ export class RuntimeNames implements ContainerNamer {
       ]),
     );
     for (let i = 0; i < missing.length; i++) {
-      const { id } = missing[i]!;
+      const id = missing[i]!;
       const task = tasks.get(id);
       const bundles = task === undefined
         ? storage.map((folder) => `${folder}/${id}/userdata`)
@@ -216,7 +225,6 @@ export class RuntimeNames implements ContainerNamer {
       if (names !== undefined) found.set(id, names);
       if (i % FILES_IN_A_ROW === FILES_IN_A_ROW - 1) await new Promise((go) => setTimeout(go, 0));
     }
-    await this.#containerd.complete(missing.map(({ id }) => id), tasks, found);
   }
 
   #storageFolders(): string[] {

@@ -75,7 +75,7 @@ function statusLine(text: string): string {
 const PATH_BYTES = ABI["sizeof(struct sockaddr_un)"] - 2;
 
 /** `struct sockaddr_un`; "@" begins the name of an abstract socket. Undefined for what is neither. */
-export function socketAddress(name: string): Uint8Array<ArrayBuffer> | undefined {
+function socketAddress(name: string): Uint8Array<ArrayBuffer> | undefined {
   const path = new TextEncoder().encode(name);
   if (!/^[/@]./.test(name) || path.length >= PATH_BYTES) return undefined;
   // The length tells where an abstract name ends; a path ends with a NUL.

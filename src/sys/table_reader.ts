@@ -21,8 +21,10 @@ export interface Row {
   /** The key starts at `keyOffset` of `keys`. */
   readonly keys: Uint8Array;
   readonly keyOffset: number;
-  /** Numeric fields of the value in the order of `MapReader.numberNames`, per-CPU copies added up. */
+  /** Numeric fields of the value in the order of `MapReader.numberNames`, per-CPU copies added up; decoded when asked for. */
   readonly numbers: Float64Array;
+  /** One of them, without the others. */
+  number(index: number): number;
   /** The value's bytes (the first copy, if per CPU) start at `valueOffset` of `values`. */
   readonly values: Uint8Array;
   readonly valueOffset: number;
@@ -37,8 +39,7 @@ export class MapReader {
   /** Bytes of a value with its per-CPU copies. */
   readonly #valueBytes: number;
   readonly #count = new Uint32Array(1);
-  readonly #row: { -readonly [Name in keyof Row]: Row[Name] };
-  #view: DataView;
+  readonly #row: ChunkRow;
   #cursor: Uint8Array<ArrayBuffer>;
   #nextCursor: Uint8Array<ArrayBuffer>;
   #keys: Uint8Array<ArrayBuffer>;
@@ -65,14 +66,7 @@ export class MapReader {
     this.chunkRows = chunkRows ?? Math.min(CHUNK_ROWS, layout.maxEntries, fitting);
     this.#keys = new Uint8Array(this.chunkRows * this.keySize);
     this.#values = new Uint8Array(this.chunkRows * this.#valueBytes);
-    this.#view = new DataView(this.#values.buffer);
-    this.#row = {
-      keys: this.#keys,
-      keyOffset: 0,
-      numbers: new Float64Array(this.numberNames.length),
-      values: this.#values,
-      valueOffset: 0,
-    };
+    this.#row = new ChunkRow(this.#decoder, this.#keys, this.#values);
   }
 
   get numberNames(): readonly string[] {
@@ -216,11 +210,8 @@ export class MapReader {
   }
 
   #rowAt(index: number): Row {
-    const row = this.#row;
-    row.keyOffset = index * this.keySize;
-    row.valueOffset = index * this.#valueBytes;
-    this.#decoder.decode(this.#view, row.valueOffset, row.numbers);
-    return row;
+    this.#row.at(index * this.keySize, index * this.#valueBytes);
+    return this.#row;
   }
 
   #grow(): void {
@@ -228,9 +219,7 @@ export class MapReader {
     this.chunkRows *= 2;
     this.#keys = new Uint8Array(this.chunkRows * this.keySize);
     this.#values = new Uint8Array(this.chunkRows * this.#valueBytes);
-    this.#view = new DataView(this.#values.buffer);
-    this.#row.keys = this.#keys;
-    this.#row.values = this.#values;
+    this.#row.moveTo(this.#keys, this.#values);
   }
 
   #checkKey(key: Uint8Array): void {
@@ -243,5 +232,48 @@ export class MapReader {
 
   #failure(operation: string, errno: number) {
     return this.#libbpf.failure(operation, this.name, errno);
+  }
+}
+
+class ChunkRow implements Row {
+  keyOffset = 0;
+  valueOffset = 0;
+  readonly #decoder: ValueDecoder;
+  readonly #numbers: Float64Array;
+  #view: DataView;
+  #isDecoded = false;
+
+  constructor(
+    decoder: ValueDecoder,
+    public keys: Uint8Array<ArrayBuffer>,
+    public values: Uint8Array<ArrayBuffer>,
+  ) {
+    this.#decoder = decoder;
+    this.#numbers = new Float64Array(decoder.names.length);
+    this.#view = new DataView(values.buffer);
+  }
+
+  get numbers(): Float64Array {
+    if (!this.#isDecoded) {
+      this.#isDecoded = true;
+      this.#decoder.decode(this.#view, this.valueOffset, this.#numbers);
+    }
+    return this.#numbers;
+  }
+
+  number(index: number): number {
+    return this.#decoder.one(this.#view, this.valueOffset, index);
+  }
+
+  at(keyOffset: number, valueOffset: number): void {
+    this.keyOffset = keyOffset;
+    this.valueOffset = valueOffset;
+    this.#isDecoded = false;
+  }
+
+  moveTo(keys: Uint8Array<ArrayBuffer>, values: Uint8Array<ArrayBuffer>): void {
+    this.keys = keys;
+    this.values = values;
+    this.#view = new DataView(values.buffer);
   }
 }

@@ -84,10 +84,20 @@ class TableWriter implements RowWriter {
     this.table.set(this.#slot, first + counts.length, sum);
     return this;
   }
+
+  place(values: readonly string[], before: number): number {
+    return this.table.place(values, this.#now, before);
+  }
+
+  fill(metric: string, places: Int32Array, numbers: Float64Array, count: number): void {
+    this.table.fill(this.table.column(metric), places, numbers, count);
+  }
 }
 
 const NOWHERE: RowWriter = {
   row: () => NOWHERE,
   set: () => NOWHERE,
   histogram: () => NOWHERE,
+  place: () => -1,
+  fill: () => {},
 };

@@ -41,7 +41,7 @@ export class TopFeed {
     }
     this.#reader = reader;
     this.#sides = sidesOf(targets, reader, labels);
-    this.#keys = new FeedKeys(reader, this.#sides, alive);
+    this.#keys = new FeedKeys(reader, this.#sides, { alive });
     this.#standing = reader.indexOf(STANDING);
     this.#timeoutMs = timeoutMs;
     this.#top = new TopRows({
@@ -78,11 +78,10 @@ export class TopFeed {
     const number = this.#keys.take(row);
     if (this.#keys.hasChanged) this.#renewedAt[number] = now;
     this.#top.note(number, row.numbers, row.numbers[this.#standing]!);
+    this.#keys.checkLabels(number, row);
     for (const side of this.#sides) {
-      if (!side.labels.changes || !hasRow(side, number)) continue;
-      if (side.labels.hasChanged(number, this.#keys.at(row), this.#keys.reading)) {
-        this.#make(side, number, now);
-      }
+      if (!hasRow(side, number)) continue;
+      if (side.labels.hasChanged(number, this.#keys.reading)) this.#make(side, number, now);
     }
   }
 

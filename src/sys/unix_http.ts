@@ -25,6 +25,8 @@ export function getOverUnix(
 }
 
 export interface GrpcQuestion {
+  /** `/package.Service/Method`. */
+  readonly path: string;
   readonly metadata: GrpcMetadata;
   readonly message: Uint8Array;
 }
@@ -32,7 +34,6 @@ export interface GrpcQuestion {
 /** Asks one after the other over one connection; undefined for what the service refuses. Rejects as getOverUnix. */
 export function grpcOverUnix(
   socket: string,
-  path: string,
   questions: readonly GrpcQuestion[],
   { timeoutMs, maxBytes }: GetLimits,
 ): Promise<(Uint8Array | undefined)[]> {
@@ -41,7 +42,7 @@ export function grpcOverUnix(
     const chunk = new Uint8Array(CHUNK_BYTES);
     const found: (Uint8Array | undefined)[] = [];
     await writeAll(connection, grpcHello());
-    for (const { metadata, message } of questions) {
+    for (const { path, metadata, message } of questions) {
       const stream = found.length * 2 + 1;
       answers.expect(stream);
       await writeAll(connection, grpcQuestion(stream, path, metadata, message));

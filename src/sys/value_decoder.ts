@@ -30,17 +30,21 @@ export class ValueDecoder {
 
   /** Decodes the value at `base` into `numbers`. Exact to 2^53. */
   decode(view: DataView, base: number, numbers: Float64Array): void {
-    const end = base + this.#stride * this.#copies;
-    for (let i = 0; i < this.#offsets.length; i++) {
-      const size = this.#sizes[i]!;
-      let sum = 0;
-      for (let at = base + this.#offsets[i]!; at < end; at += this.#stride) {
-        sum += size === 8
-          ? view.getUint32(at, true) + view.getUint32(at + 4, true) * TWO_32
-          : readNumber(view, at, size);
-      }
-      numbers[i] = sum;
+    for (let i = 0; i < this.#offsets.length; i++) numbers[i] = this.one(view, base, i);
+  }
+
+  /** Decodes the field with this position in `names`. */
+  one(view: DataView, base: number, index: number): number {
+    const size = this.#sizes[index]!;
+    let at = base + this.#offsets[index]!;
+    let sum = 0;
+    for (let copy = 0; copy < this.#copies; copy++) {
+      sum += size === 8
+        ? view.getUint32(at, true) + view.getUint32(at + 4, true) * TWO_32
+        : readNumber(view, at, size);
+      at += this.#stride;
     }
+    return sum;
   }
 }
 

@@ -43,6 +43,8 @@ const NATIVE = probes.map(({ name }) => name).filter((name) => name.startsWith("
 const EBPF_ROW = "gala_gopher_tcp_link_rx_bytes{";
 /** By then the programs are compiled as they will be: hours at the pace of a real scraper. */
 const WARM_UP_SCRAPES = 300;
+/** Of a reading each: V8 has compiled what matters then, which takes an agent five minutes. */
+const WARM_UP_SECONDS = 60;
 
 const { values: options, positionals } = parseArgs({
   args: Deno.args,
@@ -213,6 +215,7 @@ async function cpuOfScrapes(): Promise<void> {
     }
     for (let run = 0; run < WARM_UP_SCRAPES; run++) {
       for (const { port } of subjects) await scrape(port, true);
+      await pause(WARM_UP_SECONDS * 1000 / WARM_UP_SCRAPES);
     }
     for (const page of ["plain", "gzip", "none"] as const) await perSecond(subjects, page);
   } finally {

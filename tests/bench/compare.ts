@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Holds what is attached to a server beside nothing, in alternating rounds. */
-import { until } from "../kernel/task_rig.ts";
+import { until } from "../until.ts";
 import { median } from "./measure.ts";
 
 export type Running = AsyncDisposable;

@@ -175,7 +175,7 @@ async function withBroker(
 
 async function kafka(folder: string): Promise<void> {
   await withBroker(folder, async (brokers) => {
-    for (const compression of ["none", "gzip", "snappy", "zstd"] as const) {
+    for (const compression of ["none", "gzip", "snappy", "lz4", "zstd"] as const) {
       const topics = { metric: `rows-${compression}`, event: "events" };
       await brokers.createTopic(topics.metric);
       const options = { brokers: [brokers.addresses], compression };

@@ -150,7 +150,7 @@ const paced = (writes: number) =>
     my $rest = $t + $i / ${writes} - time; sleep $rest if $rest > 0;
   }`;
 
-/** CPU in hundredths of a core while a probe prints PACE_LINES a second, in so many writes. */
+/** CPU in hundredths of a core while a probe prints PACE_LINES a second, in so many writes; see pace_bench.ts too. */
 async function pace(writes: number, watchdog: Watchdog): Promise<number> {
   const script = writes === 0 ? `sleep ${PACE_SECONDS}` : paced(writes);
   const { cpu, wall } = await measure(async () => {

@@ -10,7 +10,8 @@ import type { BpfProbe } from "../../src/core/probe.ts";
 import io from "../../src/probes/io.ts";
 import task from "../../src/probes/task.ts";
 import { BpfStatistics } from "../../src/sys/bpf_cost.ts";
-import { TaskRig, until } from "../kernel/task_rig.ts";
+import { TaskRig } from "../kernel/task_rig.ts";
+import { until } from "../until.ts";
 import { Child, compare, type Running, type Variants } from "./compare.ts";
 
 const { values, positionals } = parseArgs({

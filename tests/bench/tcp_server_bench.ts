@@ -9,7 +9,7 @@ import type { BpfProbe } from "../../src/core/probe.ts";
 import endpoint from "../../src/probes/endpoint.ts";
 import tcp from "../../src/probes/tcp.ts";
 import { ProbeRig } from "../kernel/probe_rig.ts";
-import { until } from "../kernel/task_rig.ts";
+import { until } from "../until.ts";
 import { Child, compare, type Variants, withTracefs } from "./compare.ts";
 
 const { values } = parseArgs({ options: { rounds: { type: "string", default: "9" } } });
@@ -51,8 +51,11 @@ const STATES = `tracepoint:sock:inet_sock_set_state /args->protocol == 6/ {
 const tool = (name: string, ...args: string[]) => () =>
   Promise.resolve(new Child(`/usr/sbin/${name}`, args));
 
+const none = () => Promise.resolve(new AsyncDisposableStack());
+
 const VARIANTS: Variants = {
-  "nothing": () => Promise.resolve(new AsyncDisposableStack()),
+  "nothing": none,
+  "nothing, once more: the noise": none,
   "default tables of tcp and endpoint": () => ours(isDefault),
   "all tables, also those per call": () => ours(all),
   "bpftrace: states counted": () => new Child("bpftrace", ["-e", STATES]).ready("Attaching"),

@@ -30,7 +30,7 @@ async function beside(fuse: FuseMount, agent: Agent): Promise<void> {
     (await agent.rows(`gala_gopher_mount_${metric}`))
       .find(({ labels }) => labels["mount_point"] === path)?.value;
   await until("its size", () => value("size_bytes", fuse.path));
-  fuse.hangs = true;
+  fuse.hangsFor = agent.pid;
   await until("word that it stalls", async () => {
     return (await value("stalled_seconds", fuse.path))! > 0 || undefined;
   });

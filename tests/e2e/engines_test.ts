@@ -4,16 +4,21 @@
  * image from anywhere. All that an engine writes is in a folder of the test, but for its control groups.
  */
 import assert from "node:assert/strict";
+import { runPod } from "./run_pod.ts";
 import { finished, until, withAgent, withFolder } from "./run_agent.ts";
 
 const PARENT = `/gala-gopher-test-${Deno.pid}`;
 const COMMAND = ["/bin/sh", "-c", "while :; do /bin/busybox sleep 1; done"];
-const CONTAINERD_PLUGINS = ["grpc.v1.cri", "snapshotter.v1.btrfs", "snapshotter.v1.devmapper"];
+const CRI_PLUGIN = "grpc.v1.cri";
+const CONTAINERD_PLUGINS = [CRI_PLUGIN, "snapshotter.v1.btrfs", "snapshotter.v1.devmapper"];
 
 /** What it must be called. */
 interface Names {
   readonly container_name: string;
   readonly container_image?: string;
+  readonly pod?: string;
+  readonly pod_namespace?: string;
+  readonly pod_id?: string;
 }
 
 interface Started extends AsyncDisposable {
@@ -66,7 +71,7 @@ async function makeRootfs(folder: string): Promise<string> {
 }
 
 /** An image as `docker save` writes it, with one layer. */
-async function makeImage(folder: string, tag: string): Promise<string> {
+async function makeImage(folder: string, tag: string, Cmd?: string[]): Promise<string> {
   const rootfs = await makeRootfs(`${folder}/rootfs`);
   await Deno.mkdir(`${folder}/image`);
   await run("tar", "-C", rootfs, "-cf", `${folder}/image/layer.tar`, ".");
@@ -74,7 +79,7 @@ async function makeImage(folder: string, tag: string): Promise<string> {
   const config = {
     architecture: Deno.build.arch === "x86_64" ? "amd64" : "arm64",
     os: "linux",
-    config: {},
+    config: { Cmd },
     rootfs: { type: "layers", diff_ids: [`sha256:${layer.split(" ")[0]}`] },
   };
   const manifest = [{ Config: "config.json", RepoTags: [tag], Layers: ["layer.tar"] }];
@@ -169,20 +174,26 @@ const podman = (withSocket: boolean): Engine => ({
   },
 });
 
+/** What its configuration begins with. */
+function containerdLines(root: string, state: string, without: readonly string[]): string[] {
+  const socket = `${root}/run/containerd/containerd.sock`;
+  return [
+    "version = 2",
+    `root = "${root}/containerd"`,
+    `state = "${state}"`,
+    `disabled_plugins = ${JSON.stringify(without.map((it) => `io.containerd.${it}`))}`,
+    `[grpc]\naddress = "${socket}"`,
+    `[ttrpc]\naddress = "${socket}.ttrpc"`,
+  ];
+}
+
 const containerd: Engine = {
   name: "containerd",
   programs: ["containerd", "ctr", "runc"],
   async start(root) {
     const state = `${root}/run/containerd`;
     await Deno.mkdir(state);
-    const lines = [
-      "version = 2",
-      `root = "${root}/containerd"`,
-      `state = "${state}"`,
-      `disabled_plugins = ${JSON.stringify(CONTAINERD_PLUGINS.map((it) => `io.containerd.${it}`))}`,
-      `[grpc]\naddress = "${state}/containerd.sock"`,
-      `[ttrpc]\naddress = "${state}/containerd.sock.ttrpc"`,
-    ];
+    const lines = containerdLines(root, state, CONTAINERD_PLUGINS);
     await Deno.writeTextFile(`${root}/containerd.toml`, lines.join("\n"));
     const service = serve("containerd", ["-c", `${root}/containerd.toml`]);
     await fileAt(`${state}/containerd.sock`);
@@ -201,6 +212,53 @@ const containerd: Engine = {
         await ctr("task", "rm", "-f", id);
         await service[Symbol.asyncDispose]();
       },
+    };
+  },
+};
+
+/** containerd as Kubernetes uses it: the test says to it what a kubelet would. Its files are out of the agent's sight. */
+const kubernetes: Engine = {
+  name: "containerd, by CRI alone",
+  programs: ["containerd", "containerd-shim-runc-v2", "ctr", "runc"],
+  async start(root) {
+    await using stack = new AsyncDisposableStack();
+    const socket = `${root}/run/containerd/containerd.sock`;
+    const image = "docker.io/library/barn:4";
+    const lines = [
+      ...containerdLines(
+        root,
+        `${root}/state`,
+        CONTAINERD_PLUGINS.filter((it) => it !== CRI_PLUGIN),
+      ),
+      // Less than the test's own cannot be asked for.
+      `[plugins."io.containerd.${CRI_PLUGIN}"]\nrestrict_oom_score_adj = true`,
+      `sandbox_image = "${image}"`,
+      `[plugins."io.containerd.${CRI_PLUGIN}".containerd]\nsnapshotter = "native"`,
+    ];
+    await Deno.mkdir(`${root}/run/containerd`);
+    await Deno.writeTextFile(`${root}/containerd.toml`, lines.join("\n"));
+    stack.use(serve("containerd", ["-c", `${root}/containerd.toml`]));
+    await fileAt(socket);
+    const archive = await makeImage(root, image, COMMAND);
+    const snapshotter = ["--snapshotter", "native"];
+    await run("ctr", "-a", socket, "-n", "k8s.io", "images", "import", ...snapshotter, archive);
+    // As a kubelet calls it.
+    const digest = await run("sha256sum", `${root}/image/config.json`);
+    const imageId = `sha256:${digest.split(" ")[0]}`;
+    const pod = stack.use(
+      await runPod(socket, { image: imageId, parent: PARENT, command: COMMAND }),
+    );
+    const all = stack.move();
+    return {
+      id: pod.container,
+      names: {
+        container_name: "barn",
+        container_image: image,
+        pod: "farm/barn-0",
+        pod_namespace: "farm",
+        pod_id: "b4-2",
+      },
+      [Symbol.asyncDispose]: () => all.disposeAsync(),
     };
   },
 };
@@ -255,7 +313,7 @@ async function writeProbe(folder: string): Promise<string> {
   return `${folder}/outside.sh`;
 }
 
-for (const engine of [docker, podman(true), podman(false), containerd]) {
+for (const engine of [docker, podman(true), podman(false), containerd, kubernetes]) {
   const missing = ["busybox", ...engine.programs].filter((program) => !isInstalled(program));
   const name = `gala-gopher shows the container of a real engine: ${engine.name}`;
   if (missing.length > 0) console.log(`${name}: skipped, not installed: ${missing.join(", ")}`);

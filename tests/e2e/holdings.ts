@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** What a process has of the host: file descriptors, threads, memory, BPF links, programs and maps, children. */
-import assert from "node:assert/strict";
-import { finished } from "./run_agent.ts";
+import { heldBy } from "../held_in_kernel.ts";
 
 /** Counts, but for `anon`: private memory in MB. */
 export interface Holdings {
+  /** But for files of processes, which the agent keeps open: they are as many as the host has processes. */
   fds: number;
   threads: number;
   mappings: number;
@@ -17,12 +17,11 @@ export interface Holdings {
 }
 
 export function holdings(pid: number): Holdings {
-  const count = (folder: string) => [...Deno.readDirSync(`/proc/${pid}/${folder}`)].length;
   const held = [...heldBy(pid)];
   const ofKind = (kind: string) => held.filter((id) => id.startsWith(kind)).length;
   return {
-    fds: count("fd"),
-    threads: count("task"),
+    fds: ownDescriptors(pid),
+    threads: [...Deno.readDirSync(`/proc/${pid}/task`)].length,
     mappings: Deno.readTextFileSync(`/proc/${pid}/maps`).split("\n").length - 1,
     maps: ofKind("map"),
     programs: ofKind("prog"),
@@ -32,7 +31,19 @@ export function holdings(pid: number): Holdings {
   };
 }
 
-export function privateMegabytes(pid: number): number {
+function ownDescriptors(pid: number): number {
+  let own = 0;
+  for (const { name } of Deno.readDirSync(`/proc/${pid}/fd`)) {
+    try {
+      if (!/^\/proc\/\d+\//.test(Deno.readLinkSync(`/proc/${pid}/fd/${name}`))) own++;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error; // else it was closed since it was listed
+    }
+  }
+  return own;
+}
+
+function privateMegabytes(pid: number): number {
   const status = Deno.readTextFileSync(`/proc/${pid}/status`);
   return Number(/^RssAnon:\s+(\d+) kB$/m.exec(status)![1]) / 1024;
 }
@@ -43,42 +54,6 @@ export function childrenOf(pid: number): number[] {
       Number,
     )
   );
-}
-
-/** Ids of BPF links, programs and maps, as `link 5`. */
-export type Ids = Set<string>;
-
-/** Those that the file descriptors of the process hold. */
-export function heldBy(pid: number): Ids {
-  const ids: Ids = new Set();
-  for (const { name } of Deno.readDirSync(`/proc/${pid}/fdinfo`)) {
-    let text: string;
-    try {
-      text = Deno.readTextFileSync(`/proc/${pid}/fdinfo/${name}`);
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound) continue; // closed since it was listed
-      throw error;
-    }
-    for (const [, kind, id] of text.matchAll(/^(link|prog|map)_id:\s+(\d+)$/gm)) {
-      ids.add(`${kind} ${id}`);
-    }
-  }
-  return ids;
-}
-
-async function inKernel(): Promise<Ids> {
-  const ids: Ids = new Set();
-  for (const kind of ["link", "prog", "map"]) {
-    const { code, out, err } = await finished("bpftool", [kind, "list", "-j"]);
-    assert.equal(code, 0, err);
-    for (const { id } of JSON.parse(out) as { id: number }[]) ids.add(`${kind} ${id}`);
-  }
-  return ids;
-}
-
-export async function stillThere(held: Ids): Promise<string[]> {
-  const now = await inKernel();
-  return [...held].filter((id) => now.has(id));
 }
 
 export interface Process {

@@ -6,7 +6,7 @@ export const ROOT = new URL("../..", import.meta.url).pathname;
 export const BINARY = `${ROOT}gala-gopher`;
 export const EXAMPLE = `${ROOT}probes/example/example.sh`;
 /** Nothing takes that long; what does has failed. Under emulation all takes a multiple. */
-const PATIENCE_MS = 20_000 * Number(Deno.env.get("GALA_GOPHER_TEST_PATIENCE") ?? 1);
+const PATIENCE_MS = 60_000 * Number(Deno.env.get("GALA_GOPHER_TEST_PATIENCE") ?? 1);
 const READY = "Serves metrics";
 
 /** Keys of gala-gopher.yaml, to which the port is added. */

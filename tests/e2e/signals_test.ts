@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** How the compiled program ends: asked to, or killed; nothing of it stays in the kernel or among the processes. */
 import assert from "node:assert/strict";
-import { alive, descendants, heldBy, type Ids, type Process, stillThere } from "./holdings.ts";
+import { heldBy, type Ids, stillThere } from "../held_in_kernel.ts";
+import { alive, descendants, type Process } from "./holdings.ts";
 import { type Agent, BINARY, EXAMPLE, until, withAgent, withFolder } from "./run_agent.ts";
 
 /** What issue and README promise. */

@@ -8,6 +8,7 @@ import { type MetricsServer, metricsServer } from "../../src/egress/http_server.
 import { Snapshot } from "../../src/egress/snapshot.ts";
 import { breakOff } from "../../src/sys/break_off.ts";
 import { selfSigned } from "../certificate.ts";
+import { until } from "../until.ts";
 
 const HOSTNAME = "127.0.0.1";
 const GET = "GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -70,21 +71,14 @@ function openFds(): number {
   return [...Deno.readDirSync("/proc/self/fd")].length;
 }
 
-async function until(condition: () => boolean): Promise<void> {
-  for (let tries = 0; !condition(); tries++) {
-    assert.ok(tries < 500, "condition did not come true within 5 s");
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}
-
 Deno.test("metricsServer cuts off clients that never read, and keeps nothing of them", async () => {
   const before = openFds();
   await withServer({ limits: { answerMs: 300 } }, async (server) => {
     const listening = openFds();
     const clients: Deno.Conn[] = [];
     for (let n = 0; n < 5; n++) clients.push(await open(server, GET));
-    await until(() => server.stats().connections.timedOut === 5);
-    await until(() => server.stats().connections.open === 0);
+    await until("all five cut off", () => server.stats().connections.timedOut === 5);
+    await until("no connection open", () => server.stats().connections.open === 0);
     assert.equal(openFds(), listening + clients.length);
     const other = await open(server, "GET /healthz HTTP/1.0\r\n\r\n");
     assert.match(await new Response(other.readable).text(), /^HTTP\/1\.1 503 .*No probe runs/s);
@@ -121,9 +115,9 @@ Deno.test("metricsServer cuts off TLS clients that never read or never speak", a
       const stuck = await Deno.connectTls({ hostname: "localhost", port, caCerts: [cert] });
       await stuck.write(new TextEncoder().encode(GET));
       const silent = await open(server, "");
-      await until(() => server.stats().connections.timedOut === 1);
-      await until(() => server.stats().connections.open === 0);
-      await until(() => openFds() === listening + 2);
+      await until("it is cut off", () => server.stats().connections.timedOut === 1);
+      await until("no connection open", () => server.stats().connections.open === 0);
+      await until("only the clients' ends left", () => openFds() === listening + 2);
       stuck.close();
       silent.close();
     });
@@ -131,5 +125,5 @@ Deno.test("metricsServer cuts off TLS clients that never read or never speak", a
     await Deno.remove(folder, { recursive: true });
   }
   // The client's own end is closed a moment later.
-  await until(() => openFds() === before);
+  await until("no descriptor left", () => openFds() === before);
 });

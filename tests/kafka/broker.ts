@@ -78,7 +78,10 @@ export class Brokers implements AsyncDisposable {
     await Promise.all(nodes.map(async (node) => {
       const file = brokers.#file(node.id);
       await Deno.writeTextFile(file, properties(folder, node, nodes, settings));
-      const scram = `SCRAM-SHA-512=[name=${USER},password="${PASSWORD}"]`;
+      const logins = ["256", "512"].flatMap((bits) => [
+        "--add-scram",
+        `SCRAM-SHA-${bits}=[name=${USER},password="${PASSWORD}"]`,
+      ]);
       await java(
         "kafka.tools.StorageTool",
         "format",
@@ -86,8 +89,7 @@ export class Brokers implements AsyncDisposable {
         CLUSTER,
         "-c",
         file,
-        "--add-scram",
-        scram,
+        ...logins,
       );
     }));
     return brokers;
@@ -148,6 +150,11 @@ export class Brokers implements AsyncDisposable {
       child.kill("SIGKILL");
       await child.status;
     }
+  }
+
+  /** SIGSTOP makes all hang, with their connections open, SIGCONT go on. */
+  signal(signal: "SIGSTOP" | "SIGCONT"): void {
+    for (const child of this.#running.values()) child.kill(signal);
   }
 
   async createTopic(topic: string, settings: Readonly<Record<string, string>> = {}): Promise<void> {
@@ -245,11 +252,12 @@ function properties(
     "advertised.listeners": `${addresses},LINE://127.0.0.1:${line.port}`,
     "listener.security.protocol.map":
       "PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL,LINE:PLAINTEXT,CONTROLLER:PLAINTEXT",
-    "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-512",
+    "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512",
     "listener.name.sasl_ssl.plain.sasl.jaas.config": jaas(
       "plain.Plain",
       ` user_${USER}="${PASSWORD}"`,
     ),
+    "listener.name.sasl_ssl.scram-sha-256.sasl.jaas.config": jaas("scram.Scram"),
     "listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config": jaas("scram.Scram"),
     "ssl.keystore.type": "PEM",
     "ssl.keystore.location": `${folder}/keystore.pem`,

@@ -13,7 +13,7 @@ interface Given {
 }
 
 async function sendsCompressed({ brokers, folder, createTopic }: Given): Promise<void> {
-  for (const compression of ["none", "gzip", "snappy", "zstd"] as const) {
+  for (const compression of ["none", "gzip", "snappy", "lz4", "zstd"] as const) {
     const topics = { metric: `metric-${compression}`, event: `event-${compression}` };
     await createTopic(topics.metric);
     await createTopic(topics.event);
@@ -75,7 +75,13 @@ async function logsIn({ brokers, folder, createTopic }: Given): Promise<void> {
   const ca = await Deno.readTextFile(brokers.caFile);
   const topics = { metric: "none", event: "login" };
   await createTopic(topics.event);
-  const attempts = [["plain", "wrong"], ["plain", PASSWORD], ["scram-sha-512", PASSWORD]] as const;
+  const attempts = [
+    ["plain", "wrong"],
+    ["plain", PASSWORD],
+    ["scram-sha-256", "wrong"],
+    ["scram-sha-256", PASSWORD],
+    ["scram-sha-512", PASSWORD],
+  ] as const;
   let sent = 0;
   for (const [mechanism, password] of attempts) {
     const sasl = { mechanism, username: USER, password };
@@ -91,7 +97,7 @@ async function logsIn({ brokers, folder, createTopic }: Given): Promise<void> {
       }
     });
   }
-  assertAll(await brokers.messages(topics.event), 3);
+  assertAll(await brokers.messages(topics.event), attempts.length);
 }
 
 /** Stored, but nobody was told; then a refusal that would mean "not stored", were it the only attempt. */

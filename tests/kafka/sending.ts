@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** A sender with its outboxes and spool, as the program has them, in the process of the test. */
-import { kafkaClient, type KafkaOptions } from "../../src/egress/kafka_client.ts";
+import { type KafkaClient, kafkaClient, type KafkaOptions } from "../../src/egress/kafka_client.ts";
 import { LineSender } from "../../src/egress/line_sender.ts";
 import { Outbox } from "../../src/egress/outbox.ts";
 import { Spool } from "../../src/egress/spool.ts";
@@ -13,6 +13,7 @@ export type Kind = typeof KINDS[number];
 
 export interface Sending {
   readonly outboxes: Readonly<Record<Kind, Outbox>>;
+  readonly client: KafkaClient;
   /** What was said of the state, in order. */
   readonly said: string[];
   push(kind: Kind, lines: readonly string[]): void;
@@ -26,7 +27,9 @@ export async function startSending(
   topics: Readonly<Record<Kind, string>>,
   options: Partial<KafkaOptions> & { brokers: readonly string[] },
   spoolBytes = 256e6,
+  queueBytes = 64e6,
 ): Promise<Sending> {
+  const client = kafkaClient({ compression: "none", key: "host", ...options });
   const spool = await Spool.open({ folder: spoolFolder, maxBytes: spoolBytes, kinds: KINDS });
   const said: string[] = [];
   const changed = (text: string) => said.push(text);
@@ -36,7 +39,7 @@ export async function startSending(
       kind,
       durable: kind === "event",
       spool: Promise.resolve(spool),
-      maxBytes: 64e6,
+      maxBytes: queueBytes,
       maxLines: 1e6,
       wake: () => sender.wake(),
       changed,
@@ -44,7 +47,7 @@ export async function startSending(
   ])) as Record<Kind, Outbox>;
   const sender: LineSender = new LineSender({
     place: "Kafka",
-    carrier: () => Promise.resolve(kafkaClient({ compression: "none", key: "host", ...options })),
+    carrier: () => Promise.resolve(client),
     streams: KINDS.toReversed().map((kind) => (
       { outbox: outboxes[kind], target: topics[kind], called: `topic "${topics[kind]}"` }
     )),
@@ -57,6 +60,7 @@ export async function startSending(
   sender.start();
   return {
     outboxes,
+    client,
     said,
     push: (kind, lines) =>
       outboxes[kind].push(encoder.encode(`${lines.join("\n")}\n`), lines.length),

@@ -8,6 +8,7 @@ import { RootFiles } from "../../src/sys/host_files.ts";
 import { firstLine, hasHierarchies, TestContainer } from "../cgroups.ts";
 import { newStore, settingsOf } from "../run_probe.ts";
 import { openInstalled, probeBytes } from "./test_object.ts";
+import { tableOf, tableRows } from "../table_rows.ts";
 
 const ignore = !hasHierarchies("");
 if (ignore) console.log("container label: skipped, this host has no cgroup v2 mounted");
@@ -41,15 +42,8 @@ Deno.test({
     await server.read(new Uint8Array(16));
     const labels = async () => {
       await running.tick!(now += 5000);
-      const found: string[] = [];
-      for (const table of [...store.tables].filter(({ name }) => name === "tcp_tx_rx")) {
-        for (let slot = 0; slot < table.slots; slot++) {
-          if (!table.isRow(slot)) continue;
-          const text = new TextDecoder().decode(table.labelText(slot));
-          if (text.includes(`server_port="${port}"`)) found.push(text);
-        }
-      }
-      return found;
+      const rows = tableRows(tableOf(store, "tcp_tx_rx"), `server_port="${port}"`);
+      return [...rows].map(({ labels }) => labels);
     };
     const link = (pid: number, role: number, last: string) =>
       `{tgid="${pid}",role="${role}",client_ip="127.0.0.1",server_ip="127.0.0.1",` +

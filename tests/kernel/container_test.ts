@@ -181,10 +181,10 @@ layout("container counts what is throttled and killed", V1, async () => {
   box.write("cpu", "cpu.cfs_quota_us", "4000");
   box.write("cpu", "cpu.cfs_period_us", "20000");
   box.write("memory", "memory.limit_in_bytes", "16777216");
-  // A busy host may give it less than its quota for a while. Only the subshell is killed.
+  // A busy host may give it less than its quota for a while. Only the subshell may be killed.
   await firstLine(box.run(`until grep -q '^nr_throttled [1-9]' '${box.path("cpu", "cpu.stat")}'
 do for ((i = 0; i < 30000; i++)); do :; done; done
-(x=$(head -c 60000000 /dev/zero | tr '\\0' x); :) 2>/dev/null
+(echo 1000 > /proc/$BASHPID/oom_score_adj; x=$(head -c 60000000 /dev/zero | tr '\\0' x); :) 2>/dev/null
 echo ready
 read -r`));
   using rig = new Rig();

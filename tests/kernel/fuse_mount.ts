@@ -22,8 +22,8 @@ export const FREE_BLOCKS = 503;
 export const BLOCK_BYTES = 4096;
 
 export class FuseMount implements AsyncDisposable {
-  /** Whether statfs is left without an answer. */
-  hangs = false;
+  /** The process whose statfs is left without an answer; others on this host look at mounts as well. */
+  hangsFor = NaN;
   readonly #libc = openLibc();
   readonly #device: Deno.FsFile;
   readonly #served: Promise<void>;
@@ -43,19 +43,19 @@ export class FuseMount implements AsyncDisposable {
     this.#served = this.#serve();
   }
 
-  /** Resolves when statfs was called `count` times in all. */
+  /** Resolves when that process asked and got no answer, `count` times in all. */
   async asked(count: number): Promise<void> {
     while (this.#asked < count) await new Promise<void>((resolve) => this.#wake = resolve);
   }
 
-  /** Calls of statfs so far. */
+  /** How often so far. */
   get count(): number {
     return this.#asked;
   }
 
   /** Answers everything that waits, and from now on. */
   release(): void {
-    this.hangs = false;
+    this.hangsFor = NaN;
     for (const request of this.#waiting.splice(0)) this.#answer(request);
   }
 
@@ -77,13 +77,11 @@ export class FuseMount implements AsyncDisposable {
         if (error instanceof Error && error.message.includes("os error 19")) return;
         throw error;
       }
-      if (opcode(request) === FUSE_STATFS) {
+      if (opcode(request) === FUSE_STATFS && isOf(this.hangsFor, request)) {
+        this.#waiting.push(request);
         this.#asked++;
         this.#wake?.();
-        if (this.hangs) {
-          this.#waiting.push(request);
-          continue;
-        }
+        continue;
       }
       this.#answer(request);
     }
@@ -110,6 +108,18 @@ export class FuseMount implements AsyncDisposable {
 
 function opcode(request: Uint8Array): number {
   return new DataView(request.buffer, 0, IN_HEADER).getUint32(4, true);
+}
+
+/** Whether a thread of the process waits for the answer. */
+function isOf(pid: number, request: Uint8Array): boolean {
+  if (Number.isNaN(pid)) return false;
+  const thread = new DataView(request.buffer, 0, IN_HEADER).getUint32(32, true);
+  try {
+    return Deno.statSync(`/proc/${pid}/task/${thread}`).isDirectory;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
 }
 
 function bodyOf(code: number): Uint8Array | undefined {

@@ -2,7 +2,8 @@
 /** Block devices by the io probe, on a loop device of the test's own, beside /proc/diskstats. */
 import assert from "node:assert/strict";
 import io from "../../src/probes/io.ts";
-import { Shell, TaskRig, until } from "./task_rig.ts";
+import { Shell, TaskRig } from "./task_rig.ts";
+import { until } from "../until.ts";
 import { TestCgroup } from "./test_cgroup.ts";
 
 const WRITES = 101;

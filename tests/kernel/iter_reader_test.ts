@@ -34,51 +34,57 @@ Deno.test("IterReader finds each of 1,009 open connections, each time", async ()
       ]);
       open.push(client, server);
     }
+    const own = endpoint(AF_INET, listener.addr.port);
     for (let round = 0; round < 2; round++) {
-      let found = 0;
-      sockets.read((bytes, offset) => {
-        const port = bytes[offset + 4]! | bytes[offset + 5]! << 8;
-        const established = sockets.words[offset / 4] === 1;
-        if (established && port === listener.addr.port) found++;
-      });
-      assert.equal(found, CONNECTIONS);
+      const lines = iteratedSockets(sockets, AF_INET, own);
+      assert.equal(lines.filter((line) => isAccepted(line, own)).length, CONNECTIONS);
     }
   } finally {
     for (const connection of open) connection.close();
   }
 });
 
-/** The port's sockets as iter/tcp lists them, in the form of /proc/net/tcp: `0100007F:1F90 0100007F:C350 01`. */
-function iteratedSockets(sockets: IterReader, family: number, port: number): string[] {
+const AF_INET = 2;
+const AF_INET6 = 10;
+const LOOPBACK = { [AF_INET]: "0100007F", [AF_INET6]: "00000000000000000000000001000000" };
+type Family = keyof typeof LOOPBACK;
+
+const hex = (value: number, digits: number) =>
+  value.toString(16).toUpperCase().padStart(digits, "0");
+
+/** As /proc/net/tcp writes one of the loopback address: `0100007F:1F90`. */
+function endpoint(family: Family, port: number): string {
+  return `${LOOPBACK[family]}:${hex(port, 4)}`;
+}
+
+/** Sockets at an end as iter/tcp lists them, in the form of /proc/net/tcp: `0100007F:1F90 0100007F:C350 01`. */
+function iteratedSockets(sockets: IterReader, family: Family, end: string): string[] {
   const found: string[] = [];
-  const hex = (value: number, digits: number) =>
-    value.toString(16).toUpperCase().padStart(digits, "0");
   const text = (address: Uint32Array) => Array.from(address, (word) => hex(word, 8)).join("");
   sockets.read((bytes, offset) => {
+    if (bytes[offset + 6] !== family) return;
     const at = offset / 4;
     const { words } = sockets;
-    const own = bytes[offset + 4]! | bytes[offset + 5]! << 8;
-    const peer = words[at + 2]!;
-    if (bytes[offset + 6] !== family || (own !== port && peer !== port)) return;
+    const port = bytes[offset + 4]! | bytes[offset + 5]! << 8;
     const length = family === AF_INET ? 1 : 4;
     const [from, to] = [at + 3, at + 7].map((start) => words.subarray(start, start + length));
-    found.push(`${text(from!)}:${hex(own, 4)} ${text(to!)}:${hex(peer, 4)} ${hex(words[at]!, 2)}`);
+    const ends = [`${text(from!)}:${hex(port, 4)}`, `${text(to!)}:${hex(words[at + 2]!, 4)}`];
+    if (ends.includes(end)) found.push(`${ends.join(" ")} ${hex(words[at]!, 2)}`);
   });
   return found.sort();
 }
 
-/** The same of /proc/net. */
-function listedSockets(file: string, port: number): string[] {
-  const suffix = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
-  return Deno.readTextFileSync(`/proc/net/${file}`).split("\n").slice(1).flatMap((line) => {
-    const [, own, peer, state] = line.trim().split(/\s+/);
-    const ours = own?.endsWith(suffix) || peer?.endsWith(suffix);
-    return ours ? [`${own} ${peer} ${state}`] : [];
-  }).sort();
+function isAccepted(line: string, own: string): boolean {
+  return line.startsWith(own) && line.endsWith(" 01");
 }
 
-const AF_INET = 2;
-const AF_INET6 = 10;
+/** The same of /proc/net. */
+function listedSockets(file: string, end: string): string[] {
+  return Deno.readTextFileSync(`/proc/net/${file}`).split("\n").slice(1).flatMap((line) => {
+    const [, own, peer, state] = line.trim().split(/\s+/);
+    return own === end || peer === end ? [`${own} ${peer} ${state}`] : [];
+  }).sort();
+}
 
 for (
   const [family, hostname, file, count] of [
@@ -100,9 +106,10 @@ for (
       for (let i = 0; i < count; i++) {
         open.push(...await Promise.all([Deno.connect({ hostname, port }), listener.accept()]));
       }
-      const listed = listedSockets(file, port);
+      const own = endpoint(family, port);
+      const listed = listedSockets(file, own);
       assert.equal(listed.length, 2 * count + 1);
-      assert.deepEqual(iteratedSockets(sockets, family, port), listed);
+      assert.deepEqual(iteratedSockets(sockets, family, own), listed);
     } finally {
       for (const connection of open) connection.close();
     }

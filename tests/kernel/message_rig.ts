@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import messages from "../../src/probes/messages.ts";
 import type { ProbeRig } from "./probe_rig.ts";
+import { histogramOf, tableOf, tableRows } from "../table_rows.ts";
 
 const TABLES = Object.keys(messages.tables);
 
@@ -36,27 +37,19 @@ export const observing = (pids: number | readonly number[], more: Record<string,
 });
 
 export function latencyOf(rig: ProbeRig, operation: string): { count: number; sum: number } {
-  const table = [...rig.store.tables].find(({ name }) => name === "l7_rpc_api")!;
-  const first = table.column("latency");
-  const slots = 8;
-  let count = 0;
-  let sum = 0;
-  for (let slot = 0; slot < table.slots; slot++) {
-    if (!table.isRow(slot) || !table.labelsOf(slot).includes(operation)) continue;
-    for (let i = 0; i < slots; i++) count += table.get(slot, first + i);
-    sum += table.get(slot, first + slots);
+  const table = tableOf(rig.store, "l7_rpc_api");
+  let [count, sum] = [0, 0];
+  for (const { slot } of tableRows(table, `api="${operation}"`)) {
+    const latency = histogramOf(table, slot, "latency");
+    for (const bucket of latency.buckets) count += bucket;
+    sum += latency.sum;
   }
   return { count, sum };
 }
 
 export function everyLabel(rig: ProbeRig): string {
-  const texts: string[] = [];
-  for (const table of rig.store.tables) {
-    for (let slot = 0; slot < table.slots; slot++) {
-      if (table.isRow(slot)) texts.push(new TextDecoder().decode(table.labelText(slot)));
-    }
-  }
-  return texts.join("\n");
+  const rows = [...rig.store.tables].flatMap((table) => [...tableRows(table)]);
+  return rows.map(({ labels }) => labels).join("\n");
 }
 
 /** Every connection has a process of its own, so the name is what is observed, and the port tells ours from others. */

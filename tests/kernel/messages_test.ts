@@ -175,6 +175,24 @@ testBoth(
     }),
 );
 
+testBoth(
+  "messages observes a process that was busy all the while the probe started",
+  () =>
+    withFolder(async (folder) => {
+      const port = freePort();
+      await using server = await startRedis(folder, port);
+      const args = ["-p", String(port), "-q", "-n", "100000000", "-c", "1", "-t", "ping_mbulk"];
+      const busy = new Deno.Command("redis-benchmark", { args, stdout: "null" }).spawn();
+      const starting = ProbeRig.start(messages, observing(server.pid));
+      await starting.catch(() => {}).finally(() => busy.kill("SIGKILL"));
+      await using rig = await starting;
+      await busy.status;
+      await output("redis-cli", "-p", String(port), "GET", "a");
+      await rig.tick(FULL_RING);
+      assert.equal(rig.sum("l7_rpc_api", "resp_count", 'api="GET"'), 1);
+    }),
+);
+
 testBoth("messages leaves alone what is not observed", () =>
   withFolder(async (folder) => {
     const port = freePort();

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import messages from "../../src/probes/messages.ts";
 import { freePort, withFolder } from "../e2e/run_agent.ts";
 import { giveToNobody } from "../probes/run_server.ts";
+import { everyLabel } from "./message_rig.ts";
 import { asUser, startPostgres, to } from "./postgres.ts";
 import { ProbeRig } from "./probe_rig.ts";
 import {
@@ -16,16 +17,6 @@ import {
 } from "./proxy_rig.ts";
 
 const TABLES = Object.keys(messages.tables);
-
-function everyLabel(rig: ProbeRig): string {
-  const texts: string[] = [];
-  for (const table of rig.store.tables) {
-    for (let slot = 0; slot < table.slots; slot++) {
-      if (table.isRow(slot)) texts.push(new TextDecoder().decode(table.labelText(slot)));
-    }
-  }
-  return texts.join("\n");
-}
 
 const nginxTls = (folder: string, ports: { front: number; back: number }) =>
   nginxHead(folder, "tls", 2) + nginxHttp(

@@ -4,6 +4,7 @@ import { KernelError, Unsupported } from "../../src/core/errors.ts";
 import type { HookVerdict } from "../../src/core/probe.ts";
 import { BpfStatistics } from "../../src/sys/bpf_cost.ts";
 import { BpfObject } from "../../src/sys/object.ts";
+import { assertGone, heldBy, type Ids } from "../held_in_kernel.ts";
 import { openInstalled, testImage } from "./test_object.ts";
 import { callMany } from "./workload.ts";
 
@@ -225,57 +226,34 @@ Deno.test("BpfObject mounts tracefs only for a plain tracepoint, says so, and ta
   }]);
 });
 
-/** Ids of programs, maps and links in the kernel whose name is one of the test object's. */
-async function inKernel(): Promise<string[]> {
-  const found: string[] = [];
-  for (const kind of ["prog", "map", "link"]) {
-    const { stdout } = await new Deno.Command("bpftool", { args: [kind, "show", "-j"] }).output();
-    const items: { id: number; name?: string; pids?: { pid: number }[] }[] = JSON.parse(
-      new TextDecoder().decode(stdout) || "[]",
-    );
-    for (const { id, name = kind } of items) {
-      if (/^(count_exit|exits|losses|link)$/.test(name)) found.push(`${kind} ${name} ${id}`);
-    }
-  }
-  return found;
-}
-
-/** Waits until what the kernel frees late is gone. */
-async function settles(before: readonly string[]): Promise<void> {
-  for (let tries = 0; tries < 100; tries++) {
-    const now = await inKernel();
-    if (now.every((item) => before.includes(item))) return;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  assert.deepEqual(await inKernel(), before);
-}
-
 Deno.test("BpfObject leaves no fd, program, map or link behind after 20 rounds", async () => {
   using libbpf = openInstalled();
   const image = await testImage("tracepoint");
+  const held: Ids = new Set();
   const round = async () => {
     using object = await BpfObject.load(libbpf, image);
     object.table("exits").read(() => {});
+    for (const id of heldBy(Deno.pid)) held.add(id);
   };
   await round();
-  const before = await inKernel();
+  assert.ok(held.size >= 4);
   const fds = [...Deno.readDirSync("/proc/self/fd")].length;
   for (let i = 0; i < 20; i++) await round();
   assert.equal([...Deno.readDirSync("/proc/self/fd")].length, fds);
-  await settles(before);
+  await assertGone(held);
 });
 
 Deno.test("BpfObject leaves nothing attached when its process is killed", async () => {
-  const before = await inKernel();
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", "--no-check", CHILD, "tracepoint", "", "stay"],
     stdout: "piped",
   }).spawn();
   const reader = child.stdout.getReader();
   assert.equal(new TextDecoder().decode((await reader.read()).value), "ready\n");
-  assert.ok((await inKernel()).length > before.length);
+  const held = heldBy(child.pid);
+  assert.ok(held.size >= 4);
   child.kill("SIGKILL");
   await child.status;
   await reader.cancel();
-  await settles(before);
+  await assertGone(held);
 });

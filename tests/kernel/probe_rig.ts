@@ -6,6 +6,7 @@ import { startBpf } from "../../src/sys/bpf_runner.ts";
 import { startRecords } from "../../src/sys/record_runner.ts";
 import { openInstalled, probeBytes } from "./test_object.ts";
 import { settingsOf } from "../run_probe.ts";
+import { type Numbers, numbersOf, tableOf, tableRows } from "../table_rows.ts";
 
 export interface ProbeOptions {
   readonly maxRows?: number;
@@ -51,19 +52,9 @@ export class ProbeRig implements AsyncDisposable {
   }
 
   /** Metrics of the rows whose labels have all these texts; of histograms the first count. */
-  rows(name: string, ...labels: readonly string[]): Record<string, number>[] {
-    const table = [...this.store.tables].find((table) => table.name === name)!;
-    const found: Record<string, number>[] = [];
-    for (let slot = 0; slot < table.slots; slot++) {
-      if (!table.isRow(slot)) continue;
-      const text = new TextDecoder().decode(table.labelText(slot));
-      if (!labels.every((label) => text.includes(label))) continue;
-      const numbers = table.metricNames.map((
-        metric,
-      ) => [metric, table.get(slot, table.column(metric))]);
-      found.push(Object.fromEntries(numbers));
-    }
-    return found;
+  rows(name: string, ...labels: readonly string[]): Numbers[] {
+    const table = tableOf(this.store, name);
+    return [...tableRows(table, ...labels)].map(({ slot }) => numbersOf(table, slot));
   }
 
   /** Sum of a metric over such rows. */

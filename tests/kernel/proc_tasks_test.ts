@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Processes through BPF and through /proc on the running kernel: both must tell the same. */
 import assert from "node:assert/strict";
+import { ContainerLookup } from "../../src/core/container_lookup.ts";
+import { ProcessTable } from "../../src/core/process_table.ts";
 import { TASK, TASK_FIELDS, TaskBatch, type TaskField } from "../../src/core/task_batch.ts";
 import { BpfTasks } from "../../src/sys/bpf_tasks.ts";
 import { RootFiles } from "../../src/sys/host_files.ts";
 import { pageSize, ProcTasks } from "../../src/sys/proc_tasks.ts";
+import { TestCgroup } from "./test_cgroup.ts";
 import { openInstalled, probeBytes } from "./test_object.ts";
 
 const ATTEMPTS = 5;
@@ -45,7 +48,10 @@ function facts(source: BpfTasks | ProcTasks): Map<number, Facts> {
   for (let index = 0; index < batch.count; index++) {
     if (!source.complete(batch, index)) continue;
     const told = new Map<string, number | string>([["comm", batch.comm(index)]]);
-    for (const field of TASK_FIELDS) told.set(field, batch.get(index, TASK[field]));
+    // Only the kernel tells which cgroups it is in.
+    for (const field of TASK_FIELDS.filter((it) => it !== "cgroups")) {
+      told.set(field, batch.get(index, TASK[field]));
+    }
     found.set(batch.get(index, TASK.tgid), told);
   }
   return found;
@@ -190,3 +196,37 @@ Deno.test("BpfTasks never lets CPU time go back while somebody else reads /proc 
     assert.ok(utime + stime > 0);
   });
 });
+
+Deno.test("BpfTasks tells that a process was moved, and its new container is known at once", async () => {
+  using rig = await Rig.start();
+  using files = new RootFiles();
+  using cgroup = TestCgroup.of("pids", crypto.randomUUID().replaceAll("-", "").repeat(2));
+  const lookup = new ContainerLookup(files, { clock: () => 0 });
+  const table = new ProcessTable(files, {
+    clock: () => 0,
+    containerOf: lookup.idOf.bind(lookup),
+  });
+  const batch = new TaskBatch();
+  const look = (pid: number) => {
+    rig.bpf.read(batch);
+    const index = indexOf(batch, pid);
+    const { containerId } = table.note(batch, index, 0);
+    return { containerId, cgroups: batch.get(index, TASK.cgroups) };
+  };
+  await withProcess(python(""), (pid) => {
+    const before = look(pid);
+    assert.deepEqual(look(pid), before);
+    assert.notEqual(before.containerId, cgroup.name.slice(0, 12));
+    Deno.writeTextFileSync(`${cgroup.path}/cgroup.procs`, String(pid));
+    const after = look(pid);
+    assert.notEqual(after.cgroups, before.cgroups);
+    assert.equal(after.containerId, cgroup.name.slice(0, 12));
+  });
+});
+
+function indexOf(batch: TaskBatch, pid: number): number {
+  for (let index = 0; index < batch.count; index++) {
+    if (batch.get(index, TASK.tgid) === pid) return index;
+  }
+  assert.fail(`process ${pid} is there`);
+}

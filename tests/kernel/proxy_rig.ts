@@ -120,6 +120,7 @@ with open(sys.argv[2], "wb", 0) as log:
     while True:
         log.write(receiver.recv(65536))
 `;
+import { tableOf, tableRows } from "../table_rows.ts";
 
 /** Receives lines of a log on this port into this file. */
 export function startLogReceiver(port: number, file: string): Promise<Server> {
@@ -158,15 +159,12 @@ export function add(pairs: Pairs, client: string, server: string): void {
 
 /** What a table of links tells, and whether what it says besides is right. */
 export function pairsOf(rig: ProbeRig, name: string, also: Record<string, string>): Pairs {
-  const table = [...rig.store.tables].find((table) => table.name === name)!;
+  const table = tableOf(rig.store, name);
   const column = table.column("link_count");
   const pairs: Pairs = new Map();
-  for (let slot = 0; slot < table.slots; slot++) {
-    if (!table.isRow(slot)) continue;
-    const labels = new Map(
-      [...new TextDecoder().decode(table.labelText(slot)).matchAll(/(\w+)="([^"]*)"/g)]
-        .map(([, label, value]) => [label!, value!]),
-    );
+  for (const { slot, labels: text } of tableRows(table)) {
+    const found = text.matchAll(/(\w+)="([^"]*)"/g);
+    const labels = new Map([...found].map(([, label, value]) => [label!, value!]));
     for (const [label, value] of Object.entries(also)) assert.equal(labels.get(label), value);
     const key = `${labels.get("client_ip")} ${labels.get("server_ip")}:${
       labels.get("server_port")

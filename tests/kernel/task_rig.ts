@@ -8,9 +8,9 @@ import { startBpf } from "../../src/sys/bpf_runner.ts";
 import type { Libbpf } from "../../src/sys/libbpf.ts";
 import { openInstalled, probeBytes } from "./test_object.ts";
 import { settingsOf } from "../run_probe.ts";
+import { histogramOf, type Numbers, numbersOf, tableOf, tableRows } from "../table_rows.ts";
 
 const LIMITS = { maxTables: 64, maxRows: 16384, maxFields: 64, timeoutMs: 1000 };
-const POLLS = 1000;
 /** Also on an emulated machine. */
 const ANSWER_MS = 60_000;
 
@@ -20,7 +20,11 @@ export interface RigOptions {
   readonly tables: readonly string[];
 }
 
-export type Numbers = Readonly<Record<string, number>>;
+type Labels = Readonly<Record<string, string | number>>;
+
+function textsOf(labels: Labels): string[] {
+  return Object.entries(labels).map(([label, value]) => `${label}="${value}"`);
+}
 
 export class TaskRig implements AsyncDisposable {
   #now = 0;
@@ -57,52 +61,30 @@ export class TaskRig implements AsyncDisposable {
   }
 
   table(name: string): Table {
-    const table = [...this.store.tables].find((each) => each.name === name);
-    assert.ok(table, `no table "${name}"`);
-    return table;
+    return tableOf(this.store, name);
   }
 
   /** Rows whose labels include all of these, by label text; of a histogram the first column. */
-  rows(name: string, labels: Readonly<Record<string, string | number>> = {}): Map<string, Numbers> {
+  rows(name: string, labels: Labels = {}): Map<string, Numbers> {
     const table = this.table(name);
-    const wanted = Object.entries(labels).map(([label, value]) => `${label}="${value}"`);
-    const found = new Map<string, Numbers>();
-    for (let slot = 0; slot < table.slots; slot++) {
-      if (!table.isRow(slot)) continue;
-      const text = new TextDecoder().decode(table.labelText(slot));
-      if (!wanted.every((each) => text.includes(each))) continue;
-      const numbers = table.metricNames.map((
-        metric,
-      ) => [metric, table.get(slot, table.column(metric))]);
-      found.set(text, Object.fromEntries(numbers));
-    }
-    return found;
+    const rows = [...tableRows(table, ...textsOf(labels))];
+    return new Map(rows.map(({ slot, labels }) => [labels, numbersOf(table, slot)]));
   }
 
   /** The only row with these labels. */
-  row(name: string, labels: Readonly<Record<string, string | number>> = {}): Numbers {
+  row(name: string, labels: Labels = {}): Numbers {
     const rows = [...this.rows(name, labels)];
     assert.equal(rows.length, 1, `rows of ${name}: ${rows.map(([text]) => text).join(" ")}`);
     return rows[0]![1];
   }
 
   /** Count and sum of a histogram in the only row with these labels. */
-  histogram(name: string, metric: string, labels: Readonly<Record<string, string | number>> = {}) {
+  histogram(name: string, metric: string, labels: Labels = {}) {
     this.row(name, labels);
     const table = this.table(name);
-    const spec = table.spec.metrics[metric]!;
-    assert.equal(spec.type, "histogram");
-    const wanted = Object.entries(labels).map(([label, value]) => `${label}="${value}"`);
-    let slot = 0;
-    const text = () => new TextDecoder().decode(table.labelText(slot));
-    while (!table.isRow(slot) || !wanted.every((each) => text().includes(each))) slot++;
-    const first = table.column(metric);
-    const buckets = Array.from(
-      { length: spec.type === "histogram" ? spec.bounds.length + 1 : 0 },
-      (_, i) => table.get(slot, first + i),
-    );
-    const count = buckets.reduce((sum, each) => sum + each, 0);
-    return { count, sum: table.get(slot, first + buckets.length), buckets };
+    const [row] = tableRows(table, ...textsOf(labels));
+    const { buckets, sum } = histogramOf(table, row!.slot, metric);
+    return { count: buckets.reduce((all, each) => all + each, 0), sum, buckets };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -163,12 +145,4 @@ export class Shell implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.end().catch(() => {});
   }
-}
-
-export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  for (let i = 0; i < POLLS; i++) {
-    if (await holds()) return;
-    await new Promise((done) => setTimeout(done, 10));
-  }
-  assert.fail(`never: ${what}`);
 }

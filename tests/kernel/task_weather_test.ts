@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import io from "../../src/probes/io.ts";
 import task from "../../src/probes/task.ts";
-import { Shell, TaskRig, until } from "./task_rig.ts";
+import { assertGone, heldBy, type Ids, stillThere } from "../held_in_kernel.ts";
+import { Shell, TaskRig } from "./task_rig.ts";
 
 const FORKS = 5009;
 const FIRST = 2503;
@@ -151,40 +152,20 @@ function starve(): AsyncDisposable {
   };
 }
 
-/** What of BPF this process holds, as /proc/self/fdinfo tells it: `prog 12`, `map 7`. */
-function held(): string[] {
-  return [...Deno.readDirSync("/proc/self/fdinfo")].flatMap(({ name }) => {
-    try {
-      const info = Deno.readTextFileSync(`/proc/self/fdinfo/${name}`);
-      return [...info.matchAll(/^(prog|map|link)_id:\s+(\d+)$/gm)].map(([, kind, id]) =>
-        `${kind} ${id}`
-      );
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return []; // of the listing itself
-      throw error;
-    }
-  });
-}
-
-function isThere(object: string): boolean {
-  const [kind, id] = object.split(" ");
-  return new Deno.Command("bpftool", { args: [kind!, "show", "id", id!] }).outputSync().success;
-}
-
 Deno.test("task and io leave nothing in the kernel when they stop", async () => {
-  assert.deepEqual(held(), []);
-  let objects: string[];
+  assert.equal(heldBy(Deno.pid).size, 0);
+  let held: Ids;
   {
     await using taskRig = await TaskRig.start(task, { tables: Object.keys(task.tables) });
     await using ioRig = await TaskRig.start(io, { tables: ["block", "proc_io"] });
     await taskRig.read();
     await ioRig.read();
-    objects = [...new Set(held())];
+    held = heldBy(Deno.pid);
     for (const kind of ["prog", "map", "link"]) {
-      assert.ok(objects.filter((each) => each.startsWith(kind)).length > 5, kind);
+      assert.ok([...held].filter((each) => each.startsWith(kind)).length > 5, kind);
     }
-    assert.ok(objects.every(isThere));
+    assert.equal((await stillThere(held)).length, held.size);
   }
-  assert.deepEqual(held(), []);
-  await until("they are gone, which the kernel does a little later", () => !objects.some(isThere));
+  assert.equal(heldBy(Deno.pid).size, 0);
+  await assertGone(held);
 });

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Connections that no reading sees alive, and more of them than there is room for. */
 import assert from "node:assert/strict";
-import { DOWN_BYTES, living, readExactly, Rig, until, UP_BYTES } from "./tcp_rig.ts";
+import { DOWN_BYTES, living, readExactly, Rig, UP_BYTES } from "./tcp_rig.ts";
+import { until } from "../until.ts";
 
 const CONNECTIONS = 10_007;
 const AT_ONCE = 50;

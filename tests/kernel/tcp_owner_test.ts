@@ -2,7 +2,8 @@
 /** Whose connection it is: other network namespaces, IPv6, and sockets that change hands. */
 import assert from "node:assert/strict";
 import tcp from "../../src/probes/tcp.ts";
-import { DOWN_BYTES, exchange, Rig, until, UP_BYTES } from "./tcp_rig.ts";
+import { DOWN_BYTES, exchange, Rig, UP_BYTES } from "./tcp_rig.ts";
+import { until } from "../until.ts";
 
 const CHILD_CONNECTIONS = 53;
 const CHILD_BYTES = 89;

@@ -5,11 +5,11 @@ import type { BpfProbe, RunningProbe } from "../../src/core/probe.ts";
 import type { Store } from "../../src/core/store.ts";
 import type { Table } from "../../src/core/table.ts";
 import tcp from "../../src/probes/tcp.ts";
+import { histogramOf, type Numbers, numbersOf, tableOf, tableRows } from "../table_rows.ts";
 import { type ProbeOptions, ProbeRig } from "./probe_rig.ts";
 
 export const UP_BYTES = 97;
 export const DOWN_BYTES = 53;
-const POLLS = 1000;
 
 export interface Link {
   readonly client: Deno.TcpConn;
@@ -55,7 +55,7 @@ export class Rig implements AsyncDisposable {
   }
 
   table(name: string): Table {
-    return [...this.store.tables].find((table) => table.name === name)!;
+    return tableOf(this.store, name);
   }
 
   async connect(): Promise<Link> {
@@ -74,23 +74,14 @@ export class Rig implements AsyncDisposable {
   }
 
   /** Rows of our server port: label text to metrics, histograms by their columns. */
-  rows(name = "tcp_tx_rx", port = this.port): Map<string, Record<string, number>> {
+  rows(name = "tcp_tx_rx", port = this.port): Map<string, Numbers> {
     const table = this.table(name);
-    const found = new Map<string, Record<string, number>>();
-    for (let slot = 0; slot < table.slots; slot++) {
-      if (!table.isRow(slot)) continue;
-      const labels = new TextDecoder().decode(table.labelText(slot));
-      if (!labels.includes(`server_port="${port}"`)) continue;
-      const numbers = table.metricNames.map((
-        metric,
-      ) => [metric, table.get(slot, table.column(metric))]);
-      found.set(labels, Object.fromEntries(numbers));
-    }
-    return found;
+    const rows = [...tableRows(table, `server_port="${port}"`)];
+    return new Map(rows.map(({ slot, labels }) => [labels, numbersOf(table, slot)]));
   }
 
   /** The only row of our server port whose labels have this text. */
-  row(name: string, label: string, port = this.port): Record<string, number> {
+  row(name: string, label: string, port = this.port): Numbers {
     const rows = [...this.rows(name, port)].filter(([labels]) => labels.includes(label));
     assert.equal(rows.length, 1, `rows with ${label} in ${name}: ${rows.map(([text]) => text)}`);
     return rows[0]![1];
@@ -118,20 +109,16 @@ export class Rig implements AsyncDisposable {
   }
 
   /** Counts of a histogram: of each bucket, and the sum of its values. */
-  histogram(name: string, label: string, metric: string): { counts: number[]; sum: number } {
+  histogram(
+    name: string,
+    label: string,
+    metric: string,
+  ): { counts: readonly number[]; sum: number } {
     const table = this.table(name);
-    const spec = table.spec.metrics[metric];
-    assert.ok(spec?.type === "histogram");
-    for (let slot = 0; slot < table.slots; slot++) {
-      const labels = new TextDecoder().decode(table.labelText(slot));
-      if (!table.isRow(slot) || !labels.includes(label)) continue;
-      if (!labels.includes(`server_port="${this.port}"`)) continue;
-      const first = table.column(metric);
-      const buckets = spec.bounds.length + 1;
-      const counts = Array.from({ length: buckets }, (_, i) => table.get(slot, first + i));
-      return { counts, sum: table.get(slot, first + buckets) };
-    }
-    assert.fail(`no row with ${label} in ${name}`);
+    const [row] = tableRows(table, label, `server_port="${this.port}"`);
+    assert.ok(row, `no row with ${label} in ${name}`);
+    const { buckets, sum } = histogramOf(table, row.slot, metric);
+    return { counts: buckets, sum };
   }
 
   closeListener(): void {
@@ -170,14 +157,6 @@ export async function exchange({ client, server }: Link): Promise<void> {
   await readExactly(server, UP_BYTES);
   await server.write(new Uint8Array(DOWN_BYTES));
   await readExactly(client, DOWN_BYTES);
-}
-
-export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  for (let i = 0; i < POLLS; i++) {
-    if (await holds()) return;
-    await new Promise((done) => setTimeout(done, 10));
-  }
-  assert.fail(`never: ${what}`);
 }
 
 /** Sockets of the port that are neither listening (0A) nor in time-wait (06). */

@@ -2,47 +2,33 @@
 /** The tcp probe on the running kernel, from sockets of this process to rows of the store. */
 import assert from "node:assert/strict";
 import tcp from "../../src/probes/tcp.ts";
+import { assertGone, heldBy, type Ids } from "../held_in_kernel.ts";
 import { TIMEOUT_MS } from "./probe_rig.ts";
-import { DOWN_BYTES, exchange, living, Rig, until, UP_BYTES } from "./tcp_rig.ts";
+import { DOWN_BYTES, exchange, living, Rig, UP_BYTES } from "./tcp_rig.ts";
+import { until } from "../until.ts";
 
 const CONNECTIONS = 211;
-
-/** Values of a field in /proc/self/fdinfo: ids of what this process holds in the kernel. */
-function heldIds(field: string): number[] {
-  const ids: number[] = [];
-  for (const { name } of Deno.readDirSync("/proc/self/fdinfo")) {
-    let info: string;
-    try {
-      info = Deno.readTextFileSync(`/proc/self/fdinfo/${name}`);
-    } catch {
-      continue; // the folder's own descriptor
-    }
-    const id = info.match(new RegExp(`^${field}:\\s+(\\d+)`, "m"))?.[1];
-    if (id !== undefined) ids.push(Number(id));
-  }
-  return ids;
-}
 
 async function bpftool(...args: string[]): Promise<Record<string, unknown>[]> {
   const { stdout } = await new Deno.Command("bpftool", { args: ["-j", ...args] }).output();
   return JSON.parse(new TextDecoder().decode(stdout));
 }
 
-async function ofIds(kind: "prog" | "link" | "map", ids: readonly number[]) {
-  return (await bpftool(kind, "show")).filter(({ id }) => ids.includes(Number(id)));
+async function ofKind(kind: "prog" | "link" | "map", held: Ids) {
+  return (await bpftool(kind, "show")).filter(({ id }) => held.has(`${kind} ${id}`));
 }
 
 /** Entries of our tcp_link map in the kernel that are about the port. */
 async function mapEntries(port: number): Promise<number> {
-  const maps = (await ofIds("map", heldIds("map_id"))).filter(({ name }) => name === "tcp_link");
+  const maps = (await ofKind("map", heldBy(Deno.pid))).filter(({ name }) => name === "tcp_link");
   assert.equal(maps.length, 1);
   const entries = await bpftool("map", "dump", "id", String(maps[0]!.id));
   return entries.filter((entry) => JSON.stringify(entry).includes(`"server_port":${port},`)).length;
 }
 
 for (const listenFirst of [false, true]) {
-  const when = listenFirst ? "older" : "younger";
-  Deno.test(`tcp adds up 211 living connections of a ${when} listener exactly, and only once`, async () => {
+  const when = listenFirst ? "an older" : "a younger";
+  Deno.test(`tcp adds up 211 living connections of ${when} listener exactly, and only once`, async () => {
     await using rig = await Rig.start({ listenFirst });
     for (let i = 0; i < CONNECTIONS; i++) await exchange(await rig.connect());
     await rig.tick(1);
@@ -132,17 +118,15 @@ Deno.test("tcp rows live as long as a connection, then leave the table and the k
 
 Deno.test("tcp leaves no program, link, map or table behind when it stops", async () => {
   await using rig = await Rig.start();
-  const kinds = { prog: heldIds("prog_id"), link: heldIds("link_id"), map: heldIds("map_id") };
+  const held = heldBy(Deno.pid);
   const programs =
     Object.keys(tcp.layout.programs).filter((name) => !name.includes("delay")).length;
   const hooks = rig.running.hooks!();
   const lacking = hooks.filter(({ state }) => state !== "attached").length; // on older kernels
-  assert.equal((await ofIds("prog", kinds.prog)).length, programs - lacking);
-  assert.equal((await ofIds("link", kinds.link)).length, hooks.length - lacking);
-  assert.ok((await ofIds("map", kinds.map)).length >= 4);
+  assert.equal((await ofKind("prog", held)).length, programs - lacking);
+  assert.equal((await ofKind("link", held)).length, hooks.length - lacking);
+  assert.ok((await ofKind("map", held)).length >= 4);
   await rig.stop();
   assert.deepEqual([...rig.store.tables], []);
-  for (const kind of ["prog", "link", "map"] as const) {
-    await until(`no ${kind} left`, async () => (await ofIds(kind, kinds[kind])).length === 0);
-  }
+  await assertGone(held);
 });

@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import tcp from "../../src/probes/tcp.ts";
 import { startScript } from "./net_script.ts";
 import { ProbeRig } from "./probe_rig.ts";
-import { exchange, type Link, readExactly, Rig, until } from "./tcp_rig.ts";
+import { exchange, type Link, readExactly, Rig } from "./tcp_rig.ts";
+import { until } from "../until.ts";
 
 type Counters = Readonly<Record<string, number>>;
 

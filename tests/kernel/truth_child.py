@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MulanPSL-2.0
-"""Real traffic in a network namespace of its own; prints what others say of it, waits. Argument: idle, redis, nginx, loss."""
+"""Real traffic in a network namespace of its own; prints what others say of it, waits. Argument: idle, redis, nginx, loss,
+netem."""
 import json
 import os
 import socket
@@ -121,7 +122,57 @@ def loss():
     return {"port": listener.getsockname()[1], "held": [client, server, listener]}
 
 
-said = {"idle": idle, "redis": redis, "nginx": nginx, "loss": loss}[sys.argv[1]]()
+def netem():
+    """Packets are lost at random. Segments are packets: netem would lose 64 KB at once."""
+    subprocess.run("ip link set lo mtu 1500 gso_max_segs 1".split(), check=True)
+    tc = "tc qdisc add dev lo root netem loss 3% delay 1ms".split()
+    subprocess.run(tc, check=True)
+    listener = socket.create_server(("127.0.0.1", 0))
+    client = connect(listener.getsockname()[1])
+    server = listener.accept()[0]
+    for _ in range(5):
+        transfer(client, server, 100000)
+        transfer(server, client, 150000)
+    iperf = iperf3()
+    subprocess.run("tc qdisc del dev lo root".split(), check=True)
+    while (ss := live()) is None:
+        time.sleep(0.1)
+    nstat = subprocess.run(["nstat", "-azsj"], check=True, capture_output=True, text=True).stdout
+    kernel = json.loads(nstat)["kernel"]
+    return {
+        "port": listener.getsockname()[1],
+        "ss": ss,
+        "iperf": iperf,
+        "nstat": {name: kernel[name] for name in ("TcpOutSegs", "TcpRetransSegs", "TcpActiveOpens")},
+        "held": [client, server, listener],
+    }
+
+
+def iperf3():
+    server = subprocess.Popen(["iperf3", "-s", "-1", "--forceflush"], stdout=subprocess.PIPE, text=True)
+    while "listening" not in server.stdout.readline():
+        pass
+    client = ["iperf3", "-c", "127.0.0.1", "-n", "2M", "-l", "16K", "-J"]
+    said = json.loads(subprocess.run(client, capture_output=True, text=True).stdout)
+    server.communicate()
+    return {
+        "client_port": said["start"]["connected"][0]["local_port"],
+        "sent": said["end"]["sum_sent"]["bytes"],
+        "received": said["end"]["sum_received"]["bytes"],
+        "retransmits": said["end"]["sum_sent"]["retransmits"],
+    }
+
+
+def live():
+    """What ss says of the two sockets that are held, once nothing is on its way and the others have ended."""
+    ss = subprocess.run(["ss", "-tinmOH", "exclude", "time-wait", "exclude", "listening"], capture_output=True, text=True)
+    lines = ss.stdout.splitlines()
+    busy = len(lines) != 2 or any("unacked" in line or "notsent" in line for line in lines)
+    return None if busy else lines
+
+
+MODES = {"idle": idle, "redis": redis, "nginx": nginx, "loss": loss, "netem": netem}
+said = MODES[sys.argv[1]]()
 kept = said.pop("held", [])
 print(json.dumps({**said, "self": os.getpid(), "snmp": counters()}), flush=True)
 sys.stdin.readline()

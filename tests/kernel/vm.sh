@@ -11,11 +11,13 @@ cd "$(dirname "$0")/../.."
 
 # Those of probes with fallbacks, as many as come to their end in a CI run; tcp_owner, proc_tasks, table_reader, map_feed
 # and iter_reader can be named.
-TESTS=(endpoint tcp_trouble tcp)
+TESTS=(endpoint tcp_trouble tcp_loss tcp)
 # Programs that the tests start.
 PROGRAMS=(/bin/bash /usr/bin/unshare /usr/bin/python3 "$(command -v bpftool)")
-# For the lvs probe, each after those that it needs; without them, or without ipvsadm, its test is skipped.
-MODULES=(libcrc32c nf_defrag_ipv4 nf_defrag_ipv6 nf_conntrack ip_vs ip_vs_rr)
+# Traffic that loses packets, and what else counts them.
+for program in ip iperf3 nstat ss tc; do PROGRAMS+=("$(command -v "$program")"); done
+# For that, for ss and for the lvs probe, each after those that it needs; tests of what is not there are skipped.
+MODULES=(inet_diag tcp_diag sch_netem libcrc32c nf_defrag_ipv4 nf_defrag_ipv6 nf_conntrack ip_vs ip_vs_rr)
 MEMORY_MB=1536
 BOOT_SECONDS=${BOOT_SECONDS:-240}
 UNAVAILABLE=77
@@ -68,8 +70,7 @@ add() {
 add_modules() {
 	local module file number=10
 	mkdir -p "$GUEST/modules"
-	if ! command -v ipvsadm >/dev/null; then return; fi
-	add "$(command -v ipvsadm)"
+	if command -v ipvsadm >/dev/null; then add "$(command -v ipvsadm)"; fi
 	for module in "${MODULES[@]}"; do
 		file=$(find "$1.modules" -name "$module.ko*" 2>/dev/null | head -n 1)
 		case $file in
@@ -127,6 +128,9 @@ report() {
 		say "The tests did not come to their end; the console says:"
 		tail -n 30 "$out.console" >&2
 		failed=$((failed + 1))
+	# What goes wrong before the first test of a file is no test's.
+	elif [ "$failed" = 0 ] && grep -q '^error: ' "$out.tap"; then
+		failed=1
 	fi
 	if [ "$skipped" = 0 ]; then skipped=; else skipped=", $skipped skipped"; fi
 	echo "$passed passed, $failed failed$skipped"

@@ -10,13 +10,12 @@ mount -t devtmpfs dev /dev
 mkdir -p /dev/shm /root /run /var/log /mnt
 ln -s /proc/self/fd /dev/fd
 # Those of the host do more than busybox's.
-for program in losetup mount; do
+for program in ip losetup mount tc; do
 	for folder in /usr/sbin /usr/bin /sbin; do
 		if [ -e "$folder/$program" ]; then ln -sf "$folder/$program" "/bin/$program"; fi
 	done
 done
 mount -t tmpfs tmpfs /dev/shm
-mount -t tmpfs tmpfs /tmp
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 mount -t tracefs tracefs /sys/kernel/tracing
 ip link set lo up
@@ -28,6 +27,11 @@ ulimit -n 65536
 # What the probe of system events reads.
 : >/var/log/messages
 . /vm.env
+# Over a checkout it would hide the tests.
+case $ROOT in
+/tmp/*) ;;
+*) mount -t tmpfs tmpfs /tmp ;;
+esac
 for port in ttyS1 ttyS2 ttyS3; do stty -F "/dev/$port" raw -echo; done
 cd "$ROOT" || poweroff -f
 # Seconds after boot, in the console's file.

@@ -59,6 +59,30 @@ Deno.test("Scripts and files that the guides name are there", () => {
   }
 });
 
+/** Folders below one, without those that are not part of the sources. */
+function folders(below: string): string[] {
+  const ignored = read(".gitignore").split("\n").map((line) => line.replaceAll("/", ""));
+  return [...Deno.readDirSync(ROOT + below)]
+    .filter(({ name, isDirectory }) =>
+      isDirectory && !name.startsWith(".") && !ignored.includes(name)
+    )
+    .map(({ name }) => below + name);
+}
+
+Deno.test("README says of every folder, in both languages, what it holds", () => {
+  // src itself holds nothing but these.
+  const all = [
+    ...folders("").filter((name) => name !== "src"),
+    ...["src/", "tests/"].flatMap(folders),
+  ];
+  assert.ok(all.includes("src/core") && all.includes("tests/kernel") && all.includes("bpf"));
+  for (const guide of ["README.md", "README.zh.md"]) {
+    const rows = read(guide).split("\n").filter((line) => line.startsWith("| `"));
+    const missing = all.filter((folder) => !rows.some((row) => row.includes(`\`${folder}\``)));
+    assert.deepEqual(missing, [], guide);
+  }
+});
+
 interface Run {
   readonly command: string;
   readonly shown: string[];

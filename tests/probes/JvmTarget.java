@@ -6,8 +6,10 @@ import java.io.File;
 import java.io.FileOutputStream;
 import java.io.IOException;
 import java.lang.management.BufferPoolMXBean;
+import java.lang.management.ClassLoadingMXBean;
 import java.lang.management.ManagementFactory;
 import java.lang.management.MemoryUsage;
+import java.lang.management.ThreadMXBean;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -50,7 +52,7 @@ final class JvmTarget {
     private static void lock(Object first, Object second, CountDownLatch both) {
         synchronized (first) {
             both.countDown();
-            while (both.getCount() > 0) Thread.onSpinWait();
+            while (both.getCount() > 0) Thread.yield();
             synchronized (second) {
                 park();
             }
@@ -59,12 +61,12 @@ final class JvmTarget {
 
     private static void write(File file) throws IOException {
         StringBuilder text = new StringBuilder();
-        var threads = ManagementFactory.getThreadMXBean();
+        ThreadMXBean threads = ManagementFactory.getThreadMXBean();
         text.append("threads ").append(threads.getThreadCount()).append('\n');
         text.append("daemons ").append(threads.getDaemonThreadCount()).append('\n');
         text.append("peak ").append(threads.getPeakThreadCount()).append('\n');
         text.append("started ").append(threads.getTotalStartedThreadCount()).append('\n');
-        var classes = ManagementFactory.getClassLoadingMXBean();
+        ClassLoadingMXBean classes = ManagementFactory.getClassLoadingMXBean();
         text.append("loaded ").append(classes.getTotalLoadedClassCount()).append('\n');
         for (BufferPoolMXBean pool : ManagementFactory.getPlatformMXBeans(BufferPoolMXBean.class)) {
             if (!pool.getName().equals("direct")) continue;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MulanPSL-2.0
-/** probes/jvm against Java machines of each version that is installed. */
+/** probes/jvm against Java machines of each version that is installed, or was fetched by scripts/fetch_javas.sh. */
 import assert from "node:assert/strict";
 import { type Agent, ROOT, withFolder } from "../e2e/run_agent.ts";
 import { equals, output, says, valueOf, withProbe } from "./run_probe_agent.ts";
@@ -12,18 +12,37 @@ const COLLECTIONS = 5;
 const PARKED = 23;
 const HEAP_BYTES = 96 << 20;
 
-/** One `java` of each folder in /usr/lib/jvm; several names may be one. */
+const FOLDERS = ["/usr/lib/jvm", `${ROOT}.tools/javas/usr/lib/jvm`];
+/** The second is that of version 8 and before. */
+const PLACES = ["bin/java", "jre/bin/java"];
+
+/** One `java` of each folder; several names may be one. */
 function javas(): string[] {
   const found = new Set<string>();
-  for (const { name, isDirectory } of Deno.readDirSync("/usr/lib/jvm")) {
-    if (!isDirectory) continue;
-    try {
-      found.add(Deno.realPathSync(`/usr/lib/jvm/${name}/bin/java`));
-    } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error; // no folder of a Java
+  for (const folder of FOLDERS) {
+    for (const name of namesIn(folder)) {
+      for (const place of PLACES) {
+        const java = unlessMissing(() => Deno.realPathSync(`${folder}/${name}/${place}`));
+        if (java !== undefined) found.add(java);
+      }
     }
   }
   return [...found];
+}
+
+function namesIn(folder: string): string[] {
+  return unlessMissing(() => [...Deno.readDirSync(folder)])?.map(({ name }) => name) ?? [];
+}
+
+function unlessMissing<Value>(work: () => Value): Value | undefined {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
+      return undefined;
+    }
+    throw error;
+  }
 }
 
 class Target {
@@ -42,12 +61,12 @@ class Target {
     return String(this.#server!.pid);
   }
 
-  async start(java: string, ...flags: string[]): Promise<Server> {
+  async start(java: string, asNobody: boolean, ...flags: string[]): Promise<Server> {
     const sizes = ["-Xmx96m", "-Xms96m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
     this.#server = await startServer({
       command: java,
       args: [...sizes, ...flags, "-cp", this.#folder, "JvmTarget", this.#file],
-      asNobody: true,
+      asNobody,
       ready: async () => (await Deno.stat(this.#file)).isFile,
     });
     return this.#server;
@@ -64,7 +83,7 @@ class Target {
 async function compileTarget(folder: string): Promise<void> {
   await giveToNobody(folder);
   const source = `${ROOT}tests/probes/JvmTarget.java`;
-  const compiler = ["-m", "jdk.compiler/com.sun.tools.javac.Main", "--release", "11"];
+  const compiler = ["-m", "jdk.compiler/com.sun.tools.javac.Main", "--release", "8", "-nowarn"];
   await output("java", ...compiler, "-d", folder, source);
 }
 
@@ -92,15 +111,28 @@ async function checkTables(agent: Agent, target: Target, java: string): Promise<
   await valueOf(agent, "jvm_threads_peak", { tgid, type: await vmName(java) });
 }
 
-Deno.test("jvm reports all tables of each installed version", () =>
+/** Another user's machine of version 8 gives what its performance data has. */
+async function checkOthers(agent: Agent, target: Target, java: string): Promise<void> {
+  await using _server = await target.start(java, true);
+  const { tgid } = target;
+  await says(agent, `Java machine ${tgid} gives only its performance data`);
+  await checkMoving(agent, target, { tgid, name: "JvmTarget" }, MOVING);
+}
+
+Deno.test("jvm reports all tables of each version that is here", (test) =>
   withFolder(async (folder) => {
     await compileTarget(folder);
     await withProbe({ command: "jvm/jvm_probe.sh" }, async (agent) => {
       assert.notEqual(javas().length, 0);
       for (const java of javas()) {
-        const target = new Target(folder);
-        await using _server = await target.start(java);
-        await checkTables(agent, target, java);
+        await test.step(java.replace(ROOT, ""), async () => {
+          const target = new Target(folder);
+          // Version 8 lets nobody attach but its own user, not even root.
+          const old = java.includes("/jre/");
+          await using _server = await target.start(java, !old);
+          await checkTables(agent, target, java);
+          if (old) await checkOthers(agent, new Target(folder), java);
+        });
       }
     });
   }));
@@ -148,7 +180,7 @@ Deno.test("jvm leaves alone what it may not attach to, says so, and reads perfor
       const ready = () => Promise.resolve(true);
       await using pretender = await startServer({ command: sleep, args: ["100"], ready });
       const target = new Target(folder);
-      await using _server = await target.start("java", "-XX:+DisableAttachMechanism");
+      await using _server = await target.start("java", true, "-XX:+DisableAttachMechanism");
       const { tgid } = target;
       const only = "gives only its performance data";
       await says(agent, `Java machine ${tgid} ${only}: it was told not to be attached to`);

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { finished, freePort, ROOT, withFolder } from "../e2e/run_agent.ts";
 import { equals, output, says, withProbe } from "./run_probe_agent.ts";
 import { giveToNobody, listens, type Server, startServer } from "./run_server.ts";
+import { serverCertificate } from "./server_certificate.ts";
 
 const JARS = `${ROOT}.tools/kafka`;
 const POM = `${ROOT}tests/probes/kafka_pom.xml`;
@@ -14,6 +15,7 @@ const JAVA = ["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", 
 
 interface Ports {
   readonly client: number;
+  readonly safe: number;
   readonly work: number;
   readonly controller: number;
 }
@@ -32,17 +34,21 @@ async function fetchKafka(): Promise<void> {
   await Deno.rename(`${JARS}.new`, JARS);
 }
 
-const config = (folder: string, { client, work, controller }: Ports) => `
+const config = (folder: string, { client, safe, work, controller }: Ports) => `
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:${controller}
 controller.listener.names=CONTROLLER
-listeners=CLIENT://127.0.0.1:${client},WORK://127.0.0.1:${work},CONTROLLER://127.0.0.1:${controller}
-listener.security.protocol.map=CLIENT:SASL_PLAINTEXT,WORK:PLAINTEXT,CONTROLLER:PLAINTEXT
+listeners=CLIENT://127.0.0.1:${client},SAFE://127.0.0.1:${safe},WORK://127.0.0.1:${work},CONTROLLER://127.0.0.1:${controller}
+listener.security.protocol.map=CLIENT:SASL_PLAINTEXT,SAFE:SASL_SSL,WORK:PLAINTEXT,CONTROLLER:PLAINTEXT
 inter.broker.listener.name=WORK
 sasl.enabled.mechanisms=PLAIN
 listener.name.client.plain.sasl.jaas.config=\\
   org.apache.kafka.common.security.plain.PlainLoginModule required user_gala="right";
+listener.name.safe.plain.sasl.jaas.config=\\
+  org.apache.kafka.common.security.plain.PlainLoginModule required user_gala="right";
+ssl.keystore.type=PEM
+ssl.keystore.location=${folder}/keystore.pem
 log.dirs=${folder}/data
 offsets.topic.replication.factor=1
 offsets.topic.num.partitions=1
@@ -55,7 +61,8 @@ async function start(folder: string, ports: Ports): Promise<Server> {
     asNobody: true,
     cwd: folder,
     stopSignal: "SIGKILL",
-    ready: async () => await listens(ports.client) && await listens(ports.work),
+    ready: async () =>
+      await listens(ports.client) && await listens(ports.safe) && await listens(ports.work),
   });
 }
 
@@ -69,10 +76,25 @@ async function format(folder: string, ports: Ports): Promise<void> {
   await giveToNobody(folder);
 }
 
+/** Another agent's probe, which trusts nobody yet, and then the broker's own certificate. */
+async function asksOverTls(port: number, password: string, cert: string): Promise<void> {
+  const options = `-p ${port} --tls on --user gala --password-file ${password}`;
+  const command = `kafka/kafka_probe.py ${options}`;
+  await withProbe({ command }, (agent) => says(agent, "certificate verify failed"));
+  await withProbe({ command: `${command} --tls-ca ${cert}` }, async (agent) => {
+    const label = { server_addr: `127.0.0.1:${port}`, topic: "orders" };
+    await equals(agent, "kafka_topic_messages_written_total", label, 39);
+  });
+}
+
 Deno.test("kafka reports topics and how far a group is behind, and outlives its broker", async () => {
   await fetchKafka();
   await withFolder(async (folder) => {
-    const ports = { client: freePort(), work: freePort(), controller: freePort() };
+    const [client, safe, work, controller] = [freePort(), freePort(), freePort(), freePort()];
+    const ports = { client, safe, work, controller };
+    const files = await serverCertificate(folder);
+    const keystore = await Deno.readTextFile(files.key) + await Deno.readTextFile(files.cert);
+    await Deno.writeTextFile(`${folder}/keystore.pem`, keystore);
     await format(folder, ports);
     const password = `${folder}/password`;
     await Deno.writeTextFile(password, "wrong\n");
@@ -84,8 +106,8 @@ Deno.test("kafka reports topics and how far a group is behind, and outlives its 
       await says(agent, "the broker refuses user 'gala'");
       await Deno.writeTextFile(password, "right\n");
       const counts = PARTITIONS.map(([written, read]) => `${written}:${read}`);
-      const work = [...JAVA, `${ROOT}tests/probes/KafkaWork.java`, `127.0.0.1:${ports.work}`];
-      const own = (await output("java", ...work, ...counts)).trim().split("\n").sort();
+      const run = [...JAVA, `${ROOT}tests/probes/KafkaWork.java`, `127.0.0.1:${ports.work}`];
+      const own = (await output("java", ...run, ...counts)).trim().split("\n").sort();
       assert.deepEqual(own, PARTITIONS.map(([written, read], n) => `${n} ${written} ${read}`));
       const label = { server_addr: `127.0.0.1:${ports.client}`, topic: "orders" };
       await equals(agent, "kafka_topic_messages_written_total", label, 39);
@@ -98,6 +120,7 @@ Deno.test("kafka reports topics and how far a group is behind, and outlives its 
       await equals(agent, "kafka_group_lag_messages", { group: "readers" }, 26);
       await equals(agent, "kafka_cluster_brokers", {}, 1);
       await equals(agent, "kafka_cluster_partitions_offline", {}, 0);
+      await asksOverTls(safe, password, files.cert);
       await server.stop();
       await says(agent, "no rows from Kafka");
     });

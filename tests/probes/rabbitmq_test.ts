@@ -4,6 +4,7 @@ import { freePort, withFolder } from "../e2e/run_agent.ts";
 import { AmqpClient } from "./amqp_client.ts";
 import { equals, says, withProbe } from "./run_probe_agent.ts";
 import { giveToNobody, listens, type Server, startServer } from "./run_server.ts";
+import { type ServerCertificate, serverCertificate } from "./server_certificate.ts";
 
 const QUEUE = "orders|new";
 const WAITING = 23;
@@ -15,14 +16,19 @@ const PASSWORD = "se:cret";
 interface Ports {
   readonly amqp: number;
   readonly api: number;
+  readonly safe: number;
   readonly names: number;
   readonly peers: number;
 }
 
-const config = ({ amqp, api }: Ports) => `
+const config = ({ amqp, api, safe }: Ports, { cert, key }: ServerCertificate) => `
 listeners.tcp.1 = 127.0.0.1:${amqp}
 management.tcp.ip = 127.0.0.1
 management.tcp.port = ${api}
+management.ssl.ip = 127.0.0.1
+management.ssl.port = ${safe}
+management.ssl.certfile = ${cert}
+management.ssl.keyfile = ${key}
 default_user = ${USER}
 default_pass = ${PASSWORD}
 collect_statistics_interval = 500
@@ -39,8 +45,8 @@ function startNames(port: number): Promise<Server> {
   });
 }
 
-async function start(folder: string, ports: Ports): Promise<Server> {
-  await Deno.writeTextFile(`${folder}/rabbitmq.conf`, config(ports));
+async function start(folder: string, ports: Ports, files: ServerCertificate): Promise<Server> {
+  await Deno.writeTextFile(`${folder}/rabbitmq.conf`, config(ports, files));
   await Deno.writeTextFile(`${folder}/plugins`, "[rabbitmq_management].\n");
   await giveToNobody(folder);
   return await startServer({
@@ -63,20 +69,33 @@ async function start(folder: string, ports: Ports): Promise<Server> {
       RABBITMQ_ALLOW_INPUT: "1",
       RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: "-noinput +S 1:1",
     },
-    ready: async () => await listens(ports.amqp) && await listens(ports.api),
+    ready: async () =>
+      await listens(ports.amqp) && await listens(ports.api) && await listens(ports.safe),
+  });
+}
+
+/** Another agent's probe, which trusts nobody yet, and then the broker's own certificate. */
+async function asksOverTls(port: number, file: string, cert: string): Promise<void> {
+  const options = `-u https://127.0.0.1:${port} --user ${USER} --password-file ${file}`;
+  const command = `rabbitmq/rabbitmq_probe.py ${options}`;
+  await withProbe({ command }, (agent) => says(agent, "certificate verify failed"));
+  await withProbe({ command: `${command} --tls-ca ${cert}` }, async (agent) => {
+    await equals(agent, "rabbitmq_queues", { server_addr: `127.0.0.1:${port}` }, 2);
   });
 }
 
 Deno.test("rabbitmq reports queues, producers and consumers, and outlives its server", () =>
   withFolder(async (folder) => {
-    const ports = { amqp: freePort(), api: freePort(), names: freePort(), peers: freePort() };
+    const [amqp, api, safe] = [freePort(), freePort(), freePort()];
+    const ports = { amqp, api, safe, names: freePort(), peers: freePort() };
+    const files = await serverCertificate(folder);
     const file = `${folder}/password`;
     await Deno.writeTextFile(file, "wrong\n");
     await using _names = await startNames(ports.names);
     const options = `-u http://127.0.0.1:${ports.api} --user ${USER} --password-file ${file}`;
     await withProbe({ command: `rabbitmq/rabbitmq_probe.py ${options}` }, async (agent) => {
       await says(agent, "Connection refused");
-      await using server = await start(folder, ports);
+      await using server = await start(folder, ports, files);
       await says(agent, "/api/overview answers 401");
       await Deno.writeTextFile(file, `${PASSWORD}\n`);
       using producer = await AmqpClient.open(ports.amqp, USER, PASSWORD);
@@ -102,6 +121,7 @@ Deno.test("rabbitmq reports queues, producers and consumers, and outlives its se
       await equals(agent, "rabbitmq_client_consumers", client, 1);
       await equals(agent, "rabbitmq_connections", {}, 2);
       await equals(agent, "rabbitmq_queues", {}, 2);
+      await asksOverTls(safe, file, files.cert);
       await server.stop();
       await says(agent, "no rows from RabbitMQ");
     });

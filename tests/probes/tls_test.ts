@@ -3,35 +3,25 @@
 import assert from "node:assert/strict";
 import { freePort, withFolder } from "../e2e/run_agent.ts";
 import { output, says, valueOf, withProbe } from "./run_probe_agent.ts";
-import { asNobody, giveToNobody, listens, type Server, startServer } from "./run_server.ts";
+import { asNobody, listens, type Server, startServer } from "./run_server.ts";
+import {
+  SERVER_NAME as NAME,
+  type ServerCertificate,
+  serverCertificate,
+} from "./server_certificate.ts";
 
-const NAME = "127.0.0.1";
 const PASSWORD = "se cret";
-
-interface Certificate {
-  readonly cert: string;
-  readonly key: string;
-}
-
-/** Signed by itself, so that it is its own authority; its key is nobody's, as servers ask for. */
-async function certificate(folder: string): Promise<Certificate> {
-  await giveToNobody(folder);
-  const [cert, key] = [`${folder}/cert.pem`, `${folder}/key.pem`];
-  const kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-noenc"];
-  const subject = ["-subj", "/CN=gala", "-addext", `subjectAltName=IP:${NAME}`, "-days", "2"];
-  await output("openssl", "req", "-x509", ...kind, ...subject, "-out", cert, "-keyout", key);
-  await Deno.chmod(key, 0o600);
-  await giveToNobody(key);
-  await giveToNobody(cert);
-  return { cert, key };
-}
 
 interface Case {
   readonly probe: string;
   /** Options of the probe besides those for TLS; it takes these from the environment as well. */
   readonly options: (port: number) => string;
+  /** By default the one in Python. */
+  readonly program?: string;
+  /** The option of the pause between rows. */
+  readonly interval?: string;
   readonly metric: string;
-  readonly start: (folder: string, port: number, certificate: Certificate) => Promise<Server>;
+  readonly start: (folder: string, port: number, files: ServerCertificate) => Promise<Server>;
 }
 
 const redis: Case = {
@@ -43,6 +33,40 @@ const redis: Case = {
     const tls = ["--port", "0", "--tls-port", String(port), ...files, "--tls-auth-clients", "no"];
     const args = ["--bind", NAME, "--dir", folder, "--save", "", "--requirepass", PASSWORD, ...tls];
     return startServer({ command: "redis-server", args, ready: () => listens(port) });
+  },
+};
+
+const redisClient: Case = {
+  ...redis,
+  probe: "redis_client",
+  options: (port) => `-T -p ${port}`,
+  program: "redis_client",
+  interval: "-d",
+  metric: "redis_client_sample_num",
+};
+
+const haproxy: Case = {
+  probe: "haproxy",
+  options: (port) => `--tls on -s ${NAME} -p ${port}`,
+  metric: "haproxy_connections_limit",
+  start: async (folder, port, { cert, key }) => {
+    const both = `${folder}/both.pem`;
+    await Deno.writeTextFile(both, await Deno.readTextFile(cert) + await Deno.readTextFile(key));
+    // Its stats socket takes "ssl", and answers without; so it is put behind its own proxy.
+    const text = `global
+  stats socket ${folder}/stats level user
+defaults
+  mode tcp
+  timeout connect 2s
+  timeout client 5s
+  timeout server 5s
+listen stats
+  bind ${NAME}:${port} ssl crt ${both}
+  server own unix@${folder}/stats
+`;
+    await Deno.writeTextFile(`${folder}/haproxy.cfg`, text);
+    const args = ["-db", "-f", `${folder}/haproxy.cfg`];
+    return await startServer({ command: "haproxy", args, ready: () => listens(port) });
   },
 };
 
@@ -112,22 +136,32 @@ const postgres: Case = {
   },
 };
 
-for (const { probe, options, metric, start } of [redis, nginx, mysql, postgres]) {
+const CASES = [redis, redisClient, haproxy, nginx, mysql, postgres];
+
+for (const { probe, options, program = `${probe}_probe.py`, interval, metric, start } of CASES) {
   Deno.test(`${probe} speaks TLS with a server that its authority vouches for, and no other`, () =>
     withFolder(async (folder) => {
       const port = freePort();
-      const files = await certificate(folder);
+      const files = await serverCertificate(folder);
       await using _server = await start(folder, port, files);
       const name = `GOPHER_${probe.toUpperCase()}_`;
       const env = { [`${name}PASSWORD`]: PASSWORD };
-      const command = `${probe}/${probe}_probe.py ${options(port)}`;
-      await withProbe({ command, env }, async (agent) => {
+      const command = `${probe}/${program} ${options(port)}`;
+      const own = { command, ...(interval === undefined ? {} : { interval }) };
+      await withProbe({ ...own, env }, async (agent) => {
         await says(agent, "certificate verify failed");
       });
       await withProbe(
-        { command, env: { ...env, [`${name}TLS_CA`]: files.cert } },
+        { ...own, env: { ...env, [`${name}TLS_CA`]: files.cert, [`${name}TLS_NAME`]: "" } },
         async (agent) => {
           await valueOf(agent, metric, probe === "pg_stat" ? { datname: "postgres" } : {});
+        },
+      );
+      if (probe === "nginx") return; // its name is that of the URL
+      await withProbe(
+        { ...own, env: { ...env, [`${name}TLS_CA`]: files.cert, [`${name}TLS_NAME`]: "other" } },
+        async (agent) => {
+          await says(agent, "certificate verify failed");
         },
       );
     }));

@@ -22,6 +22,8 @@ const CLIENTS = 10;
 const SCRAPE_EVERY_MS = 250;
 const PATIENCE_MS = 60_000;
 const INTERVAL_S = 0.5;
+/** A third of them is left out as warming up. */
+const MIN_ROUNDS = 6;
 const KILLED = "mortal";
 
 interface Status {
@@ -126,7 +128,7 @@ async function scrapeOn(port: number, seen: { scrapes: number; refused: string[]
   }
 }
 
-/** Rounds for at least so many seconds. */
+/** Rounds for at least so many seconds, and enough of them to tell a slope. */
 export async function soak(seconds: number): Promise<Soaked> {
   const rounds: Holdings[] = [];
   const seen = { scrapes: 0, refused: [] as string[], over: false };
@@ -136,7 +138,9 @@ export async function soak(seconds: number): Promise<Soaked> {
   const work = async (agent: Agent, folder: string) => {
     const clients = Array.from({ length: CLIENTS }, () => scrapeOn(agent.port, seen));
     try {
-      for (let round = 0; performance.now() - start < seconds * 1000; round++) {
+      const isOver = () =>
+        rounds.length >= MIN_ROUNDS && performance.now() - start >= seconds * 1000;
+      for (let round = 0; !isOver(); round++) {
         await become(agent, true, settings(folder, true, round));
         await anotherTick(agent);
         rounds.push(holdings(agent.pid));

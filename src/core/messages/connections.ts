@@ -161,7 +161,7 @@ export interface ConnectionsOptions {
   readonly traffic: Traffic;
   readonly forwarding: Forwarding;
   /** Whether proxies are followed. */
-  readonly links: boolean;
+  readonly proxies: boolean;
   /** Without, messages of brokers are not counted. */
   readonly topics?: TopicCounts;
   readonly maxConnections: number;
@@ -330,7 +330,7 @@ export class Connections {
     }
     const connection = new Connection(peers, forwarding, this.losses, topics);
     const isProxy = PROXIES.has(peers.comm) || this.#connecting.has(peers.tgid);
-    if (this.#options.links && isProxy) {
+    if (this.#options.proxies && isProxy) {
       connection.hop = new Hop(peers, peers.isNew);
     }
     this.#known.set(peers.id, connection);

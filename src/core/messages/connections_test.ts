@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { Connections, type Verdict } from "./connections.ts";
 import { Forwarding } from "./forwarding.ts";
-import { LinkCounts } from "./link_counts.ts";
+import { ForwardCounts } from "./forward_counts.ts";
 import http from "./protocols/http.ts";
 import redis from "./protocols/redis.ts";
 import { Traffic } from "./traffic.ts";
@@ -16,9 +16,9 @@ function setUp(maxConnections = 4) {
   const connections = new Connections({
     protocols: [http, redis],
     traffic,
-    forwarding: new Forwarding(new LinkCounts(maxConnections, false)),
+    forwarding: new Forwarding(new ForwardCounts(maxConnections, false)),
     maxConnections,
-    links: false,
+    proxies: false,
     tls: false,
     decide: (id, verdict) => decided.push([id, verdict]),
   });

@@ -13,7 +13,7 @@
 import type { ForwardThread } from "./forward_thread.ts";
 import { type Hop, Incoming, isSameOpening, openingOf, type Outgoing } from "./hop.ts";
 import { InlineThread } from "./inline_thread.ts";
-import type { LinkCounts } from "./link_counts.ts";
+import type { ForwardCounts } from "./forward_counts.ts";
 import type { Chunk } from "./protocol.ts";
 import { QueueThread } from "./queue_thread.ts";
 
@@ -36,15 +36,15 @@ interface Known {
 export class Forwarding {
   /** Requests or connections that went to a server, and it is not certain whose they were. */
   unpaired = 0;
-  readonly #links: LinkCounts;
+  readonly #counts: ForwardCounts;
   readonly #threads = new Map<number, Known>();
   /** In two generations of a reading each. */
   #late: Outgoing[] = [];
   #later: Outgoing[] = [];
   #turn = 0;
 
-  constructor(links: LinkCounts) {
-    this.#links = links;
+  constructor(counts: ForwardCounts) {
+    this.#counts = counts;
   }
 
   get threads(): number {
@@ -225,7 +225,7 @@ export class Forwarding {
   }
 
   #count({ peers }: Hop, { peers: server }: Hop, isL7: boolean): void {
-    this.#links.add({
+    this.#counts.add({
       program: peers.comm,
       clientIp: peers.remoteIp,
       clientPort: peers.remotePort,

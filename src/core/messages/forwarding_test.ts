@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { randomNumbers } from "../../../tests/mutate.ts";
 import { Forwarding } from "./forwarding.ts";
 import { Hop } from "./hop.ts";
-import { LinkCounts } from "./link_counts.ts";
+import { ForwardCounts } from "./forward_counts.ts";
 
 const encoder = new TextEncoder();
 
@@ -18,8 +18,8 @@ function markOf(text: string): number {
 
 /** A proxy of which the events are told one by one. Clients are named c1 ..., connections to servers u1 ... */
 class Proxy {
-  readonly links = new LinkCounts(4096, true);
-  readonly forwarding = new Forwarding(this.links);
+  readonly counts = new ForwardCounts(4096, true);
+  readonly forwarding = new Forwarding(this.counts);
   readonly #hops = new Map<string, Hop>();
   thread = 1;
 
@@ -81,7 +81,7 @@ class Proxy {
   /** "client>server" with the layer, and how often. */
   get told(): Record<string, number> {
     return Object.fromEntries(
-      [...this.links.all()].map((
+      [...this.counts.all()].map((
         { ends, count },
       ) => [`c${ends.clientPort}>u${ends.serverPort} ${ends.isL7 ? "L7" : "L4"}`, count]).sort(),
     );
@@ -318,7 +318,7 @@ Deno.test("Forwarding bears 100,000 events in any order, and never tells more th
       asked.call(proxy.forwarding, hop, id, mark);
     };
     for (let i = 0; i < 100_000; i++) disturb(proxy, random);
-    const told = [...proxy.links.all()].reduce(
+    const told = [...proxy.counts.all()].reduce(
       (sum, { count, ends }) => sum + (ends.isL7 ? count : 0),
       0,
     );

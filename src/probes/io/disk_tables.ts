@@ -44,6 +44,7 @@ function latency<const S extends Stage>(stage: S, unit: string, scale: number) {
   const of = (field: "max" | "last" | "jitter", help: string) =>
     ofField("gauge", `${stage}_${field}`, help, unit, scale);
   const longest = of("max", `Longest time of ${what} in the last period.`);
+  const jitter = of("jitter", `Largest change from one to the next: ${what}.`);
   // The original looks at requests and flushes only.
   const judged = stage === "req" || stage === "flush";
   return {
@@ -52,7 +53,9 @@ function latency<const S extends Stage>(stage: S, unit: string, scale: number) {
       : longest,
     [`latency_${stage}_last`]: of("last", `Time of the last: ${what}.`),
     [`latency_${stage}_sum`]: ofField("counter", `${stage}_sum`, `Time of ${what}.`, unit, scale),
-    [`latency_${stage}_jitter`]: of("jitter", `Largest change from one to the next: ${what}.`),
+    [`latency_${stage}_jitter`]: judged
+      ? raises(jitter, { above: "jitter_thr", says: `Change of the time of ${what}` })
+      : jitter,
     [`count_latency_${stage}`]: ofField("counter", `${stage}_count`, `How often ${what}.`, "count"),
   };
 }

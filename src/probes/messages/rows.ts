@@ -2,7 +2,7 @@
 /** Writes what was counted of messages into the tables of the original. */
 import type { RowWriter, Writers } from "../../core/probe.ts";
 import type { Connection, Sample } from "../../core/messages/connections.ts";
-import type { LinkCount } from "../../core/messages/link_counts.ts";
+import type { ForwardCount } from "../../core/messages/forward_counts.ts";
 import type { TopicCount } from "../../core/messages/topic_counts.ts";
 import type { Link, Tally } from "../../core/messages/traffic.ts";
 import type { TABLES } from "./tables.ts";
@@ -107,8 +107,8 @@ export function writeSample(tables: Tables, connection: Connection, container: s
 }
 
 /** What proxies sent where. */
-export function writeForwards(tables: Tables, links: Iterable<LinkCount>): void {
-  for (const { ends, count } of links) {
+export function writeForwards(tables: Tables, forwards: Iterable<ForwardCount>): void {
+  for (const { ends, count } of forwards) {
     const { program, clientIp, virtualIp, serverIp, isL7 } = ends;
     const between = [clientIp, virtualIp, serverIp];
     const ports = [String(ends.virtualPort), String(ends.serverPort), isL7 ? "1" : "0"];

@@ -2,7 +2,7 @@
 /** Tables of bpf/task_calls.h: how long the system calls of observed processes take, and which fail. */
 import { callOf, errorOf } from "../../core/call_names.ts";
 import { id, ofValue, text, word } from "../../core/labels.ts";
-import { log2Bounds, mapTable, ofBuckets, ofField } from "../../core/declare.ts";
+import { log2Bounds, mapTable, ofBuckets, ofField, raises } from "../../core/declare.ts";
 import { task } from "../../gen/layouts.ts";
 
 /** As the enum in bpf/syscalls.h; a call's bit in `calls_on` is its place here. */
@@ -60,7 +60,10 @@ export const callTables = {
   proc_syscall: mapTable(task, {
     ...PROCESS,
     metrics: {
-      syscall_failed: ofField("counter", "failed", "System calls that failed.", "count"),
+      syscall_failed: raises(ofField("counter", "failed", "System calls that failed.", "count"), {
+        above: 0,
+        says: "System calls that failed",
+      }),
     },
   }),
   proc_syscall_io: mapTable(task, {

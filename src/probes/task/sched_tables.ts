@@ -87,11 +87,14 @@ export const schedTables = {
       preempted_by: ofValue(text("preemptor")),
     },
     metrics: {
-      off_cpu_ns: ofField(
-        "gauge",
-        "off_cpu_ns",
-        "Longest time off the CPU after losing it unasked, in the last period.",
-        "ns",
+      off_cpu_ns: raises(
+        ofField(
+          "gauge",
+          "off_cpu_ns",
+          "Longest time off the CPU after losing it unasked, in the last period.",
+          "ns",
+        ),
+        { above: 0, says: "Time off the CPU after losing it unasked" },
       ),
       migration_count: ofField("counter", "migrations", "Times it changed its CPU.", "count"),
       iowait_us: raises(

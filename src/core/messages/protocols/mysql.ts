@@ -3,7 +3,7 @@
  * MySQL and MariaDB. A command is a packet with number 0, and its answer begins with the next one of the server. SQL is
  * not read.
  */
-import { BAD, Frames, MORE } from "../frames.ts";
+import { BAD, type FrameReader, Frames, MORE } from "../frames.ts";
 import type { Pairing } from "../pairing.ts";
 import type { Chunk, Conversation, Protocol, Side } from "../protocol.ts";
 
@@ -51,10 +51,8 @@ class MysqlConversation implements Conversation {
 
   constructor(pairing: Pairing) {
     this.#pairing = pairing;
-    this.#requests = new Frames((bytes, at, end, time) => this.#readRequest(bytes, at, end, time));
-    this.#responses = new Frames((bytes, at, end, time) =>
-      this.#readResponse(bytes, at, end, time)
-    );
+    this.#requests = new Frames(this.#readRequest);
+    this.#responses = new Frames(this.#readResponse);
   }
 
   request(chunk: Chunk): void {
@@ -69,7 +67,7 @@ class MysqlConversation implements Conversation {
     this.#answered = true;
   }
 
-  #readRequest(bytes: Uint8Array, at: number, end: number, time: number): number {
+  readonly #readRequest: FrameReader = (bytes, at, end, time) => {
     if (at + HEADER_BYTES >= end) return MORE;
     const length = packetBytes(bytes, at);
     const number = bytes[at + NUMBER_AT]!;
@@ -80,7 +78,7 @@ class MysqlConversation implements Conversation {
       if ((low & CLIENT_SSL) !== 0) this.#pairing.ended = true;
     }
     return HEADER_BYTES + length;
-  }
+  };
 
   #ask(command: number, time: number): void {
     if (command === COM_BINLOG_DUMP || command === COM_QUIT) this.#pairing.ended = true;
@@ -96,7 +94,7 @@ class MysqlConversation implements Conversation {
     this.#responses.forget();
   }
 
-  #readResponse(bytes: Uint8Array, at: number, end: number, time: number): number {
+  readonly #readResponse: FrameReader = (bytes, at, end, time) => {
     if (at + HEADER_BYTES >= end) return MORE;
     const length = packetBytes(bytes, at);
     if (!this.#answered) {
@@ -105,7 +103,7 @@ class MysqlConversation implements Conversation {
       this.#pairing.answered(time, isError ? "server" : "", isError ? "ERR" : "OK");
     }
     return HEADER_BYTES + length;
-  }
+  };
 }
 
 function guess({ bytes, start, end, length }: Chunk): Side | undefined {

@@ -3,7 +3,7 @@
  * PostgreSQL, protocol 3: simple and extended queries, function calls, COPY, errors. A request is what the server
  * answers with one ReadyForQuery: a simple query, or all up to a Sync. SQL is not read.
  */
-import { BAD, Frames, MORE } from "../frames.ts";
+import { BAD, type FrameReader, Frames, MORE } from "../frames.ts";
 import type { Fault, Pairing } from "../pairing.ts";
 import type { Chunk, Conversation, Protocol } from "../protocol.ts";
 
@@ -69,10 +69,8 @@ class PgsqlConversation implements Conversation {
 
   constructor(pairing: Pairing) {
     this.#pairing = pairing;
-    this.#requests = new Frames((bytes, at, end, time) => this.#readRequest(bytes, at, end, time));
-    this.#responses = new Frames((bytes, at, end, time) =>
-      this.#readResponse(bytes, at, end, time)
-    );
+    this.#requests = new Frames(this.#readRequest);
+    this.#responses = new Frames(this.#readResponse);
   }
 
   request(chunk: Chunk): void {
@@ -95,7 +93,7 @@ class PgsqlConversation implements Conversation {
     this.#fault = "";
   }
 
-  #readRequest(bytes: Uint8Array, at: number, end: number, time: number): number {
+  readonly #readRequest: FrameReader = (bytes, at, end, time) => {
     if (bytes[at] === 0) {
       const startup = startupBytes(bytes, at, end);
       if (startup <= 0) return startup;
@@ -107,7 +105,7 @@ class PgsqlConversation implements Conversation {
     if (size <= 0) return size;
     this.#note(typeAt(bytes, at), time);
     return size;
-  }
+  };
 
   #note(type: string, time: number): void {
     switch (type) {
@@ -133,7 +131,7 @@ class PgsqlConversation implements Conversation {
     this.#pairing.asked(operation, time);
   }
 
-  #readResponse(bytes: Uint8Array, at: number, end: number, time: number): number {
+  readonly #readResponse: FrameReader = (bytes, at, end, time) => {
     const size = messageBytes(bytes, at, end, RESPONSES);
     if (size <= 0) return size;
     const type = typeAt(bytes, at);
@@ -143,7 +141,7 @@ class PgsqlConversation implements Conversation {
     if (type === "E") this.#fault = "server";
     if (type === "Z") this.#answered(time);
     return size;
-  }
+  };
 
   #answered(time: number): void {
     this.#pairing.answered(time, this.#fault, this.#answer);
