@@ -3,11 +3,10 @@
 import { messageOf } from "../core/errors.ts";
 import type { KafkaOptions } from "../egress/kafka_client.ts";
 import { LineSender, sinkTo } from "../egress/line_sender.ts";
-import { Outbox } from "../egress/outbox.ts";
+import { Outbox, type OutboxOptions } from "../egress/outbox.ts";
 import type { Channel, OutputKind } from "../egress/outputs.ts";
 import { kafkaRows } from "../egress/kafka_rows.ts";
 import { Spool } from "../egress/spool.ts";
-import type { Logger } from "../manager/log.ts";
 import { channelsOf, type Config } from "../manager/schema.ts";
 import { tlsOf } from "./tls_files.ts";
 
@@ -28,12 +27,11 @@ export interface OpenKafka {
 export function openKafka(
   config: Config,
   constants: Readonly<Record<string, string>>,
-  log: Logger,
+  changed: OutboxOptions["changed"],
 ): OpenKafka | undefined {
   const kinds = KINDS.filter((kind) => channelsOf(config[kind].out_channel).includes("kafka"));
   if (kinds.length === 0) return undefined;
   const { kafka } = config;
-  const changed = (text: string, works: boolean) => log(works ? "info" : "error", text);
   const spool = Promise.withResolvers<Spool | undefined>();
   const outboxes = kinds.map((kind) =>
     new Outbox({
@@ -64,7 +62,7 @@ export function openKafka(
   return {
     channels: outboxes.map((outbox, i) => channelTo(outbox, kinds[i]!, constants)),
     start: async () => {
-      spool.resolve(await openSpool(config, log));
+      spool.resolve(await openSpool(config, changed));
       sender.start();
     },
     close: async () => {
@@ -84,14 +82,17 @@ function channelTo(
   return kind === "metric" ? { ...channel, form: kafkaRows(constants) } : channel;
 }
 
-async function openSpool({ kafka }: Config, log: Logger): Promise<Spool | undefined> {
+async function openSpool(
+  { kafka }: Config,
+  changed: OutboxOptions["changed"],
+): Promise<Spool | undefined> {
   const { spool_dir: folder, spool_max_size: size } = kafka;
   if (folder === "") return undefined;
   try {
     return await Spool.open({ folder, maxBytes: size * MB, kinds: KINDS });
   } catch (error) {
     const reason = messageOf(error);
-    log("error", `Cannot open the spool "${folder}", so what waits is only in memory: ${reason}`);
+    changed(`Cannot open the spool "${folder}", so what waits is only in memory: ${reason}`, false);
     return undefined;
   }
 }

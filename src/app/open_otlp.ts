@@ -5,9 +5,8 @@ import type { OtlpOptions } from "../egress/otlp_client.ts";
 import { otlpEvent } from "../egress/otlp_event.ts";
 import { envelopes } from "../egress/otlp_json.ts";
 import { otlpRows } from "../egress/otlp_rows.ts";
-import { Outbox } from "../egress/outbox.ts";
+import { Outbox, type OutboxOptions } from "../egress/outbox.ts";
 import type { Channel } from "../egress/outputs.ts";
-import type { Logger } from "../manager/log.ts";
 import { channelsOf, type Config } from "../manager/schema.ts";
 import { tlsOf } from "./tls_files.ts";
 
@@ -29,11 +28,10 @@ export interface OpenOtlp {
 export function openOtlp(
   config: Config,
   constants: Readonly<Record<string, string>>,
-  log: Logger,
+  changed: OutboxOptions["changed"],
 ): OpenOtlp | undefined {
   const kinds = KINDS.filter((kind) => channelsOf(config[kind].out_channel).includes("otlp"));
   if (kinds.length === 0) return undefined;
-  const changed = (text: string, works: boolean) => log(works ? "info" : "error", text);
   const streams = kinds.map((kind) => ({
     outbox: new Outbox({
       kind,

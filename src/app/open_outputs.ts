@@ -3,6 +3,7 @@
 import { stackOf } from "../core/errors.ts";
 import type { Store } from "../core/store.ts";
 import { type FileNaming, fileWithBackup, LogFiles, numberedFiles } from "../egress/log_files.ts";
+import type { OutboxOptions } from "../egress/outbox.ts";
 import { type Channel, Outputs } from "../egress/outputs.ts";
 import { jsonRows } from "../egress/json_rows.ts";
 import { textRows } from "../egress/text_rows.ts";
@@ -34,9 +35,10 @@ export interface OpenOutputs {
 
 export function openOutputs(config: Config, store: Store, log: Logger): OpenOutputs {
   const constants = store.constantLabels;
-  const files = openFiles(config, constants, log);
-  const kafka = openKafka(config, constants, log);
-  const otlp = openOtlp(config, constants, log);
+  const changed: OutboxOptions["changed"] = (text, works) => log(works ? "info" : "error", text);
+  const files = openFiles(config, constants, changed);
+  const kafka = openKafka(config, constants, changed);
+  const otlp = openOtlp(config, constants, changed);
   const outputs = new Outputs({
     store,
     channels: [...files, ...kafka?.channels ?? [], ...otlp?.channels ?? []],
@@ -68,9 +70,8 @@ type FileChannel = Channel & { readonly sink: LogFiles };
 function openFiles(
   { metric, event, meta, logs }: Config,
   constants: Readonly<Record<string, string>>,
-  log: Logger,
+  changed: OutboxOptions["changed"],
 ): FileChannel[] {
-  const changed = (text: string, works: boolean) => log(works ? "info" : "error", text);
   const open = (folder: string, naming: FileNaming, totalBytes: number) =>
     new LogFiles({ folder, naming, totalBytes, changed });
   const forms = channelsOf(metric.out_channel).filter((name) => Object.hasOwn(FORMS, name));

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Third-party probes to start from, one a language: each prints the host's load, takes an interval, and ends with its input. */
+import { PROBE_FILE } from "./probe_folder.ts";
 
 export interface ProbeTemplate {
   /** Text by file name; a program is executable. */
@@ -123,7 +124,7 @@ public class ${name} {
 }
 `,
     },
-    "probe.yaml": {
+    [PROBE_FILE]: {
       text: `# A small and quick JVM: it shares a part of one core with all other probes.
 command: java -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xmx32m -cp . ${name}
 meta: ${name}.meta

@@ -3,11 +3,11 @@
 import { COLON, Scanner, word, WordList } from "./scan.ts";
 import {
   COMM_BYTES,
+  IO_FIELDS,
   PF_KTHREAD,
   PF_WQ_WORKER,
   TASK,
   type TaskBatch,
-  type TaskField,
 } from "./task_batch.ts";
 
 const OPEN = 0x28;
@@ -43,18 +43,8 @@ const STAT_COLUMNS: readonly number[] = [
 ];
 const BEFORE_START = STAT_COLUMNS.indexOf(TASK.start);
 
-/** Lines of io, called as the fields that they fill. */
-const IO_LINES = [
-  "rchar",
-  "wchar",
-  "syscr",
-  "syscw",
-  "read_bytes",
-  "write_bytes",
-  "cancelled_write_bytes",
-] as const satisfies readonly TaskField[];
-const IO_NAMES = new WordList(IO_LINES);
-const IO_COLUMNS = IO_LINES.map((name) => TASK[name]);
+const IO_NAMES = new WordList(IO_FIELDS);
+const IO_COLUMNS = IO_FIELDS.map((name) => TASK[name]);
 
 /** Lines of smaps_rollup that are exported, in the file's order. */
 export const SMAPS_LINES = [

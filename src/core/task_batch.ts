@@ -4,6 +4,17 @@
  * nothing allocated while it does not grow. Memory: 248 bytes a process.
  */
 
+/** Called as the lines of /proc/PID/io. */
+export const IO_FIELDS = [
+  "rchar",
+  "wchar",
+  "syscr",
+  "syscw",
+  "read_bytes",
+  "write_bytes",
+  "cancelled_write_bytes",
+] as const;
+
 /** What is known of a process, in the units that a reader of /proc gets, but sizes in bytes; NaN: not known. */
 export const TASK_FIELDS = [
   "tgid",
@@ -28,13 +39,7 @@ export const TASK_FIELDS = [
   "major_faults",
   "size_bytes",
   "resident_bytes",
-  "rchar",
-  "wchar",
-  "syscr",
-  "syscw",
-  "read_bytes",
-  "write_bytes",
-  "cancelled_write_bytes",
+  ...IO_FIELDS,
   "fds",
   "fd_limit",
 ] as const;

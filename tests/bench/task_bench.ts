@@ -11,6 +11,7 @@ import io from "../../src/probes/io.ts";
 import task from "../../src/probes/task.ts";
 import { BpfStatistics } from "../../src/sys/bpf_cost.ts";
 import { TaskRig } from "../kernel/task_rig.ts";
+import { openInstalled } from "../kernel/test_object.ts";
 import { until } from "../until.ts";
 import { Child, compare, type Running, type Variants } from "./compare.ts";
 
@@ -202,7 +203,8 @@ async function loopDevice(): Promise<AsyncDisposable & { device: string }> {
 async function nanoseconds(pid: number): Promise<void> {
   for (const name of Object.keys(VARIANTS).filter((each) => each.includes("tables"))) {
     await using _running = await VARIANTS[name]!();
-    using _statistics = new BpfStatistics([...rigs.values()][0]!.libbpf);
+    using libbpf = openInstalled();
+    using _statistics = new BpfStatistics(libbpf);
     await load(pid);
     for (const rig of rigs.values()) await rig.read();
     noteCosts(name);

@@ -124,6 +124,13 @@ function startChild(folder: string, options: RunOptions): Deno.ChildProcess {
     .spawn();
 }
 
+/** The original's configuration with a port and a folder of the test's own, and without Kafka. */
+function withOwnPlaces(text: string, port: number, folder: string): string {
+  return text.replace(/(web_server\s*[:=]\s*\{\s*port\s*[:=]\s*)\d+/, `$1${port}`)
+    .replaceAll("/var/log/gala-gopher", `${folder}/log`)
+    .replaceAll(/(out_channel\s*[:=]\s*)"kafka"/g, '$1""');
+}
+
 /** Starts the program with these settings on a port of its own, and ends it whatever happens. */
 export function withAgent(options: RunOptions, work: (agent: Agent) => Promise<void>) {
   return withFolder(async (folder) => {
@@ -138,11 +145,7 @@ export function withAgent(options: RunOptions, work: (agent: Agent) => Promise<v
     if (options.text === undefined) {
       await configure(options.settings ?? {});
     } else {
-      const text = options.text.replace(
-        /(web_server\s*[:=]\s*\{\s*port\s*[:=]\s*)\d+/,
-        `$1${port}`,
-      ).replaceAll("/var/log/gala-gopher", `${folder}/log`)
-        .replaceAll(/(out_channel\s*[:=]\s*)"kafka"/g, '$1""');
+      const text = withOwnPlaces(options.text, port, folder);
       await Deno.writeTextFile(`${folder}/gala-gopher.conf`, text);
     }
     const child = startChild(folder, options);

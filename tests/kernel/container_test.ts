@@ -75,6 +75,26 @@ function layout(name: string, needs: readonly string[], run: () => Promise<void>
   Deno.test({ name, ignore, fn: run });
 }
 
+/** Against the files of cgroup v1. The container waits, so nothing changes any more. */
+function assertMemory(box: TestContainer, [whole, ...faults]: readonly Row[]): void {
+  const memory = Number(box.read("memory", "memory.usage_in_bytes"));
+  const stat = box.read("memory", "memory.stat");
+  assert.equal(whole!["memory_usage_bytes"], memory);
+  assert.equal(whole!["memory_rss"], keyed(stat, "total_rss"));
+  assert.ok(Number(whole!["memory_rss"]) > 15e6);
+  assert.equal(whole!["memory_failcnt"], 0);
+  assert.equal(whole!["memory_working_set_bytes"], memory - keyed(stat, "total_inactive_file"));
+  assert.deepEqual(
+    faults.map((row) => [row["failure_type"], row["scope"], row["memory_failures_total"]]),
+    [
+      ["pgfault", "hierarchy", keyed(stat, "total_pgfault")],
+      ["pgmajfault", "hierarchy", keyed(stat, "total_pgmajfault")],
+      ["pgfault", "container", keyed(stat, "pgfault")],
+      ["pgmajfault", "container", keyed(stat, "pgmajfault")],
+    ],
+  );
+}
+
 layout("container of cgroup v1 has the kernel's numbers of all its controllers", V1, async () => {
   await using box = new TestContainer(V1, `gala-gopher-test-${Deno.pid}/kubepods/burstable`);
   box.write("memory", "memory.limit_in_bytes", "104857600");
@@ -84,8 +104,6 @@ layout("container of cgroup v1 has the kernel's numbers of all its controllers",
   await firstLine(child);
   using rig = new Rig();
   const usage = () => Number(box.read("cpuacct", "cpuacct.usage")) / 1e9;
-  const memory = () => Number(box.read("memory", "memory.usage_in_bytes"));
-  const stat = () => box.read("memory", "memory.stat");
   const before = usage();
   rig.tick();
   const after = usage();
@@ -98,25 +116,7 @@ layout("container of cgroup v1 has the kernel's numbers of all its controllers",
   assert.ok(!("cpu_usage_seconds_total" in total));
   assertBetween(0, total["cpu_load_average_10s"], 1); // it ran a moment ago
   assertBetween(0.01, Number(total["cpu_user_seconds_total"]), after + 0.01);
-  const [whole, ...faults] = rows["container_memory"]!;
-  // It waits, so nothing changes any more.
-  assert.equal(whole!["memory_usage_bytes"], memory());
-  assert.equal(whole!["memory_rss"], keyed(stat(), "total_rss"));
-  assert.ok(Number(whole!["memory_rss"]) > 15e6);
-  assert.equal(whole!["memory_failcnt"], 0);
-  assert.equal(
-    whole!["memory_working_set_bytes"],
-    memory() - keyed(stat(), "total_inactive_file"),
-  );
-  assert.deepEqual(
-    faults.map((row) => [row["failure_type"], row["scope"], row["memory_failures_total"]]),
-    [
-      ["pgfault", "hierarchy", keyed(stat(), "total_pgfault")],
-      ["pgmajfault", "hierarchy", keyed(stat(), "total_pgmajfault")],
-      ["pgfault", "container", keyed(stat(), "pgfault")],
-      ["pgmajfault", "container", keyed(stat(), "pgmajfault")],
-    ],
-  );
+  assertMemory(box, rows["container_memory"]!);
   const [spec] = rows["container_spec"]!;
   assert.equal(spec!["spec_memory_limit_bytes"], 104857600);
   assert.equal(spec!["spec_cpu_shares"], 512);
@@ -139,6 +139,18 @@ layout("container of cgroup v1 has the kernel's numbers of all its controllers",
   );
 });
 
+/** Rows after some work, whose CPU time is that of cgroup v2. */
+async function rowsWithCpuTime(box: TestContainer): Promise<Record<string, Row[]>> {
+  await firstLine(box.run(WORKLOAD));
+  using rig = new Rig();
+  const usage = () => keyed(box.read("", "cpu.stat"), "usage_usec") / 1e6;
+  const before = usage();
+  rig.tick();
+  const rows = rig.rows(box);
+  assertBetween(before, rows["container_cpu"]![0]!["cpu_usage_seconds_total"], usage());
+  return rows;
+}
+
 layout(
   "container of cgroup v2 has the CPU time that is there without controllers",
   [""],
@@ -148,13 +160,7 @@ layout(
       `gala-gopher-test-${Deno.pid}.slice`,
       (id) => `cri-containerd-${id}.scope`,
     );
-    await firstLine(box.run(WORKLOAD));
-    using rig = new Rig();
-    const usage = () => keyed(box.read("", "cpu.stat"), "usage_usec") / 1e6;
-    const before = usage();
-    rig.tick();
-    const rows = rig.rows(box);
-    assertBetween(before, rows["container_cpu"]![0]!["cpu_usage_seconds_total"], usage());
+    const rows = await rowsWithCpuTime(box);
     assert.equal(rows["container_pids"]![0]!["processes"], 1);
   },
 );
@@ -162,13 +168,7 @@ layout(
 const HYBRID = ["memory", "pids", ""];
 layout("container of a hybrid host is read from the hierarchy that has it", HYBRID, async () => {
   await using box = new TestContainer(HYBRID, `gala-gopher-test-${Deno.pid}`, (id) => `crio-${id}`);
-  await firstLine(box.run(WORKLOAD));
-  using rig = new Rig();
-  const usage = () => keyed(box.read("", "cpu.stat"), "usage_usec") / 1e6;
-  const before = usage();
-  rig.tick();
-  const rows = rig.rows(box);
-  assertBetween(before, rows["container_cpu"]![0]!["cpu_usage_seconds_total"], usage());
+  const rows = await rowsWithCpuTime(box);
   assert.equal(
     rows["container_memory"]![0]!["memory_usage_bytes"],
     Number(box.read("memory", "memory.usage_in_bytes")),

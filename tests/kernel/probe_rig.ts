@@ -30,7 +30,7 @@ export class ProbeRig implements AsyncDisposable {
     probe: BpfProbe | RecordProbe,
     { maxRows = 4096, settings = {}, tables }: ProbeOptions = {},
   ): Promise<ProbeRig> {
-    const limits = { maxTables: 32, maxRows, maxFields: 64, timeoutMs: TIMEOUT_MS };
+    const limits = { maxTables: 64, maxRows, maxFields: 64, timeoutMs: TIMEOUT_MS };
     const store = new Store(limits, {});
     const bytes = await probeBytes(probe.layout.object.replace(".bpf.o", ""));
     const libbpf = openInstalled();

@@ -2,15 +2,12 @@
 /** A probe of this program on the running kernel, with a row for every process, read when the test says so. */
 import assert from "node:assert/strict";
 import type { BpfProbe, RunningProbe, SettingValue } from "../../src/core/probe.ts";
-import { Store } from "../../src/core/store.ts";
+import type { Store } from "../../src/core/store.ts";
 import type { Table } from "../../src/core/table.ts";
-import { startBpf } from "../../src/sys/bpf_runner.ts";
-import type { Libbpf } from "../../src/sys/libbpf.ts";
-import { openInstalled, probeBytes } from "./test_object.ts";
-import { settingsOf } from "../run_probe.ts";
 import { histogramOf, type Numbers, numbersOf, tableOf, tableRows } from "../table_rows.ts";
+import { ProbeRig } from "./probe_rig.ts";
 
-const LIMITS = { maxTables: 64, maxRows: 16384, maxFields: 64, timeoutMs: 1000 };
+const MAX_ROWS = 16384;
 /** Also on an emulated machine. */
 const ANSWER_MS = 60_000;
 
@@ -29,30 +26,24 @@ function textsOf(labels: Labels): string[] {
 export class TaskRig implements AsyncDisposable {
   #now = 0;
 
-  private constructor(
-    readonly store: Store,
-    readonly running: RunningProbe,
-    readonly libbpf: Libbpf,
-  ) {}
+  private constructor(readonly probe: ProbeRig) {}
 
   static async start(probe: BpfProbe, { settings = {}, tables }: RigOptions): Promise<TaskRig> {
-    const store = new Store(LIMITS, {});
-    const bytes = await probeBytes(probe.layout.object.replace(".bpf.o", ""));
-    const libbpf = openInstalled();
-    const others = Object.keys(probe.tables).filter((name) => !tables.includes(name));
-    const running = await startBpf(probe, {
-      store,
-      libbpf,
-      image: () => bytes,
-      settings: settingsOf(probe, "top" in probe.settings ? { top: -1, ...settings } : settings),
-      tablesOff: new Set(others),
-      log: () => {},
-    });
-    return new TaskRig(store, running, libbpf);
+    const everyRow = "top" in probe.settings ? { top: -1 } : {};
+    const options = { maxRows: MAX_ROWS, settings: { ...everyRow, ...settings }, tables };
+    return new TaskRig(await ProbeRig.start(probe, options));
+  }
+
+  get store(): Store {
+    return this.probe.store;
+  }
+
+  get running(): RunningProbe {
+    return this.probe.running;
   }
 
   async read(): Promise<void> {
-    await this.running.tick!(++this.#now);
+    await this.probe.tick(++this.#now);
   }
 
   /** Rows that were not renewed for so many readings are gone. */
@@ -88,8 +79,7 @@ export class TaskRig implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.running.stop();
-    this.libbpf[Symbol.dispose]();
+    await this.probe[Symbol.asyncDispose]();
   }
 }
 
