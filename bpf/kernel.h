@@ -95,6 +95,8 @@ struct pid {
 
 enum { PIDTYPE_PGID = 2 };
 
+enum { PF_KTHREAD = 0x00200000 };
+
 struct prev_cputime {
 	u64 utime;
 	u64 stime;
@@ -210,9 +212,12 @@ struct task_struct {
 	struct css_set *cgroups;
 };
 
+struct super_block;
+
 struct inode {
 	unsigned long i_ino;
 	u16 i_mode;
+	struct super_block *i_sb;
 };
 
 struct file {

@@ -52,33 +52,6 @@ struct super_block {
 	u32 s_dev;
 };
 
-struct inode___task {
-	struct super_block *i_sb;
-	u16 i_mode;
-};
-
-struct file___task {
-	struct inode___task *f_inode;
-};
-
-struct fdtable___task {
-	unsigned int max_fds;
-	struct file___task **fd;
-};
-
-struct files_struct___task {
-	struct fdtable___task *fdt;
-};
-
-struct percpu_counter___task {
-	s64 count;
-};
-
-struct mm_struct___task {
-	unsigned long total_vm;
-	struct percpu_counter___task rss_stat[4];
-};
-
 /* Empty where the kernel has no CONFIG_SCHED_INFO. */
 struct sched_info {
 	unsigned long pcount;
@@ -98,8 +71,6 @@ struct task_struct___task {
 	struct sched_entity___task se;
 	struct css_set *cgroups;
 	struct signal_struct___task *signal;
-	struct files_struct___task *files;
-	struct mm_struct___task *mm;
 };
 
 #pragma clang attribute pop

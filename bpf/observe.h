@@ -110,8 +110,6 @@ static __always_inline u8 is_observed(struct task_struct *task)
 /* Whether a row of a process is shown; src/sys/top_feed.ts has the same. */
 enum { SHOWN_BY_USE, SHOWN_ALWAYS, SHOWN_NEVER };
 
-enum { PF_KTHREAD = 0x00200000 };
-
 static __always_inline u8 shown_as(struct task_struct *task, u8 verdict)
 {
 	if (verdict == NAMED)

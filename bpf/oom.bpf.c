@@ -39,25 +39,23 @@ struct cgroup_val {
 
 SHARED_TABLE(cgroups, struct cgroup_key, struct cgroup_val, 4096);
 
-static __always_inline u64 pages(s64 count)
-{
-	return count > 0 ? count : 0;
-}
-
 static __always_inline void note_size(struct victim_val *val, struct task_struct *task)
 {
-	struct mm_struct___task *mm = BPF_CORE_READ(more_of(task), mm);
+	struct mm_struct *mm = BPF_CORE_READ(task, mm);
 	struct mm_struct___before_6_2 *old = (void *)mm; /* rss_stat: see resident_pages() */
 
 	val->vm_pages = BPF_CORE_READ(mm, total_vm);
 	if (bpf_core_field_exists(old->rss_stat.count)) {
-		val->file_pages = pages(BPF_CORE_READ(old, rss_stat.count[MM_FILEPAGES].counter));
-		val->anon_pages = pages(BPF_CORE_READ(old, rss_stat.count[MM_ANONPAGES].counter));
-		val->shmem_pages = pages(BPF_CORE_READ(old, rss_stat.count[MM_SHMEMPAGES].counter));
+		val->file_pages =
+			not_negative(BPF_CORE_READ(old, rss_stat.count[MM_FILEPAGES].counter));
+		val->anon_pages =
+			not_negative(BPF_CORE_READ(old, rss_stat.count[MM_ANONPAGES].counter));
+		val->shmem_pages =
+			not_negative(BPF_CORE_READ(old, rss_stat.count[MM_SHMEMPAGES].counter));
 	} else {
-		val->file_pages = pages(BPF_CORE_READ(mm, rss_stat[MM_FILEPAGES].count));
-		val->anon_pages = pages(BPF_CORE_READ(mm, rss_stat[MM_ANONPAGES].count));
-		val->shmem_pages = pages(BPF_CORE_READ(mm, rss_stat[MM_SHMEMPAGES].count));
+		val->file_pages = not_negative(BPF_CORE_READ(mm, rss_stat[MM_FILEPAGES].count));
+		val->anon_pages = not_negative(BPF_CORE_READ(mm, rss_stat[MM_ANONPAGES].count));
+		val->shmem_pages = not_negative(BPF_CORE_READ(mm, rss_stat[MM_SHMEMPAGES].count));
 	}
 }
 

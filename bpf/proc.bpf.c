@@ -42,8 +42,6 @@ struct proc_record {
 
 RECORD(proc_record);
 
-enum { PF_KTHREAD = 0x00200000 };
-
 /* Beyond these the agent asks /proc: the verifier walks every turn of a loop. */
 enum { MAX_THREADS = 512, MAX_FD_WORDS = 512 };
 

@@ -52,9 +52,9 @@ static __always_inline u32 fs_of_magic(u64 magic)
 /* FILE_SYSTEMS for what is not a regular file of one of them. */
 static __always_inline u32 fs_of_fd(struct task_struct *task, u32 fd)
 {
-	struct fdtable___task *table = BPF_CORE_READ(more_of(task), files, fdt);
-	struct file___task **slot = BPF_CORE_READ(table, fd);
-	struct file___task *file = NULL;
+	struct fdtable *table = BPF_CORE_READ(task, files, fdt);
+	struct file **slot = BPF_CORE_READ(table, fd);
+	struct file *file = NULL;
 
 	if (fd >= BPF_CORE_READ(table, max_fds))
 		return FILE_SYSTEMS;

@@ -25,6 +25,9 @@ command systemd-analyze systemd systemd
 command setpriv util-linux util-linux
 command ip iproute2 iproute
 command ss iproute2 iproute
+command tc iproute2 iproute-tc
+command iperf3 iperf3 iperf3
+command nc netcat-openbsd netcat
 command iostat sysstat sysstat
 command free procps procps-ng
 command strace strace strace

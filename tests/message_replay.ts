@@ -1,13 +1,26 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Plays recorded connections to a protocol. tests/fixtures/messages has what real clients and servers said. */
 import { type MessageSink, Pairing } from "../src/core/messages/pairing.ts";
-import type { Protocol, Side } from "../src/core/messages/protocol.ts";
+import type { Chunk, Protocol, Side } from "../src/core/messages/protocol.ts";
 
 export interface Piece {
   readonly side: Side;
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** Of which `bytes` are the first. */
   readonly length: number;
+}
+
+const encoder = new TextEncoder();
+
+/** A piece of text of which all is known. */
+export function said(side: Side, text: string): Piece {
+  const bytes = encoder.encode(text);
+  return { side, bytes, length: bytes.length };
+}
+
+/** Bytes that came in one piece and are all known. */
+export function chunkOf(bytes: Uint8Array, time: number): Chunk {
+  return { bytes, start: 0, end: bytes.length, length: bytes.length, time };
 }
 
 export interface Capture {

@@ -3,6 +3,7 @@
 import { parseArgs } from "node:util";
 import { AddressInUse } from "../egress/http_listener.ts";
 import { loadConfig } from "../manager/config.ts";
+import { BUILT_IN } from "../manager/config_build.ts";
 import { ConfigProblems } from "../manager/config_findings.ts";
 import { ConfigError, stackOf } from "../core/errors.ts";
 import { portHolder } from "../sys/port_holder.ts";
@@ -12,6 +13,7 @@ import { Agent } from "./agent.ts";
 import { doctor } from "./doctor.ts";
 import { buildVersion } from "./embedded.ts";
 import { KNOWN_PROBES } from "./known_probes.ts";
+import type { EndSignals } from "./end_signals.ts";
 import { describeTables } from "./meta.ts";
 import { Reloads } from "./reload.ts";
 import { UsageError } from "./usage_error.ts";
@@ -34,13 +36,13 @@ Without -c: /etc/gala-gopher if it has a configuration, else built-in defaults. 
 Exit codes: 0 stopped by a signal, or all is well; 1 internal failure; 2 bad configuration or usage; 3 port in use.
 `;
 
+/** All but `run`: a signal ends them at once. */
 const COMMANDS: Readonly<Record<string, (options: Options) => Promise<number>>> = {
-  run,
   check: (options) => {
     const config = load(options);
     new Agent(config)[Symbol.dispose]();
     for (const warning of config.warnings) print(warning);
-    print(`${config.origin ?? "built-in defaults"}: no mistakes`);
+    print(`${config.origin ?? BUILT_IN}: no mistakes`);
     return Promise.resolve(EXIT.stopped);
   },
   doctor: async (options) => {
@@ -58,6 +60,7 @@ const COMMANDS: Readonly<Record<string, (options: Options) => Promise<number>>> 
   },
 };
 
+const RUN = "run";
 const STDOUT = 1;
 const STDERR = 2;
 
@@ -76,15 +79,18 @@ interface Options {
 }
 
 /** Runs the command line and gives the exit code. */
-export async function runCommandLine(args: readonly string[]): Promise<number> {
+export async function runCommandLine(
+  args: readonly string[],
+  signals: EndSignals,
+): Promise<number> {
   try {
-    return await dispatch(args);
+    return await dispatch(args, signals);
   } catch (error) {
     return explain(error);
   }
 }
 
-function dispatch(args: readonly string[]): Promise<number> {
+function dispatch(args: readonly string[], signals: EndSignals): Promise<number> {
   const { values, positionals } = parseArgs({
     args: [...args],
     allowPositionals: true,
@@ -101,10 +107,10 @@ function dispatch(args: readonly string[]): Promise<number> {
   if (values.help) print(HELP);
   else if (values.version) print(`gala-gopher ${buildVersion()}`);
   if (values.help || values.version) return Promise.resolve(EXIT.stopped);
-  const [name = "run", ...rest] = positionals;
-  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  const [name = RUN, ...rest] = positionals;
+  const command = commandOf(name, signals);
   if (command === undefined || (rest.length > 0 && !WORDY.includes(name))) {
-    const names = Object.keys(COMMANDS).filter((known) => known !== "run").join(", ");
+    const names = Object.keys(COMMANDS).join(", ");
     throw new UsageError(`unknown command "${[...positionals].join(" ")}"; there are: ${names}`);
   }
   const seconds = Number(values.seconds);
@@ -115,21 +121,24 @@ function dispatch(args: readonly string[]): Promise<number> {
   return command({ config, json: values.json, words: rest, lang: values.lang, seconds });
 }
 
+function commandOf(name: string, signals: EndSignals) {
+  if (name === RUN) return (options: Options) => run(options, signals);
+  signals.ignore();
+  return Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+}
+
 function load({ config }: Options) {
   return loadConfig(config, KNOWN_PROBES, Deno.env.toObject());
 }
 
 /** Runs until SIGINT or SIGTERM. */
-async function run(options: Options): Promise<number> {
-  const { promise: asked, resolve: ask } = Promise.withResolvers<Deno.Signal>();
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
-    Deno.addSignalListener(signal, () => ask(signal));
-  }
+async function run(options: Options, { asked, came }: EndSignals): Promise<number> {
   // A closed terminal does not end it, as in the original; log rotation and "systemctl reload" say so too.
   let hungUp = () => {};
   Deno.addSignalListener("SIGHUP", () => hungUp());
   using notice = new ServiceNotice(Deno.env, Deno.pid, complain);
   const agent = new Agent(load(options));
+  if (came) return EXIT.stopped;
   try {
     const started = agent.start().then(() => notice.ready(agent.summary()));
     const reloads = new Reloads(async () => {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** The agent's own log: a line a fact, to stderr or to a file that rotates; a repeated line is held back for a minute. */
 
-const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
+export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
 export type LogLevel = typeof LOG_LEVELS[number];
 
 export type Logger = (level: LogLevel, text: string) => void;

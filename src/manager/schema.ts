@@ -35,6 +35,7 @@ import type {
   TextKey,
   ValuesOf,
 } from "../core/setting_key.ts";
+import { LOG_LEVELS } from "./log.ts";
 
 const NO_CONTROL = "no control server yet";
 
@@ -76,7 +77,7 @@ export const SECTIONS = {
         { format: FILE_NAME },
       ),
       log_level: choiceKey(
-        ["debug", "info", "warn", "error"],
+        LOG_LEVELS,
         "info",
         "Messages below this level are left out.",
         { aliases: { warnning: "warn", fatal: "error" }, env: ["GOPHER_LOG_LEVEL"] },

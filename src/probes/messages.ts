@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** What applications say to each other: requests, answers, errors and latency. Kernel side: bpf/messages.bpf.c. */
-import { Connections, type Verdict } from "../core/messages/connections.ts";
+import { Connections } from "../core/messages/connections.ts";
 import { Datagrams } from "../core/messages/datagrams.ts";
 import { Forwarding } from "../core/messages/forwarding.ts";
 import { ForwardCounts } from "../core/messages/forward_counts.ts";
+import type { Verdict } from "../core/messages/peers.ts";
 import { TopicCounts } from "../core/messages/topic_counts.ts";
 import { Traffic } from "../core/messages/traffic.ts";
 import { observedConstants, observedEntries, observeKeys } from "../core/observe.ts";

@@ -217,10 +217,11 @@ Deno.test("gala-gopher finds probe folders by itself, tells them new parameters,
       const second = await size(61);
       assert.equal(second.labels.who, first.labels.who, "it is still the same process");
       // Anyone could have put this one there.
-      await Deno.mkdir(`${probes}/open`, { mode: 0o777 });
-      await Deno.chmod(`${probes}/open`, 0o777);
-      await script(`${probes}/open/open.sh`, "exec sleep 600");
-      await Deno.copyFile(`${probes}/disk/disk.meta.yaml`, `${probes}/open/open.meta.yaml`);
+      await Deno.mkdir(`${folder}/open`);
+      await Deno.chmod(`${folder}/open`, 0o777);
+      await script(`${folder}/open/open.sh`, "exec sleep 600");
+      await Deno.copyFile(`${probes}/disk/disk.meta.yaml`, `${folder}/open/open.meta.yaml`);
+      await Deno.rename(`${folder}/open`, `${probes}/open`);
       const open = await seen(agent, "open", ({ state }) => state === "failed");
       assert.match(open.reason!, /others may write it/);
       await Deno.remove(`${probes}/disk`, { recursive: true });

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { heldBy, type Ids, stillThere } from "../held_in_kernel.ts";
 import { alive, descendants, type Process } from "./holdings.ts";
-import { type Agent, EXAMPLE, until, withAgent, withFolder } from "./run_agent.ts";
+import { type Agent, BINARY, EXAMPLE, until, withAgent, withFolder } from "./run_agent.ts";
 
 /** What issue and README promise. */
 const END_MS = 2000;
@@ -75,4 +75,15 @@ Deno.test("gala-gopher ends within 2 s though a probe is deaf to SIGTERM", async
       await until("no child", () => alive(children).length === 0 || undefined, END_MS);
     });
   });
+});
+
+Deno.test("gala-gopher doctor is ended by SIGTERM at once, as any other program", async () => {
+  const child = new Deno.Command(BINARY, { args: ["doctor"], stdout: "null", stderr: "null" })
+    .spawn();
+  await until(
+    "it loads programs",
+    () => Deno.readTextFileSync(`/proc/${child.pid}/maps`).includes("libbpf") || undefined,
+  );
+  child.kill("SIGTERM");
+  assert.equal((await child.status).signal, "SIGTERM");
 });

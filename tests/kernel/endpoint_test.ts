@@ -104,6 +104,22 @@ Deno.test("endpoint runs no program per call unless a table needs it", async () 
   assert.ok(!programs.includes("endpoint_sent") && !programs.includes("endpoint_received"));
 });
 
+Deno.test("endpoint counts rows that do not fit its maps", async () => {
+  const maxRows = 5;
+  const listeners = Array.from(
+    { length: 23 },
+    () => Deno.listen({ hostname: "127.0.0.1", port: 0 }),
+  );
+  try {
+    await using rig = await ProbeRig.start(endpoint, { maxRows });
+    await rig.tick(1);
+    assert.ok(rig.running.losses!().table_full! >= listeners.length - maxRows);
+    assert.ok(rig.rows("listen").length <= maxRows);
+  } finally {
+    for (const listener of listeners) listener.close();
+  }
+});
+
 interface Handshakes {
   readonly port: number;
   readonly good: number;

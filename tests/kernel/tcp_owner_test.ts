@@ -57,7 +57,18 @@ for (const older of [true, false]) {
     } finally {
       await child.end();
     }
-    await rig.tick(3); // the namespace is gone
+    // The namespace goes, what was counted in it stays.
+    await until("all have ended", async () => {
+      await rig.tick(3);
+      const { closed_total } = rig.row(
+        "tcp_service",
+        `tgid="${child.pid}",role="server"`,
+        child.port,
+      );
+      return closed_total === CHILD_CONNECTIONS;
+    });
+    const { rx_bytes } = rig.row("tcp_tx_rx", `tgid="${child.pid}",role="0"`, child.port);
+    assert.equal(rx_bytes, CHILD_CONNECTIONS * CHILD_BYTES);
   });
 }
 

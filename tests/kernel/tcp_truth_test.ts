@@ -130,6 +130,43 @@ Deno.test("tcp counts the bytes that nginx logs under wrk", async () => {
   }
 });
 
+interface Tools {
+  readonly nc: { pid: number; port: number; sent: number; received: number };
+  readonly iperf: Readonly<Record<"sent" | "received" | "retransmits", number>>;
+  readonly snmp: Counters;
+}
+
+/** What iperf3 says at most to agree on what it does; it does not count that. */
+const IPERF_TALK_BYTES = 20_000;
+
+Deno.test("tcp counts the bytes of netcat and iperf3 as they do", async () => {
+  await using rig = await ProbeRig.start(tcp);
+  await rig.tick(1);
+  const { said, end } = await startScript<Tools>("truth_child.py", "tools");
+  try {
+    await rig.tick(2);
+    const { nc, iperf, snmp } = said;
+    const port = `server_port="${nc.port}"`;
+    assert.equal(nc.received, nc.sent);
+    const server = [`tgid="${nc.pid}",role="0"`, port] as const;
+    assert.equal(rig.sum("tcp_tx_rx", "rx_bytes", ...server), nc.received);
+    assert.equal(rig.sum("tcp_tx_rx", "tx_bytes", 'role="1"', port), nc.sent);
+    const service = rig.rows("tcp_service", `tgid="${nc.pid}",role="server"`, port, 'comm="nc"');
+    assert.deepEqual(service.map((it) => [it.opened_total, it.closed_total]), [[1, 1]]);
+    const received = rig.sum("tcp_tx_rx", "rx_bytes", 'role="0"', 'server_port="5201"');
+    const most = iperf.sent + IPERF_TALK_BYTES;
+    assert.ok(iperf.received < received && received < most, `${received} bytes`);
+    const again = (table: string, metric: string) =>
+      [port, 'server_port="5201"'].reduce((sum, label) => sum + rig.sum(table, metric, label), 0);
+    assert.equal(again("tcp_abn", "retran_packets"), snmp.TcpRetransSegs);
+    const { TcpOutSegs } = snmp;
+    const segments = again("tcp_tx_rx", "segs_out");
+    assert.ok(segments <= TcpOutSegs! && segments > TcpOutSegs! - 20, `${segments} segments`);
+  } finally {
+    await end();
+  }
+});
+
 Deno.test("tcp counts segments sent again as the kernel does", async () => {
   await using rig = await ProbeRig.start(tcp);
   await rig.tick(1);

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MulanPSL-2.0
-"""Real traffic in a network namespace of its own; prints what others say of it, waits. Argument: idle, redis, nginx, loss,
-netem."""
+"""Real traffic in a network namespace of its own; prints what others say of it, waits. Argument: idle, redis, nginx, tools,
+loss, netem."""
 import json
 import os
 import socket
@@ -122,6 +122,22 @@ def loss():
     return {"port": listener.getsockname()[1], "held": [client, server, listener]}
 
 
+def tools():
+    """netcat and iperf3; both end before this tells of them."""
+    port, size = 7007, 1000003
+    with tempfile.TemporaryFile() as got:
+        server = subprocess.Popen(["nc", "-d", "-l", "127.0.0.1", str(port)], stdout=got)
+        while ":1B5F " not in open("/proc/net/tcp").read():
+            time.sleep(0.01)
+        subprocess.run(["nc", "-N", "127.0.0.1", str(port)], input=bytes(size), stdout=subprocess.DEVNULL)
+        server.wait()
+        received = os.fstat(got.fileno()).st_size
+    iperf = iperf3()
+    while sockets():
+        time.sleep(0.02)
+    return {"nc": {"pid": server.pid, "port": port, "sent": size, "received": received}, "iperf": iperf}
+
+
 def netem():
     """Packets are lost at random. Segments are packets: netem would lose 64 KB at once."""
     subprocess.run("ip link set lo mtu 1500 gso_max_segs 1".split(), check=True)
@@ -163,15 +179,19 @@ def iperf3():
     }
 
 
+def sockets():
+    ss = subprocess.run(["ss", "-tinmOH", "exclude", "time-wait", "exclude", "listening"], capture_output=True, text=True)
+    return ss.stdout.splitlines()
+
+
 def live():
     """What ss says of the two sockets that are held, once nothing is on its way and the others have ended."""
-    ss = subprocess.run(["ss", "-tinmOH", "exclude", "time-wait", "exclude", "listening"], capture_output=True, text=True)
-    lines = ss.stdout.splitlines()
+    lines = sockets()
     busy = len(lines) != 2 or any("unacked" in line or "notsent" in line for line in lines)
     return None if busy else lines
 
 
-MODES = {"idle": idle, "redis": redis, "nginx": nginx, "loss": loss, "netem": netem}
+MODES = {"idle": idle, "redis": redis, "nginx": nginx, "tools": tools, "loss": loss, "netem": netem}
 said = MODES[sys.argv[1]]()
 kept = said.pop("held", [])
 print(json.dumps({**said, "self": os.getpid(), "snmp": counters()}), flush=True)

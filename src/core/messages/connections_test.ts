@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 import assert from "node:assert/strict";
-import { Connections, type Verdict } from "./connections.ts";
+import { chunkOf } from "../../../tests/message_replay.ts";
+import { Connections } from "./connections.ts";
 import { Forwarding } from "./forwarding.ts";
 import { ForwardCounts } from "./forward_counts.ts";
+import type { Verdict } from "./peers.ts";
 import http from "./protocols/http.ts";
 import redis from "./protocols/redis.ts";
 import { Traffic } from "./traffic.ts";
@@ -27,8 +29,7 @@ function setUp(maxConnections = 4) {
   const piece = (id: number, sent: boolean, text: string, lost = 0) => {
     const serial = (serials.get(id) ?? 0) + 1 + lost;
     serials.set(id, serial);
-    const bytes = encoder.encode(text);
-    const chunk = { bytes, start: 0, end: bytes.length, length: bytes.length, time: time += 10 };
+    const chunk = chunkOf(encoder.encode(text), time += 10);
     connections.piece(id, sent, serial % 2 ** 16, chunk, 7);
   };
   const open = (id: number, isNew = true) =>

@@ -3,8 +3,8 @@
  * Sockets of datagrams, whose messages are numbered: a flow is what one process asks one host, or is asked by it, on one
  * socket. Memory: about 1 KB a flow and 100 bytes a request that waits, both bounded.
  */
-import type { Peers, Verdict } from "./connections.ts";
 import { type Fault, type MessageSink, Pairing } from "./pairing.ts";
+import type { Peers, Verdict } from "./peers.ts";
 import type { Chunk, Datagram, Protocol } from "./protocol.ts";
 import type { Link, Traffic } from "./traffic.ts";
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 import assert from "node:assert/strict";
-import { captures } from "../../../tests/message_replay.ts";
+import { captures, chunkOf } from "../../../tests/message_replay.ts";
 import { mutateBytes, randomNumbers } from "../../../tests/mutate.ts";
 import { Datagrams } from "./datagrams.ts";
 import dns from "./protocols/dns.ts";
@@ -40,8 +40,7 @@ function setUp(maxFlows = 8) {
     });
   let time = 0;
   const piece = (sent: boolean, bytes: Uint8Array, remotePort = 4000, host = "a", id = SERVER) => {
-    const chunk = { bytes, start: 0, end: bytes.length, length: bytes.length, time: time += 10 };
-    datagrams.piece(id, sent, chunk, {
+    datagrams.piece(id, sent, chunkOf(bytes, time += 10), {
       key: host,
       localPort: 53,
       remotePort,

@@ -1,16 +1,12 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 import assert from "node:assert/strict";
+import { chunkOf } from "../../../tests/message_replay.ts";
 import { randomNumbers } from "../../../tests/mutate.ts";
 import { Forwarding } from "./forwarding.ts";
 import { Hop } from "./hop.ts";
 import { ForwardCounts } from "./forward_counts.ts";
 
 const encoder = new TextEncoder();
-
-function chunkOf(text: string) {
-  const bytes = encoder.encode(text);
-  return { bytes, start: 0, end: bytes.length, length: bytes.length, time: 0 };
-}
 
 function markOf(text: string): number {
   return [...text].reduce((mark, character) => mark * 31 + character.charCodeAt(0) | 0, 0);
@@ -49,7 +45,7 @@ class Proxy {
   reads(name: string, text: string): void {
     const hop = this.hop(name);
     hop.met(this.protocol, name.startsWith("c"));
-    this.forwarding.received(hop, this.thread, chunkOf(text));
+    this.forwarding.received(hop, this.thread, chunkOf(encoder.encode(text), 0));
     if (name.startsWith("u")) this.forwarding.answered(hop, this.thread, text);
     else this.forwarding.asked(hop, this.thread, markOf(text.split("\n")[0]!));
   }
@@ -57,9 +53,21 @@ class Proxy {
   writes(name: string, text: string): void {
     const hop = this.hop(name);
     hop.met(this.protocol, name.startsWith("c"));
-    this.forwarding.sent(hop, this.thread, chunkOf(text));
+    this.forwarding.sent(hop, this.thread, chunkOf(encoder.encode(text), 0));
     if (name.startsWith("c")) this.forwarding.answered(hop, this.thread, text);
     else this.forwarding.asked(hop, this.thread, markOf(text.split("\n")[0]!));
+  }
+
+  /** A request on a new connection. */
+  sends(server: string, text: string): void {
+    this.opens(server);
+    this.writes(server, text);
+  }
+
+  /** The server's answer goes to the client. */
+  returns(server: string, client: string, status: string): void {
+    this.reads(server, status);
+    this.writes(client, status);
   }
 
   leaves(name: string, established = true): void {
@@ -93,21 +101,17 @@ Deno.test("Forwarding pairs a new connection of nginx with the request before it
   proxy.reads("c1", "GET /a");
   proxy.opens("u1");
   proxy.reads("c2", "GET /a");
-  proxy.opens("u2");
-  proxy.writes("u2", "GET /b");
+  proxy.sends("u2", "GET /b");
   proxy.writes("u1", "GET /b");
-  proxy.reads("u2", "200");
-  proxy.writes("c2", "200");
-  proxy.reads("u1", "200");
-  proxy.writes("c1", "200");
+  proxy.returns("u2", "c2", "200");
+  proxy.returns("u1", "c1", "200");
   assert.deepEqual(proxy.told, { "c1>u1 L7": 1, "c2>u2 L7": 1 });
   // Kept connections, and an answer of its own.
   proxy.reads("c1", "GET /own");
   proxy.writes("c1", "404");
   proxy.reads("c2", "GET /a");
   proxy.writes("u1", "GET /b");
-  proxy.reads("u1", "200");
-  proxy.writes("c2", "200");
+  proxy.returns("u1", "c2", "200");
   assert.deepEqual(proxy.told, { "c1>u1 L7": 1, "c2>u1 L7": 1, "c2>u2 L7": 1 });
   assert.equal(proxy.unpaired, 0);
 });
@@ -120,8 +124,7 @@ for (const comm of ["nginx", "haproxy"]) {
     proxy.reads("c2", "GET /a");
     proxy.opens("u2");
     proxy.leaves("u1", false); // refused
-    proxy.opens("u3");
-    proxy.writes("u3", "GET /a");
+    proxy.sends("u3", "GET /a");
     proxy.leaves("u3"); // broke off
     proxy.opens("u4");
     proxy.writes("u2", "GET /a");
@@ -186,8 +189,7 @@ Deno.test("Forwarding counts what is not certain, and tells nothing of it", () =
   const proxy = new Proxy("haproxy");
   for (const client of ["c1", "c2", "c3"]) proxy.reads(client, "GET /same");
   for (const server of ["u1", "u2"]) {
-    proxy.opens(server);
-    proxy.writes(server, "GET /same");
+    proxy.sends(server, "GET /same");
   }
   proxy.ends("c1"); // was its server the first one, or the next?
   for (const server of ["u1", "u2"]) proxy.reads(server, "200");
@@ -201,15 +203,11 @@ Deno.test("Forwarding learns from nginx's answer what a timer sent on", () => {
   const proxy = new Proxy("nginx");
   proxy.reads("c1", "GET /late");
   proxy.reads("c2", "GET /late");
-  proxy.opens("u1"); // by a timer, for the first one
-  proxy.writes("u1", "GET /late");
+  proxy.sends("u1", "GET /late"); // by a timer, for the first one
   proxy.reads("c3", "GET /late");
-  proxy.opens("u2"); // for the second one
-  proxy.writes("u2", "GET /late");
-  proxy.reads("u1", "200");
-  proxy.writes("c1", "200");
-  proxy.reads("u2", "200");
-  proxy.writes("c2", "200");
+  proxy.sends("u2", "GET /late"); // for the second one
+  proxy.returns("u1", "c1", "200");
+  proxy.returns("u2", "c2", "200");
   proxy.writes("c3", "503");
   assert.deepEqual(proxy.told, { "c1>u1 L7": 1, "c2>u2 L7": 1 });
   assert.equal(proxy.unpaired, 0);
@@ -219,8 +217,7 @@ Deno.test("Forwarding pairs any number of connections that are closed before the
   const proxy = new Proxy("nginx");
   for (let i = 0; i < 10_000; i++) {
     proxy.reads("c1", "GET /a");
-    proxy.opens("u1");
-    proxy.writes("u1", "GET /a");
+    proxy.sends("u1", "GET /a");
     proxy.reads("u1", "200");
     proxy.leaves("u1");
     proxy.writes("c1", "200");
@@ -233,10 +230,8 @@ Deno.test("Forwarding doubts an answer of nginx that may be another client's", (
   const proxy = new Proxy("nginx");
   proxy.reads("c1", "GET /late");
   proxy.reads("c2", "GET /late");
-  proxy.opens("u1"); // by a timer, for the first one
-  proxy.writes("u1", "GET /written/anew");
-  proxy.reads("u1", "200");
-  proxy.writes("c1", "200");
+  proxy.sends("u1", "GET /written/anew"); // by a timer, for the first one
+  proxy.returns("u1", "c1", "200");
   proxy.writes("c2", "503");
   for (const name of ["u1", "c1", "c2"]) proxy.ends(name);
   assert.deepEqual(proxy.told, {});
@@ -252,8 +247,7 @@ Deno.test("Forwarding pairs whole connections by what is passed on at once", () 
     nginx.writes("u2", "GET /\nHost: a");
     nginx.reads("c1", "GET /\nHost: a");
     nginx.writes("u1", "GET /\nHost: a");
-    nginx.reads("u1", "200");
-    nginx.writes("c1", "200");
+    nginx.returns("u1", "c1", "200");
     assert.deepEqual(nginx.told, { "c1>u1 L4": 1, "c2>u2 L4": 1 });
     const haproxy = new Proxy("haproxy", protocol);
     haproxy.reads("c1", "GET /\nHost: a");
@@ -262,10 +256,8 @@ Deno.test("Forwarding pairs whole connections by what is passed on at once", () 
     haproxy.reads("c2", "GET /\nHost: a");
     haproxy.writes("u2", "GET /\nHost: a");
     haproxy.writes("u1", "GET /\nHost: a");
-    haproxy.reads("u2", "200");
-    haproxy.writes("c2", "200");
-    haproxy.reads("u1", "200");
-    haproxy.writes("c1", "200");
+    haproxy.returns("u2", "c2", "200");
+    haproxy.returns("u1", "c1", "200");
     for (const name of ["u1", "u2", "c1", "c2"]) haproxy.ends(name);
     assert.deepEqual(haproxy.told, { "c1>u1 L4": 1, "c2>u2 L4": 1 });
     assert.equal(haproxy.unpaired + nginx.unpaired, 0);
@@ -278,8 +270,7 @@ Deno.test("Forwarding pairs in other programs only what is alone with its target
     proxy.reads(client, client === "c3" ? "GET /b" : "GET /a");
   }
   for (const server of ["u1", "u2", "u3"]) {
-    proxy.opens(server);
-    proxy.writes(server, server === "u1" ? "GET /b" : "GET /a");
+    proxy.sends(server, server === "u1" ? "GET /b" : "GET /a");
     proxy.reads(server, "200");
   }
   for (const client of ["c3", "c2", "c1"]) proxy.writes(client, "200");

@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** The connections of a proxy, to its clients and to its servers, and what is underway on them. */
+import type { Peers } from "./peers.ts";
 import type { Chunk } from "./protocol.ts";
 
-export interface HopPeers {
-  readonly tgid: number;
-  readonly comm: string;
-  readonly localIp: string;
-  readonly localPort: number;
-  readonly remoteIp: string;
-  readonly remotePort: number;
-}
+/** What of a connection tells of its ends. */
+type HopPeers = Pick<
+  Peers,
+  "tgid" | "comm" | "localIp" | "localPort" | "remoteIp" | "remotePort"
+>;
 
 /** How the first piece of one direction begins. */
 export interface Opening {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Counts messages that went to and came from topics of a broker. Memory: about 400 bytes a row, of a bounded number. */
-import type { Peers } from "./connections.ts";
+import type { Peers } from "./peers.ts";
 
 /** As the original names them. */
 export type TopicSide = "Producer" | "Consumer";

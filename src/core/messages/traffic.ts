@@ -4,6 +4,7 @@
  * Memory: about 500 bytes a link and 400 an operation; both are bounded, and what does not fit is counted.
  */
 import type { Fault } from "./pairing.ts";
+import type { Transport } from "./peers.ts";
 
 /** Of the histogram of latency, in ns. */
 export const LATENCY_BOUNDS = [1e7, 5e7, 1e8, 5e8, 1e9, 3e9, 1e10];
@@ -50,7 +51,6 @@ export class Tally {
 const MAX_IDLE_READINGS = 60;
 
 export type L7Role = "client" | "server";
-export type Transport = "tcp" | "udp" | "unix";
 
 /** Names of operations that a link has no room for. */
 const NOWHERE: Pick<Tally, "requests" | "answered"> = { requests: 0, answered: () => {} };

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** The records of the ring: what connections become, and pieces of what is said. Kernel side: bpf/messages.bpf.c. */
-import type { Connections, Peers } from "../../core/messages/connections.ts";
+import type { Connections } from "../../core/messages/connections.ts";
 import type { Datagrams, Ends } from "../../core/messages/datagrams.ts";
+import type { Peers } from "../../core/messages/peers.ts";
 import type { Chunk } from "../../core/messages/protocol.ts";
 import { ipText, KeyView, textUpToNul } from "../../core/labels.ts";
 import type { RecordPortion } from "../../core/probe.ts";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Writes what was counted of messages into the tables of the original. */
 import type { RowWriter, Writers } from "../../core/probe.ts";
-import type { Connection, Sample } from "../../core/messages/connections.ts";
+import type { Connection, Sample } from "../../core/messages/connection.ts";
 import type { ForwardCount } from "../../core/messages/forward_counts.ts";
 import type { TopicCount } from "../../core/messages/topic_counts.ts";
 import type { Link, Tally } from "../../core/messages/traffic.ts";

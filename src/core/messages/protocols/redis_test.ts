@@ -1,15 +1,7 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 import assert from "node:assert/strict";
-import { captures, type Piece, replay } from "../../../../tests/message_replay.ts";
-import type { Side } from "../protocol.ts";
+import { captures, replay, said } from "../../../../tests/message_replay.ts";
 import redis from "./redis.ts";
-
-const encoder = new TextEncoder();
-
-function said(side: Side, text: string): Piece {
-  const bytes = encoder.encode(text);
-  return { side, bytes, length: bytes.length };
-}
 
 const asks = (...words: string[]) =>
   said(
