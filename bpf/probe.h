@@ -109,8 +109,8 @@ static __always_inline void *row(void *table, const void *key, const void *zero)
 	return val;
 }
 
-/* Slot of a value (below 2^63) in an array of `slots` buckets with the bounds 1, 2, 4, 8 ... (included); the last has no bound. The
- * agent's log2Bounds() has the same. Write the result as an index only after the verifier saw it: slot < slots.
+/* Slot of a value (below 2^63) in an array of `slots` buckets with the bounds 1, 2, 4, 8 ... (included); the last has no
+ * bound. The agent's log2Bounds() has the same. Write the result as an index only after the verifier saw it: slot < slots.
  */
 static __always_inline u32 log2_slot(u64 value, u32 slots)
 {

@@ -46,7 +46,10 @@ export interface EventRule {
   readonly below?: "res_lower_thr";
 }
 
-/** Milliseconds, in which `latency_thr` and `jitter_thr` are given, and percent, in which `res_..._thr` are, to the unit of a metric. */
+/**
+ * Milliseconds, in which `latency_thr` and `jitter_thr` are given, and percent, in which `res_..._thr` are, to the unit of
+ * a metric.
+ */
 const FACTORS: Readonly<Record<string, number>> = {
   ns: 1e6,
   us: 1e3,

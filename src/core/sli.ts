@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** What the tables of bpf/sli.h have in common: labels of containers and hosts, buckets. */
-import { type LabelReader, ofValue, text } from "./labels.ts";
+import { id, type LabelReader, ofValue, text } from "./labels.ts";
 
 const MS = 1_000_000;
 
@@ -21,8 +21,21 @@ const container: LabelReader<"name"> = {
   read: (value, host) => containerOfCgroup(text("name").read(value, host)),
 };
 
-export const containerId = ofValue(container);
+/** Of the tables of containers. */
+export const SLI_CONTAINER = {
+  entity: "sli_container",
+  on: false,
+  keys: { container_id: ofValue(container) },
+  labels: { cgroup_id: id("cgroup") },
+} as const;
 
 /** The one row of the host. */
 export const NODE = "node";
-export const nodeKey: LabelReader<never> = { fields: [], read: () => NODE };
+const nodeKey: LabelReader<never> = { fields: [], read: () => NODE };
+
+/** Of the tables of the host. */
+export const SLI_NODE = {
+  entity: "sli_node",
+  on: false,
+  keys: { sli_node_key: nodeKey },
+} as const;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** How long processes look names up. Kernel side: bpf/dns.bpf.c. */
 import { id, ofValue, text } from "../core/labels.ts";
-import { bpfProbe, log2Bounds, mapTable, ofBuckets, ofField, raises } from "../core/declare.ts";
+import { bpfProbe, mapTable, ofField, raises } from "../core/declare.ts";
+import { ofDurations } from "../core/durations.ts";
 import { dns } from "../gen/layouts.ts";
 
 export default bpfProbe({
@@ -51,12 +52,7 @@ export default bpfProbe({
         ),
         count: ofField("counter", "count", "Look-ups.", "count"),
         error_count: ofField("counter", "errors", "Look-ups that failed.", "count"),
-        seconds: ofBuckets(
-          { field: "slots", sum: "ns", scale: 1e-9 },
-          log2Bounds(24, 1.024e-6),
-          "Time of look-ups.",
-          "seconds",
-        ),
+        seconds: ofDurations("slots", "ns", "Time of look-ups."),
       },
     }),
   },

@@ -228,6 +228,11 @@ function haproxyLog(text: string): Pairs {
   return pairs;
 }
 
+/** Whole connections, as many as there are requests otherwise, with two on each at most. */
+function sessions(one: Case) {
+  return { ...load({ ...one, requests: 1 }), requests: Math.min(one.requests, 2) };
+}
+
 async function lines(path: string, count: number): Promise<string> {
   return await until(`${path} is written`, async () => {
     const text = await Deno.readTextFile(path);
@@ -259,7 +264,7 @@ for (const one of isWhole ? CASES : CASES.slice(0, 3)) {
         await Deno.writeTextFile(`${folder}/front.conf`, nginxFront(folder, ports, backends, one));
         await using server = await startNginx(folder, "front", ports.http);
         await using rig = await watch(await workersOf(server, one.workers));
-        const wanted = { ...load({ ...one, requests: 1 }), requests: Math.min(one.requests, 2) };
+        const wanted = sessions(one);
         await runClients(ports.stream, wanted);
         const truth = nginxLog(await lines(`${folder}/stream.log`, wanted.clients));
         await rig.tick(1);
@@ -292,7 +297,7 @@ for (const one of isWhole ? CASES : CASES.slice(0, 3)) {
         const port = freePort();
         await using server = await startHaproxy(folder, "tcp", port, backends, one);
         await using rig = await watch([server.pid]);
-        const wanted = { ...load({ ...one, requests: 1 }), requests: Math.min(one.requests, 2) };
+        const wanted = sessions(one);
         await runClients(port, wanted);
         const truth = haproxyLog(await lines(`${folder}/log`, wanted.clients));
         await rig.tick(1);

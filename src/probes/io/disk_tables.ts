@@ -2,7 +2,8 @@
 /** Tables of bpf/io_disk.h: latencies, bytes, errors and page cache per disk. */
 import { errorOf } from "../../core/call_names.ts";
 import { id, type LabelReader, ofValue, text } from "../../core/labels.ts";
-import { filledBy, log2Bounds, mapTable, ofBuckets, ofField, raises } from "../../core/declare.ts";
+import { filledBy, mapTable, ofField, raises } from "../../core/declare.ts";
+import { ofDurations } from "../../core/durations.ts";
 import { io } from "../../gen/layouts.ts";
 
 const DISK_TYPES: readonly (readonly [prefix: string, type: string])[] = [
@@ -67,12 +68,7 @@ function latencies(unit: string, scale: number, stages: readonly Stage[]) {
 }
 
 function times(stage: Stage) {
-  return ofBuckets(
-    { field: `${stage}_slots`, sum: `${stage}_sum`, scale: 1e-9 },
-    log2Bounds(24, 1.024e-6),
-    `Time of ${STAGES[stage]}.`,
-    "seconds",
-  );
+  return ofDurations(`${stage}_slots`, `${stage}_sum`, `Time of ${STAGES[stage]}.`);
 }
 
 const pages =

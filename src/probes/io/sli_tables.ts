@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Tables of bpf/io_sli.h: how long bios of containers and of the host take. */
-import { id } from "../../core/labels.ts";
 import { mapTable, ofBuckets, ofField } from "../../core/declare.ts";
-import { containerId, nodeKey, SLI_BOUNDS } from "../../core/sli.ts";
+import { SLI_BOUNDS, SLI_CONTAINER, SLI_NODE } from "../../core/sli.ts";
 import { io } from "../../gen/layouts.ts";
 
 const TOTAL = {
@@ -19,21 +18,8 @@ const TIMES = {
 
 const PROGRAMS = ["io_queue", "io_complete", "io_bio_complete"] as const;
 
-const CONTAINER = {
-  map: "sli_io_containers",
-  entity: "sli_container",
-  on: false,
-  programs: PROGRAMS,
-  keys: { container_id: containerId },
-  labels: { cgroup_id: id("cgroup") },
-} as const;
-const NODE = {
-  map: "sli_io_node",
-  entity: "sli_node",
-  on: false,
-  programs: PROGRAMS,
-  keys: { sli_node_key: nodeKey },
-} as const;
+const CONTAINER = { ...SLI_CONTAINER, map: "sli_io_containers", programs: PROGRAMS } as const;
+const NODE = { ...SLI_NODE, map: "sli_io_node", programs: PROGRAMS } as const;
 
 export const sliTables = {
   sli_io_container_gauge: mapTable(io, { ...CONTAINER, metrics: TOTAL }),

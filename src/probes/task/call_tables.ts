@@ -2,7 +2,8 @@
 /** Tables of bpf/task_calls.h: how long the system calls of observed processes take, and which fail. */
 import { callOf, errorOf } from "../../core/call_names.ts";
 import { id, ofValue, text, word } from "../../core/labels.ts";
-import { log2Bounds, mapTable, ofBuckets, ofField, raises } from "../../core/declare.ts";
+import { mapTable, ofField, raises } from "../../core/declare.ts";
+import { ofDurations } from "../../core/durations.ts";
 import { task } from "../../gen/layouts.ts";
 
 /** As the enum in bpf/syscalls.h; a call's bit in `calls_on` is its place here. */
@@ -49,12 +50,7 @@ function longest<const C extends Call>(call: C) {
   return ofField("gauge", `${call}_ns`, help, "ns");
 }
 
-const TIMES = ofBuckets(
-  { field: "slots", sum: "ns", scale: 1e-9 },
-  log2Bounds(24, 1.024e-6),
-  "Duration of system calls.",
-  "seconds",
-);
+const TIMES = ofDurations("slots", "ns", "Duration of system calls.");
 
 export const callTables = {
   proc_syscall: mapTable(task, {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Tables of bpf/task_fs.h: how long files of each file system take to read, write, open and flush. */
 import { id, ofValue, text, word } from "../../core/labels.ts";
-import { log2Bounds, mapTable, ofBuckets, ofField } from "../../core/declare.ts";
+import { mapTable, ofField } from "../../core/declare.ts";
+import { ofDurations } from "../../core/durations.ts";
 import type { MapTable } from "../../core/probe.ts";
 import { task } from "../../gen/layouts.ts";
 
@@ -17,12 +18,8 @@ function longest(operation: Operation) {
 }
 
 function times(operation: Operation) {
-  return ofBuckets(
-    { field: `${operation}_slots`, sum: `${operation}_ns`, scale: 1e-9 },
-    log2Bounds(24, 1.024e-6),
-    `Duration of a ${operation} of a file.`,
-    "seconds",
-  );
+  const help = `Duration of a ${operation} of a file.`;
+  return ofDurations(`${operation}_slots`, `${operation}_ns`, help);
 }
 
 const OPERATIONS: readonly Operation[] = ["read", "write", "open", "flush"];

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Tables of bpf/task_sched.h: time on and off CPUs. */
 import { id, ofValue, text } from "../../core/labels.ts";
-import { log2Bounds, mapTable, ofBuckets, ofField, raises } from "../../core/declare.ts";
+import { mapTable, ofField, raises } from "../../core/declare.ts";
+import { ofDurations } from "../../core/durations.ts";
 import { task } from "../../gen/layouts.ts";
 
 const SECONDS = 1e-9;
-/** Of duration_slot() in bpf/duration.h. */
-const BOUNDS = log2Bounds(24, 1.024e-6);
 
 const PROCESS = {
   map: "proc_sched",
@@ -15,17 +14,15 @@ const PROCESS = {
 } as const;
 
 const LATENCY = {
-  run_wait_seconds: ofBuckets(
-    { field: "wait_slots", sum: "wait_ns", scale: SECONDS },
-    BOUNDS,
+  run_wait_seconds: ofDurations(
+    "wait_slots",
+    "wait_ns",
     "How long threads that were ready waited for a CPU.",
-    "seconds",
   ),
-  off_cpu_seconds: ofBuckets(
-    { field: "off_slots", sum: "off_ns", scale: SECONDS },
-    BOUNDS,
+  off_cpu_seconds: ofDurations(
+    "off_slots",
+    "off_ns",
     "How long threads were off the CPU at a time, for whatever reason.",
-    "seconds",
   ),
 } as const;
 

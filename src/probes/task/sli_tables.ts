@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Tables of bpf/task_sli.h: what containers and the host wait for. */
-import { id } from "../../core/labels.ts";
 import { filledBy, mapTable, ofBuckets, ofField } from "../../core/declare.ts";
-import { containerId, nodeKey, SLI_BOUNDS } from "../../core/sli.ts";
+import { SLI_BOUNDS, SLI_CONTAINER, SLI_NODE } from "../../core/sli.ts";
 import { task } from "../../gen/layouts.ts";
 
 type Cause =
@@ -64,19 +63,8 @@ const MEMORY_TIMES = {
   ),
 };
 
-const CONTAINER = {
-  map: "sli_containers",
-  entity: "sli_container",
-  on: false,
-  keys: { container_id: containerId },
-  labels: { cgroup_id: id("cgroup") },
-} as const;
-const NODE = {
-  map: "sli_node",
-  entity: "sli_node",
-  on: false,
-  keys: { sli_node_key: nodeKey },
-} as const;
+const CONTAINER = { ...SLI_CONTAINER, map: "sli_containers" } as const;
+const NODE = { ...SLI_NODE, map: "sli_node" } as const;
 
 export const sliTables = {
   sli_cpu_container_gauge: mapTable(task, { ...CONTAINER, metrics: CPU }),
