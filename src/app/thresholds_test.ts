@@ -77,6 +77,7 @@ const LIMITS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   fs_df: { IUsePer: 80, UsePer: 80 },
   system_iostat: { util: 80 },
   nic: { tx_dropped: 10, rx_dropped: 10, tx_errs: 10, rx_errs: 10 },
+  nic_failure: { xmit_timeout_count: 0 },
   system_cpu_util: { total_used_per: 80 },
   system_meminfo: { util: 80, swap_util: 80 },
 };

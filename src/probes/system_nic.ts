@@ -6,7 +6,7 @@
  * whoever mounted it. The original counts events as they happen, so what came before its start is missing there. Kernels
  * before 4.16 do not count carrier changes by direction, some drivers no time-outs.
  */
-import { counter, gauge, nativeProbe, table } from "../core/declare.ts";
+import { counter, gauge, nativeProbe, raises, table } from "../core/declare.ts";
 import type { HostFiles } from "../core/probe.ts";
 import { Scanner, word } from "../core/scan.ts";
 
@@ -43,9 +43,12 @@ export default nativeProbe({
       keys: ["name"],
       labels: ["dev_name", "driver", "queue_index"],
       metrics: {
-        xmit_timeout_count: counter(
-          "Times a transmit queue stood still for too long; queue_index is the last that did.",
-          "count",
+        xmit_timeout_count: raises(
+          counter(
+            "Times a transmit queue stood still for too long; queue_index is the last that did.",
+            "count",
+          ),
+          { above: 0, says: "Transmit time-outs of a network device" },
         ),
         carrier_up_count: counter("Times the link came up.", "count"),
         carrier_down_count: counter("Times the link was lost.", "count"),
