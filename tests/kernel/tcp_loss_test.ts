@@ -38,7 +38,10 @@ Deno.test({
 });
 
 async function countsWhatIsSentAgain(): Promise<void> {
-  await using rig = await ProbeRig.start(tcp, { settings: { report_cport: true } });
+  await using rig = await ProbeRig.start(tcp, {
+    settings: { report_cport: true },
+    tables: ["tcp_abn", "tcp_tx_rx", "tcp_service", "tcp_windows"],
+  });
   await rig.tick(1);
   const { said, end } = await startScript<Said>("truth_child.py", "netem");
   try {
