@@ -62,8 +62,10 @@ int BPF_PROG(messages_received, struct sk_buff *skb, int len)
 	if (!to || !sk || len <= 0 || sk->sk_protocol != IPPROTO_TCP)
 		return 0;
 	memory = bpf_sk_storage_get(&message_memories, sk, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (!memory)
+	if (!memory) {
+		count_table_full();
 		return 0;
+	}
 	tp = (void *)sk; /* of an skb it is not one that a helper would take */
 	start = BPF_CORE_READ(tp, copied_seq);
 	if (tls && is_encrypted(memory, sk)) {
@@ -136,6 +138,8 @@ int BPF_PROG(messages_sent, struct sock *sk, struct msghdr *msg)
 	bool again;
 
 	memory = bpf_sk_storage_get(&message_memories, sk, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!memory)
+		count_table_full();
 	if (!to || !memory || (tls && is_encrypted(memory, sk)))
 		return 0;
 	if (!is_wanted(memory, sk) || !tell(memory, sk, TRANSPORT_TCP, ~0U, 0))

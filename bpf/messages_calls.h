@@ -90,8 +90,8 @@ static __always_inline bool is_watched(struct task_struct *task)
 	struct call_watch *watch =
 		bpf_task_storage_get(&call_watches, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 
-	if (!watch)
-		return false;
+	if (!watch) /* there is no memory for it: asked each time */
+		return is_observed(task);
 	if (!watch->asked) {
 		watch->asked = 1;
 		watch->observed = is_observed(task);
@@ -363,7 +363,11 @@ static __always_inline bool begin_piece(struct piece *piece, struct task_struct 
 	if (*transport == TRANSPORT_NONE)
 		return false;
 	piece->memory = call_memory(piece->sk, *transport);
-	if (!piece->memory || !is_wanted(piece->memory, piece->sk))
+	if (!piece->memory) {
+		count_table_full();
+		return false;
+	}
+	if (!is_wanted(piece->memory, piece->sk))
 		return false;
 	return tell(piece->memory, piece->sk, *transport, fd,
 		    piece->kind == MESSAGE_RECEIVED ? piece->length : 0);

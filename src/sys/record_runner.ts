@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Runs an eBPF probe of records: loads its object, reads its ring all the time, and its rows on each tick. */
+import { setImmediate } from "node:timers/promises";
 import { KernelError, Unsupported } from "../core/errors.ts";
 import type {
   HookVerdict,
@@ -121,6 +122,7 @@ class RunningRecords implements RunningProbe {
   #readings = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #last = NaN;
+  #stopped = false;
   /** What ended the looking at the ring; told by the next tick. */
   #failure: { readonly error: unknown } | undefined;
 
@@ -138,7 +140,19 @@ class RunningRecords implements RunningProbe {
   tick(now: number): void | Promise<void> {
     if (this.#failure !== undefined) throw this.#failure.error;
     if (this.#readings++ % SCAN_READINGS === SCAN_READINGS - 1) this.#parts.userProbes?.scan();
-    this.#drain();
+    const end = this.#ring.produced;
+    if (this.#drain() < TURN_RECORDS) return this.#read(now);
+    return this.#catchUp(end).then(() => this.#stopped ? undefined : this.#read(now));
+  }
+
+  /** Reads on to where the ring ended when the tick began: what has happened until then is in its rows. */
+  async #catchUp(end: bigint): Promise<void> {
+    do await setImmediate(); while (
+      !this.#stopped && this.#ring.consumed < end && this.#drain() >= TURN_RECORDS
+    );
+  }
+
+  #read(now: number): void | Promise<void> {
     this.#writers.begin(now);
     const elapsed = (now - this.#last) / 1000;
     this.#last = now;
@@ -146,6 +160,7 @@ class RunningRecords implements RunningProbe {
   }
 
   stop(): void {
+    this.#stopped = true;
     clearTimeout(this.#timer);
     this.#writers.remove();
     this.#object[Symbol.dispose]();

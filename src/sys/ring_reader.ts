@@ -67,7 +67,17 @@ export class RingReader {
   /** Bytes that are reserved or written and not yet read: how full the ring is. */
   get backlogBytes(): number {
     if (this.#consumerPages === null) return 0;
-    return Number(Atomics.load(this.#producer, 0) - Atomics.load(this.#consumer, 0));
+    return Number(this.produced - this.consumed);
+  }
+
+  /** Bytes that were ever reserved in the ring. */
+  get produced(): bigint {
+    return Atomics.load(this.#producer, 0);
+  }
+
+  /** Bytes that were ever read. */
+  get consumed(): bigint {
+    return Atomics.load(this.#consumer, 0);
   }
 
   /** Calls `visit` for each complete record, of which it takes no more than `limit`; gives their number. */
@@ -88,7 +98,7 @@ export class RingReader {
     if (this.#consumerPages === null) throw new TypeError(`Ring "${this.name}" is closed`);
     let records = 0;
     while (records < limit) {
-      const position = Atomics.load(this.#consumer, 0);
+      const position = this.consumed;
       const taken = this.#scan(position, Math.min(limit - records, PORTION_RECORDS));
       if (taken === 0) break;
       try {
@@ -106,7 +116,7 @@ export class RingReader {
     const { offsets, lengths, words } = this.#portion;
     const mask = this.#dataBytes - 1;
     const start = Number(position & BigInt(mask));
-    const reserved = Number(Atomics.load(this.#producer, 0) - position);
+    const reserved = Number(this.produced - position);
     const end = start + Math.min(reserved, this.#dataBytes);
     let next = start;
     let count = 0;
