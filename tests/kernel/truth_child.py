@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: MulanPSL-2.0
 """Real traffic in a network namespace of its own; prints what others say of it, waits. Argument: idle, redis, nginx, tools,
 loss, netem."""
+import faulthandler
 import json
 import os
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 
@@ -37,9 +39,12 @@ def read_all(sock):
 
 
 def transfer(sender, receiver, size):
-    sender.sendall(bytes(size))
+    """Both at once: the buffers of a line that loses packets may hold less."""
+    sending = threading.Thread(target=sender.sendall, args=[bytes(size)])
+    sending.start()
     while size:
         size -= len(receiver.recv(min(size, 65536)))
+    sending.join()
 
 
 def idle():
@@ -191,8 +196,10 @@ def live():
     return None if busy else lines
 
 
+faulthandler.dump_traceback_later(120, exit=True)
 MODES = {"idle": idle, "redis": redis, "nginx": nginx, "tools": tools, "loss": loss, "netem": netem}
 said = MODES[sys.argv[1]]()
+faulthandler.cancel_dump_traceback_later()
 kept = said.pop("held", [])
 print(json.dumps({**said, "self": os.getpid(), "snmp": counters()}), flush=True)
 sys.stdin.readline()
