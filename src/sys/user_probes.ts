@@ -1,23 +1,21 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /**
- * Hooks programs to the entry and the returns of functions in libraries that processes have mapped, those of containers
- * too. A library is known by its device and inode; new ones are looked for once in a while.
+ * Hooks programs to marks, or to the entry and the returns of functions, in programs and libraries that processes have
+ * mapped, those of containers too. A file is known by its device and inode; new ones are looked for once in a while.
  */
 import { messageOf } from "../core/errors.ts";
-import type { HookVerdict, UserHook, UserLibrary } from "../core/probe.ts";
-import {
-  type ElfFunction,
-  type ElfFunctions,
-  EM_AARCH64,
-  EM_X86_64,
-  exportedFunctions,
-} from "../core/elf_functions.ts";
+import type { HookVerdict, UserHook, UserHooks, UserLibrary, UserMark } from "../core/probe.ts";
+import { type ElfFile, EM_AARCH64, EM_X86_64, readElf } from "../core/elf_file.ts";
+import { DYNSYM, type ElfFunction, namedFunctions, SYMTAB } from "../core/elf_functions.ts";
+import { usdtMarks } from "../core/usdt_marks.ts";
 import { type HookPlaces, hookPlaces } from "../core/x86_hook_places.ts";
 import type { BpfObject } from "./object.ts";
 
 /** r-xp OFFSET DEVICE INODE PATH; musl and static programs have no such file. */
 const LIBRARIES: Readonly<Record<UserLibrary, RegExp>> = {
   glibc: /^\S+ r-xp \S+ (\S+ \d+)\s+(\/\S*\/libc(?:-2\.\d+)?\.so(?:\.6)?)$/gm,
+  CPython:
+    /^\S+ r-xp \S+ (\S+ \d+)\s+(\/\S*\/(?:python(?:[23](?:\.\d+)?[dmtu]*(?:-dbg)?)?|libpython[23]\.\d+[dmtu]*\.so[.\d]*))$/gm,
   OpenSSL: /^\S+ r-xp \S+ (\S+ \d+)\s+(\/\S*\/libssl[\w.-]*\.so[.\w]*)$/gm,
 };
 const PID_REGEXP = /^\d+$/;
@@ -33,75 +31,103 @@ interface Library {
 
 export class UserProbes {
   readonly #object: BpfObject;
-  readonly #hooks: readonly UserHook[];
+  readonly #library: UserLibrary;
+  readonly #marks: readonly UserMark[];
+  readonly #functions: readonly UserHook[];
+  readonly #symbols: number;
   /** By device and inode. */
   readonly #libraries = new Map<string, Library>();
 
-  readonly #kind: UserLibrary;
-
-  constructor(object: BpfObject, kind: UserLibrary, hooks: readonly UserHook[]) {
+  constructor(object: BpfObject, hooks: UserHooks) {
     this.#object = object;
-    this.#kind = kind;
-    this.#hooks = hooks;
+    this.#library = hooks.library;
+    this.#marks = hooks.marks ?? [];
+    this.#functions = hooks.functions ?? [];
+    this.#symbols = hooks.private ? SYMTAB : DYNSYM;
   }
 
   /** Hooks libraries that were not there before. */
   scan(): void {
     for (const { name } of Deno.readDirSync("/proc")) {
       if (!PID_REGEXP.test(name)) continue;
-      for (const [, identity, path] of readMaps(name).matchAll(LIBRARIES[this.#kind])) {
+      for (const [, identity, path] of readMaps(name).matchAll(LIBRARIES[this.#library])) {
         if (this.#libraries.has(identity!) || this.#libraries.size >= MAX_LIBRARIES) continue;
-        this.#libraries.set(identity!, this.#hook(`/proc/${name}/root${path}`));
+        const library = this.#hook(`/proc/${name}/root${path}`);
+        if (library !== undefined) this.#libraries.set(identity!, library);
       }
     }
   }
 
   verdicts(): HookVerdict[] {
     const hooked = [...this.#libraries.values()].filter(({ reason }) => reason === undefined);
-    const hook = `uprobe of ${hooked.length} files of ${this.#kind}`;
+    const hook = `uprobe of ${hooked.length} files of ${this.#library}`;
     const reason =
       [...this.#libraries.values()].find((each) => each.reason !== undefined)?.reason ??
-        `no process has mapped ${this.#kind}`;
-    const programs = new Set(this.#hooks.flatMap(({ entry, returns }) => [entry, returns]));
+        `no process has mapped ${this.#library}`;
+    const programs = new Set([
+      ...this.#marks.map(({ program }) => program),
+      ...this.#functions.flatMap(({ entry, returns }) => [entry, returns]),
+    ]);
     return [...programs].map((program) =>
       hooked.length > 0 ? { program, hook, state: "attached" } : {
         program,
         hook,
         state: "unsupported",
         reason,
-        mend: `a program linked with ${this.#kind}`,
+        mend: `a program linked with ${this.#library}`,
       }
     );
   }
 
-  /** Through the process's root, for the path is that of its mount namespace. */
-  #hook(path: string): Library {
+  /** Through the process's root, for the path is that of its mount namespace; undefined: there is no such file now. */
+  #hook(path: string): Library | undefined {
     try {
       if (Deno.statSync(path).size > MAX_FILE_BYTES) {
         return { path, reason: `"${path}" is too large` };
       }
-      const file = Deno.readFileSync(path);
-      const wanted = new Set(this.#hooks.map(({ symbol }) => symbol));
-      const library = exportedFunctions(file, wanted);
-      for (const hook of this.#hooks) {
-        const found = library.functions.get(hook.symbol);
-        if (found !== undefined) this.#hookFunction(path, file, library, found, hook);
-      }
+      const file = readElf(Deno.readFileSync(path));
+      if (!this.#hookMarks(path, file)) this.#hookFunctions(path, file);
       return { path };
     } catch (error) {
-      // The process may have ended; a file may be anything.
-      return { path, reason: messageOf(error) };
+      // The process has ended: another one may have the file.
+      if (error instanceof Deno.errors.NotFound) return undefined;
+      return { path, reason: messageOf(error) }; // a file may be anything
+    }
+  }
+
+  /** Whether the file has all marks. */
+  #hookMarks(path: string, file: ElfFile): boolean {
+    const places = this.#marks.map(({ provider, name }) =>
+      usdtMarks(file, provider, new Set([name]))
+    );
+    if (places.length === 0 || places.some((found) => found.length === 0)) return false;
+    this.#marks.forEach(({ program }, i) => {
+      for (const { offset, semaphore } of places[i]!) {
+        this.#object.attachUser(program, path, offset, semaphore);
+      }
+    });
+    return true;
+  }
+
+  #hookFunctions(path: string, file: ElfFile): void {
+    const wanted = new Set(this.#functions.map(({ symbol }) => symbol));
+    const functions = namedFunctions(file, wanted, this.#symbols);
+    if (this.#symbols === SYMTAB && functions.size === 0) {
+      throw new RangeError(`"${path}" neither has marks for tracers nor names its functions`);
+    }
+    for (const hook of this.#functions) {
+      const found = functions.get(hook.symbol);
+      if (found !== undefined) this.#hookFunction(path, file, found, hook);
     }
   }
 
   #hookFunction(
     path: string,
-    file: Uint8Array,
-    { machine }: ElfFunctions,
+    { bytes, machine }: ElfFile,
     { offset, size }: ElfFunction,
     { symbol, entry, returns }: UserHook,
   ): void {
-    const code = file.subarray(offset, offset + size);
+    const code = bytes.subarray(offset, offset + size);
     const places = placesOf(machine, code);
     if (places === undefined) {
       throw new RangeError(`Cannot find the returns of "${symbol}" in "${path}"`);
