@@ -17,7 +17,7 @@ u64 reading = 1;
 
 struct collector {
 	u64 open;
-	u64 since[DEPTH];
+	u64 since[DEPTH]; /* 0: does not count */
 	u64 stack[DEPTH]; /* pointer to it: a call within has a lower one */
 };
 
@@ -52,8 +52,7 @@ static __always_inline void drop_below(struct collector *collector, u64 stack)
 	}
 }
 
-SEC("uprobe")
-int pygc_begin(struct pt_regs___call *regs)
+static __always_inline int begin(struct pt_regs___call *regs, bool inner_counts)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct collector *collector;
@@ -71,10 +70,23 @@ int pygc_begin(struct pt_regs___call *regs)
 		count_table_full();
 		return 0;
 	}
-	collector->since[open] = bpf_ktime_get_ns();
+	collector->since[open] = !open || inner_counts ? bpf_ktime_get_ns() : 0;
 	collector->stack[open] = stack;
 	collector->open = open + 1;
 	return 0;
+}
+
+SEC("uprobe")
+int pygc_begin(struct pt_regs___call *regs)
+{
+	return begin(regs, true);
+}
+
+/* Of the function, which from 3.13 on is also called within a collection of the same interpreter, and then returns. */
+SEC("uprobe")
+int pygc_enter(struct pt_regs___call *regs)
+{
+	return begin(regs, false);
 }
 
 static __always_inline void note_collection(u64 ns)
@@ -115,7 +127,8 @@ int pygc_end(struct pt_regs___call *regs)
 	if (last >= DEPTH || collector->stack[last] > stack + FRAME_BYTES)
 		return 0;
 	collector->open = last;
-	note_collection(now - collector->since[last]);
+	if (collector->since[last])
+		note_collection(now - collector->since[last]);
 	return 0;
 }
 

@@ -1450,6 +1450,7 @@ export const pygc = {
   programs: {
     pygc_begin: "uprobe",
     pygc_end: "uprobe",
+    pygc_enter: "uprobe",
     pygc_reading: "iter/task",
   },
 } as const satisfies ObjectLayout;

@@ -23,7 +23,7 @@ export default bpfProbe({
       { provider: "python", name: "gc__done", program: "pygc_end" },
       { provider: "python", name: "gc__start", program: "pygc_begin" },
     ],
-    functions: [{ symbol: "gc_collect_main", entry: "pygc_begin", returns: "pygc_end" }],
+    functions: [{ symbol: "gc_collect_main", entry: "pygc_enter", returns: "pygc_end" }],
     private: true,
   },
   lacking: {

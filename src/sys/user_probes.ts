@@ -23,9 +23,9 @@ const MAX_LIBRARIES = 64;
 const MAX_FILE_BYTES = 64 * 1024 * 1024;
 const RETURN_AARCH64 = 0xd65f03c0;
 
-/** What was seen of the library: hooked, or why not. */
+/** What was seen of a file: which programs are hooked to it, and if none, why. */
 interface Library {
-  readonly path: string;
+  readonly programs: readonly string[];
   readonly reason?: string;
 }
 
@@ -58,67 +58,70 @@ export class UserProbes {
     }
   }
 
+  /** Where some files are hooked, programs that are for others only are not mentioned. */
   verdicts(): HookVerdict[] {
-    const hooked = [...this.#libraries.values()].filter(({ reason }) => reason === undefined);
-    const hook = `uprobe of ${hooked.length} files of ${this.#library}`;
-    const reason =
-      [...this.#libraries.values()].find((each) => each.reason !== undefined)?.reason ??
-        `no process has mapped ${this.#library}`;
-    const programs = new Set([
+    const libraries = [...this.#libraries.values()];
+    const hooked = libraries.flatMap(({ programs }) => programs);
+    const reason = libraries.find((each) => each.reason !== undefined)?.reason ??
+      `no process has mapped ${this.#library}`;
+    const built = this.#marks.length > 0 ? " that was built with marks for tracers" : "";
+    const mend = `a program linked with ${this.#library}${built}`;
+    const all = new Set([
       ...this.#marks.map(({ program }) => program),
       ...this.#functions.flatMap(({ entry, returns }) => [entry, returns]),
     ]);
-    return [...programs].map((program) =>
-      hooked.length > 0 ? { program, hook, state: "attached" } : {
-        program,
-        hook,
-        state: "unsupported",
-        reason,
-        mend: `a program linked with ${this.#library}`,
-      }
-    );
+    return [...all].flatMap((program): HookVerdict[] => {
+      const files = hooked.filter((each) => each === program).length;
+      const hook = `uprobe of ${files} files of ${this.#library}`;
+      if (files > 0) return [{ program, hook, state: "attached" }];
+      return hooked.length > 0 ? [] : [{ program, hook, state: "unsupported", reason, mend }];
+    });
   }
 
   /** Through the process's root, for the path is that of its mount namespace; undefined: there is no such file now. */
   #hook(path: string): Library | undefined {
     try {
       if (Deno.statSync(path).size > MAX_FILE_BYTES) {
-        return { path, reason: `"${path}" is too large` };
+        return { programs: [], reason: `"${path}" is too large` };
       }
       const file = readElf(Deno.readFileSync(path));
-      if (!this.#hookMarks(path, file)) this.#hookFunctions(path, file);
-      return { path };
+      return { programs: this.#hookMarks(path, file) ?? this.#hookFunctions(path, file) };
     } catch (error) {
       // The process has ended: another one may have the file.
       if (error instanceof Deno.errors.NotFound) return undefined;
-      return { path, reason: messageOf(error) }; // a file may be anything
+      return { programs: [], reason: messageOf(error) }; // a file may be anything
     }
   }
 
-  /** Whether the file has all marks. */
-  #hookMarks(path: string, file: ElfFile): boolean {
+  /** Programs that are hooked; undefined if the file does not have all marks. */
+  #hookMarks(path: string, file: ElfFile): readonly string[] | undefined {
     const places = this.#marks.map(({ provider, name }) =>
       usdtMarks(file, provider, new Set([name]))
     );
-    if (places.length === 0 || places.some((found) => found.length === 0)) return false;
-    this.#marks.forEach(({ program }, i) => {
+    if (places.length === 0 || places.some((found) => found.length === 0)) return undefined;
+    return this.#marks.map(({ program }, i) => {
       for (const { offset, semaphore } of places[i]!) {
         this.#object.attachUser(program, path, offset, semaphore);
       }
+      return program;
     });
-    return true;
   }
 
-  #hookFunctions(path: string, file: ElfFile): void {
+  #hookFunctions(path: string, file: ElfFile): readonly string[] {
     const wanted = new Set(this.#functions.map(({ symbol }) => symbol));
     const functions = namedFunctions(file, wanted, this.#symbols);
-    if (this.#symbols === SYMTAB && functions.size === 0) {
-      throw new RangeError(`"${path}" neither has marks for tracers nor names its functions`);
+    if (functions.size === 0) {
+      const marks = this.#marks.length > 0 ? "has no marks for tracers and " : "";
+      throw new RangeError(`"${path}" ${marks}names none of ${[...wanted].join(", ")}`);
     }
+    const programs = new Set<string>();
     for (const hook of this.#functions) {
       const found = functions.get(hook.symbol);
-      if (found !== undefined) this.#hookFunction(path, file, found, hook);
+      if (found === undefined) continue;
+      this.#hookFunction(path, file, found, hook);
+      programs.add(hook.entry).add(hook.returns);
     }
+    return [...programs];
   }
 
   #hookFunction(

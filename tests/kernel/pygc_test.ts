@@ -1,12 +1,19 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Garbage collections by the pygc probe beside what Python itself counts and measures. */
 import assert from "node:assert/strict";
+import { readElf } from "../../src/core/elf_file.ts";
+import { usdtMarks } from "../../src/core/usdt_marks.ts";
 import pygc from "../../src/probes/pygc.ts";
 import { SCAN_READINGS } from "../../src/sys/bpf_runner.ts";
 import { assertGone, heldBy } from "../held_in_kernel.ts";
 import { Shell, TaskRig } from "./task_rig.ts";
 
 const PYTHON = "/usr/bin/python3";
+const LIBRARIES = "/usr/lib/x86_64-linux-gnu";
+const STATIC_PYTHON = `${LIBRARIES}/libpython3.11.a`;
+const LINKER = "/usr/bin/clang-19";
+/** Addresses, offset in the file and path. */
+const MAPS_REGEXP = /^(\w+)-(\w+) \S+ (\w+) \S+ \d+ +(\/.*)$/gm;
 const CHILD = new URL("collector_child.py", import.meta.url).pathname;
 const COLLECTIONS = 211;
 
@@ -26,6 +33,76 @@ class Collector extends Shell {
   }
 }
 
+/** Programs of a test, gone with it. */
+class Folder implements AsyncDisposable {
+  private constructor(readonly folder: string) {}
+
+  static async make(): Promise<Folder> {
+    return new Folder(await Deno.makeTempDir());
+  }
+
+  path(name: string): string {
+    return `${this.folder}/${name}`;
+  }
+
+  /** Makes a program that is Python by a library. */
+  async link(program: string, ...args: readonly string[]): Promise<void> {
+    const source = this.path("main.c");
+    await Deno.writeTextFile(source, MAIN);
+    await finishedWell(LINKER, source, "-o", program, ...args);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Deno.remove(this.folder, { recursive: true });
+  }
+}
+
+const MAIN =
+  "int Py_BytesMain(int, char **); int main(int n, char **args) { return Py_BytesMain(n, args); }";
+
+/** Whether one of the files is not there, as on a machine that vm.sh boots; says so. */
+function lacks(...paths: readonly string[]): boolean {
+  const missing = paths.filter((path) => {
+    try {
+      return !Deno.statSync(path).isFile;
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return true;
+      throw error;
+    }
+  });
+  if (missing.length > 0) console.log(`skipped: no ${missing.join(", ")}`);
+  return missing.length > 0;
+}
+
+async function finishedWell(command: string, ...args: readonly string[]): Promise<void> {
+  const { success, stderr } = await new Deno.Command(command, { args: [...args] }).output();
+  assert.ok(success, new TextDecoder().decode(stderr));
+}
+
+/** What the semaphores of both marks hold in a process of PYTHON. */
+function semaphoresOf(pid: number): number[] {
+  const path = Deno.realPathSync(PYTHON);
+  const file = readElf(Deno.readFileSync(path));
+  const maps = Deno.readTextFileSync(`/proc/${pid}/maps`);
+  using memory = Deno.openSync(`/proc/${pid}/mem`);
+  return usdtMarks(file, "python", new Set(["gc__start", "gc__done"])).map(({ semaphore }) => {
+    memory.seekSync(addressOf(maps, path, semaphore), Deno.SeekMode.Start);
+    const value = new Uint16Array(1);
+    assert.equal(memory.readSync(new Uint8Array(value.buffer)), 2);
+    return value[0]!;
+  });
+}
+
+/** Where a part of the file is in the memory of a process. */
+function addressOf(maps: string, path: string, offset: number): number {
+  for (const [, from, to, start, name] of maps.matchAll(MAPS_REGEXP)) {
+    const [first, end, at] = [from, to, start].map((text) => parseInt(text!, 16));
+    const address = first! + offset - at!;
+    if (name === path && address >= first! && address < end!) return address;
+  }
+  throw new RangeError(`"${path}" is not mapped at ${offset}`);
+}
+
 function startRig(): Promise<TaskRig> {
   return TaskRig.start(pygc, { tables: ["proc_pygc"] });
 }
@@ -36,18 +113,17 @@ function counted(rig: TaskRig, pid: number): number {
   return rows.reduce((sum, { python_gc }) => sum + python_gc!, 0);
 }
 
-async function assertCounted(rig: TaskRig, child: Collector): Promise<void> {
+async function assertCounted(rig: TaskRig, child: Collector, comm = "python3"): Promise<void> {
   const before = counted(rig, child.pid);
   const sumBefore = before === 0 ? 0 : rig.row("proc_pygc", { tgid: child.pid }).latency_sum!;
   const [count, sum, longest] = await child.tell(`collect(${COLLECTIONS})`);
   assert.equal(count, COLLECTIONS);
   await rig.read();
-  const row = rig.row("proc_pygc", { tgid: child.pid, comm: "python3" });
+  const row = rig.row("proc_pygc", { tgid: child.pid, comm });
   assert.equal(row.python_gc! - before, COLLECTIONS);
   const [milliseconds, most] = [row.latency_sum! - sumBefore, row.latency_max!];
   // Python's clock also sees its own calls around the marks, and what else had the CPU then.
   const text = `${milliseconds} ms, Python says ${sum! / 1e6}; ${most}, ${longest! / 1e6}`;
-  console.log(text);
   assert.ok(milliseconds <= sum! / 1e6 && milliseconds > sum! / 1e6 * 0.5, text);
   assert.ok(most <= longest! / 1e6 && most >= milliseconds / COLLECTIONS, text);
   const histogram = rig.histogram("proc_pygc", "python_gc_seconds", { tgid: child.pid });
@@ -86,32 +162,27 @@ Deno.test("pygc counts collections within a collection, of another interpreter",
   await rig.read();
   assert.equal(counted(rig, child.pid), 14);
   await assertCounted(rig, child);
+  await child.run("subs.destroy(other)");
 });
 
-Deno.test("pygc counts no collection that another process began or that never ends", async () => {
+Deno.test("pygc counts no collection that another process began, and none that never ends", async () => {
   await using child = new Collector();
-  await child.run("pass");
+  await child.run("pids = []");
   await using rig = await startRig();
   // The child of a fork comes out of its parent's collection; then it begins 5 of its own.
-  const fork = "[os._exit(0) for _ in [0] if os.fork() == 0]";
-  const [count] = await child.tell(`Dying(lambda: ${fork}); collect(1); os.wait()`);
-  assert.equal(count, 1);
-  const own =
-    "pids = [os.fork()]; [collect(5) for _ in [0] if pids[0] == 0]; os._exit(0) if pids[0] == 0 else os.wait()";
-  await child.run(own);
-  const pid = Number((await child.run("print(pids[0])")).trim());
+  const fork = "Dying(lambda: pids.append(os.fork())); collect(1)";
+  await child.run(`${fork}; pids[0] or (collect(5), os._exit(0)); os.wait()`);
+  const end = "Dying(lambda: os._exit(0)); collect(1)";
+  await child.run(`pids.append(os.fork()); pids[1] or exec("${end}"); os.wait()`);
+  const [forked, ended] = await child.tell("print(*pids)");
   await rig.read();
-  assert.equal(counted(rig, child.pid), 1);
-  assert.equal(counted(rig, pid), 5);
+  assert.deepEqual([child.pid, forked!, ended!].map((pid) => counted(rig, pid)), [1, 5, 0]);
 });
 
-Deno.test("pygc finds an interpreter that nobody ran before, and a library", async () => {
-  const folder = await Deno.makeTempDir();
-  await using _folder = {
-    [Symbol.asyncDispose]: () => Deno.remove(folder, { recursive: true }),
-  };
+Deno.test("pygc finds an interpreter that nobody ran before, once it looks again", async () => {
+  await using folder = await Folder.make();
   await using rig = await startRig();
-  const copy = `${folder}/python3.11`;
+  const copy = folder.path("python3.11");
   await Deno.copyFile(PYTHON, copy);
   await using child = new Collector(copy);
   await child.run("collect(3)");
@@ -122,15 +193,65 @@ Deno.test("pygc finds an interpreter that nobody ran before, and a library", asy
   assert.equal(counted(rig, child.pid), 31);
 });
 
-Deno.test("pygc leaves nothing attached, and Python runs on", async () => {
+Deno.test("pygc counts collections of a program that Python is a library of", async () => {
+  if (lacks(LINKER, `${LIBRARIES}/libpython3.11.so.1.0`)) return;
+  await using folder = await Folder.make();
+  const program = folder.path("embedder");
+  await folder.link(program, "-l:libpython3.11.so.1.0");
+  await using child = new Collector(program);
+  await child.run("pass");
+  await using rig = await startRig();
+  await assertCounted(rig, child, "embedder");
+});
+
+Deno.test("pygc counts by the name of the function where there are no marks, and says where there is neither", async () => {
+  if (lacks(LINKER, STATIC_PYTHON)) return;
+  await using folder = await Folder.make();
+  const program = folder.path("whole");
+  await folder.link(
+    program,
+    "-no-pie",
+    "-Wl,--export-dynamic",
+    STATIC_PYTHON,
+    "-lm",
+    "-lz",
+    "-lexpat",
+  );
+  const [named, nameless] = [folder.path("python3.11"), folder.path("python3")];
+  await finishedWell("llvm-objcopy-19", "--remove-section=.note.stapsdt", program, named);
+  await finishedWell("llvm-objcopy-19", "--strip-all", named, nameless);
+  {
+    await using child = new Collector(named);
+    await child.run("pass");
+    await using rig = await startRig();
+    assert.ok(rig.running.hooks!().some(({ program }) => program === "pygc_enter"));
+    // From inside a collection a second one is refused, which is no collection.
+    await child.run("Dying(lambda: gc.collect()); collect(1)");
+    await rig.read();
+    await assertCounted(rig, child, "python3.11");
+    assert.equal(counted(rig, child.pid), COLLECTIONS + 1);
+  }
+  await using child = new Collector(nameless);
+  await child.run("pass");
+  await using rig = await startRig();
+  await child.run("collect(3)");
+  await rig.read();
+  assert.equal(counted(rig, child.pid), 0);
+});
+
+Deno.test("pygc leaves nothing attached, and no semaphore raised", async () => {
   await using child = new Collector();
   await child.run("pass");
+  assert.deepEqual(semaphoresOf(child.pid), [0, 0]);
+  const before = heldBy(Deno.pid);
   const rig = await startRig();
-  const held = heldBy(Deno.pid);
+  const held = new Set([...heldBy(Deno.pid)].filter((id) => !before.has(id)));
   assert.ok([...held].some((id) => id.startsWith("prog")));
+  assert.deepEqual(semaphoresOf(child.pid), [1, 1]);
   await child.run("collect(3)");
   await rig[Symbol.asyncDispose]();
   await assertGone(held);
+  assert.deepEqual(semaphoresOf(child.pid), [0, 0]);
   const [count] = await child.tell("collect(3)");
   assert.equal(count, 3);
 });
