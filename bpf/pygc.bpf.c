@@ -40,7 +40,9 @@ struct proc_pygc_val {
 
 SPARSE_TABLE(proc_pygc, struct proc_pygc_key, struct proc_pygc_val, 4096);
 
-/* Drops collections whose frames were left without an end, by a jump out of them. */
+/* Drops collections whose frames were left without an end, by a jump out of them; and the first of two beginnings of the
+ * same one: a file that two overlays show is hooked twice.
+ */
 static __always_inline void drop_below(struct collector *collector, u64 stack)
 {
 	for (int i = 0; i < DEPTH; i++) {

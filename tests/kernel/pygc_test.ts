@@ -19,8 +19,8 @@ const COLLECTIONS = 211;
 
 /** A Python that collects garbage when it is told to, and at no other time. */
 class Collector extends Shell {
-  constructor(python = PYTHON) {
-    super(python, ["-I", CHILD]);
+  constructor(program = PYTHON, args: readonly string[] = ["-I", CHILD]) {
+    super(program, args);
   }
 
   override run(code: string): Promise<string> {
@@ -191,6 +191,29 @@ Deno.test("pygc finds an interpreter that nobody ran before, once it looks again
   await child.run("collect(31)");
   await rig.read();
   assert.equal(counted(rig, child.pid), 31);
+});
+
+Deno.test({
+  name: "pygc counts once what two containers run of one image",
+  ignore: !/\toverlay$/m.test(Deno.readTextFileSync("/proc/filesystems")),
+  fn: async () => {
+    await using folder = await Folder.make();
+    for (const name of ["image", "empty", "root"]) await Deno.mkdir(folder.path(name));
+    await Deno.copyFile(PYTHON, folder.path("image/python3.11"));
+    const layers = `lowerdir=${folder.path("image")}:${folder.path("empty")}`;
+    const root = folder.path("root");
+    const inContainer =
+      `mount -t overlay none -o ${layers} ${root} && exec ${root}/python3.11 -I ${CHILD}`;
+    const container = () => new Collector("/usr/bin/unshare", ["--mount", "sh", "-c", inContainer]);
+    await using first = container();
+    await using second = container();
+    await first.run("pass");
+    await second.run("pass");
+    await using rig = await startRig();
+    await assertCounted(rig, first, "python3.11");
+    await assertCounted(rig, second, "python3.11");
+    assert.equal(counted(rig, first.pid), COLLECTIONS);
+  },
 });
 
 Deno.test({
