@@ -27,8 +27,8 @@ export default bpfProbe({
     private: true,
   },
   lacking: {
-    "interpreters without marks":
-      "Python built without --with-dtrace and stripped of its names tells nothing of its collections",
+    "collections of some interpreters":
+      "Python built without --with-dtrace and stripped of its names shows nothing of them, nor does PyPy",
   },
   tables: {
     proc_pygc: mapTable(pygc, {
