@@ -40,15 +40,7 @@ export function smallElf(
 ): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(FILE_BYTES);
   const view = new DataView(bytes.buffer);
-  bytes.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]);
-  view.setUint16(18, machine, true);
-  writeWord(view, 32, 64);
-  writeWord(view, 40, SECTIONS_AT);
-  for (const [at, value] of [[54, 56], [56, 2], [58, 64], [60, 6], [62, 5]] as const) {
-    view.setUint16(at, value, true);
-  }
-  writeSegment(view, 64, 5, CODE_AT, CODE_MOVED);
-  writeSegment(view, 120, 6, DATA_AT, DATA_MOVED);
+  writeHeaders(bytes, view, machine);
   bytes.set(code, CODE_AT);
   const noteBytes = notes.flatMap(({ provider = "python", name, at, semaphore }) =>
     noteOf(
@@ -89,6 +81,19 @@ export function smallElf(
     end += Math.ceil(contents[i]!.length / 8) * 8;
   });
   return bytes;
+}
+
+/** That of the file, and of both segments. */
+function writeHeaders(bytes: Uint8Array, view: DataView, machine: number): void {
+  bytes.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]);
+  view.setUint16(18, machine, true);
+  writeWord(view, 32, 64);
+  writeWord(view, 40, SECTIONS_AT);
+  for (const [at, value] of [[54, 56], [56, 2], [58, 64], [60, 6], [62, 5]] as const) {
+    view.setUint16(at, value, true);
+  }
+  writeSegment(view, 64, 5, CODE_AT, CODE_MOVED);
+  writeSegment(view, 120, 6, DATA_AT, DATA_MOVED);
 }
 
 function semaphoreAddress(at: number | undefined): number {

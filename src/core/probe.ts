@@ -258,7 +258,7 @@ export interface UserHooks<Program extends string = string> {
   /** In the order in which they are hooked: what ends comes before what begins. */
   readonly marks?: readonly UserMark<Program>[];
   readonly functions?: readonly UserHook<Program>[];
-  /** Functions that no other file uses either: only files that were not stripped of such names tell where they are. */
+  /** The functions are not exported: only a file that was not stripped of its names tells where they are. */
   readonly private?: boolean;
 }
 
