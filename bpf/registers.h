@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
-/* Arguments and result of the function that a kprobe or uprobe stopped at. */
+/* Arguments and result of the function that a kprobe or uprobe stopped at, and its stack. */
 #pragma once
 
 #include "kernel.h"
@@ -11,6 +11,7 @@ struct pt_regs___call {
 	unsigned long dx;
 	unsigned long cx;
 	unsigned long ax;
+	unsigned long sp;
 } __attribute__((preserve_access_index));
 
 #define ARGUMENT_1(from) BPF_CORE_READ(from, di)
@@ -21,6 +22,7 @@ struct pt_regs___call {
 #elif defined(__TARGET_ARCH_arm64)
 struct pt_regs___call {
 	u64 regs[31];
+	u64 sp;
 } __attribute__((preserve_access_index));
 
 #define ARGUMENT_1(from) BPF_CORE_READ(from, regs[0])
@@ -29,3 +31,5 @@ struct pt_regs___call {
 #define ARGUMENT_4(from) BPF_CORE_READ(from, regs[3])
 #define RESULT(from) BPF_CORE_READ(from, regs[0])
 #endif
+
+#define STACK_POINTER(from) BPF_CORE_READ(from, sp)

@@ -41,6 +41,7 @@ command patchelf patchelf patchelf
 command kcat kcat kcat
 command openssl openssl openssl
 library libpython3.11.so.1.0 libpython3.11 python3-libs
+file /usr/lib/x86_64-linux-gnu/libpython3.11.a libpython3.11-dev python3-devel
 header stdio.h libc6-dev glibc-devel
 command make make make
 command redis-server redis-server redis

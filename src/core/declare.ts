@@ -18,6 +18,7 @@ import type {
   RecordProbe,
   Settings,
   Tables,
+  UserHooks,
 } from "./probe.ts";
 
 const VERSION = "1.0.0";
@@ -254,11 +255,7 @@ export function bpfProbe<const L extends ObjectLayout>(
       };
       entries?: (settings: Settings) => readonly MapEntry[];
       lacking?: Readonly<Record<string, string>>;
-      userHooks?: readonly {
-        readonly symbol: string;
-        readonly entry: Extract<keyof L["programs"], string>;
-        readonly returns: Extract<keyof L["programs"], string>;
-      }[];
+      userHooks?: UserHooks<Extract<keyof L["programs"], string>>;
     },
 ): BpfProbe {
   const { constants, ...rest } = declaration;
@@ -274,7 +271,6 @@ export function bpfProbe<const L extends ObjectLayout>(
     mostUsed: () => ({ rows: -1, ranks: {} }),
     entries: () => [],
     lacking: {},
-    userHooks: [],
     ...rest,
     constants: (settings, tables) => {
       const given: Readonly<Record<string, number | undefined>> = constants?.(settings, tables) ??

@@ -235,14 +235,31 @@ export interface MapTable extends TableSpec {
   readonly only?: { readonly field: string; readonly value: number };
 }
 
-/** A library that processes have mapped. */
-export type UserLibrary = "glibc" | "OpenSSL";
+/** A program or library that processes have mapped. */
+export type UserLibrary = "glibc" | "OpenSSL" | "CPython";
 
 /** A function of a library, with programs for its entry and its returns. */
-export interface UserHook {
+export interface UserHook<Program extends string = string> {
   readonly symbol: string;
-  readonly entry: string;
-  readonly returns: string;
+  readonly entry: Program;
+  readonly returns: Program;
+}
+
+/** A mark for tracers (USDT) in a library's code, with the program for it. */
+export interface UserMark<Program extends string = string> {
+  readonly provider: string;
+  readonly name: string;
+  readonly program: Program;
+}
+
+/** Hooks in all files of a library: the marks where a file has every one of them, else the functions. */
+export interface UserHooks<Program extends string = string> {
+  readonly library: UserLibrary;
+  /** In the order in which they are hooked: what ends comes before what begins. */
+  readonly marks?: readonly UserMark<Program>[];
+  readonly functions?: readonly UserHook<Program>[];
+  /** The functions are not exported: only a file that was not stripped of its names tells where they are. */
+  readonly private?: boolean;
 }
 
 /** A row that user space puts into a map before the first reading. */
@@ -283,7 +300,7 @@ export interface BpfProbe extends ProbeBase {
     tables: ReadonlySet<string>,
   ) => Readonly<Record<string, number>>;
   /** Programs in sections named `uprobe`. */
-  readonly userHooks: readonly UserHook[];
+  readonly userHooks?: UserHooks;
   /** Rows of maps that are set once, such as what is to be observed. */
   readonly entries: (settings: Settings) => readonly MapEntry[];
   /** Columns of the original that are left out on every kernel, with the reason. */

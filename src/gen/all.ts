@@ -10,6 +10,7 @@ import io from "../probes/io.ts";
 import kill from "../probes/kill.ts";
 import messages from "../probes/messages.ts";
 import oom from "../probes/oom.ts";
+import pygc from "../probes/pygc.ts";
 import sli_cpu from "../probes/sli_cpu.ts";
 import system_cpu from "../probes/system_cpu.ts";
 import system_disk from "../probes/system_disk.ts";
@@ -39,6 +40,7 @@ export const probes: readonly AnyProbe[] = [
   kill,
   messages,
   oom,
+  pygc,
   sli_cpu,
   system_cpu,
   system_disk,

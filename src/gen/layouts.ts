@@ -1384,6 +1384,77 @@ export const proc = {
   },
 } as const satisfies ObjectLayout;
 
+export const pygc = {
+  object: "pygc.bpf.o",
+  maps: {
+    collectors: {
+      type: "other",
+      maxEntries: 0,
+      key: {
+        size: 4,
+        fields: {
+          value: { offset: 0, size: 4, kind: "signed" },
+        },
+      },
+      value: {
+        size: 72,
+        fields: {
+          open: { offset: 0, size: 8, kind: "unsigned" },
+          since: { offset: 8, size: 32, kind: "array", element: 8 },
+          stack: { offset: 40, size: 32, kind: "array", element: 8 },
+        },
+      },
+    },
+    losses: {
+      type: "percpu_array",
+      maxEntries: 1,
+      key: {
+        size: 4,
+        fields: {
+          value: { offset: 0, size: 4, kind: "unsigned" },
+        },
+      },
+      value: {
+        size: 16,
+        fields: {
+          table_full: { offset: 0, size: 8, kind: "unsigned" },
+          ring_drop: { offset: 8, size: 8, kind: "unsigned" },
+        },
+      },
+    },
+    proc_pygc: {
+      type: "hash",
+      maxEntries: 4096,
+      key: {
+        size: 4,
+        fields: {
+          tgid: { offset: 0, size: 4, kind: "unsigned" },
+        },
+      },
+      value: {
+        size: 248,
+        fields: {
+          count: { offset: 0, size: 8, kind: "unsigned" },
+          ns: { offset: 8, size: 8, kind: "unsigned" },
+          max_ns: { offset: 16, size: 8, kind: "unsigned" },
+          period: { offset: 24, size: 8, kind: "unsigned" },
+          reading: { offset: 32, size: 8, kind: "unsigned" },
+          slots: { offset: 40, size: 192, kind: "array", element: 8 },
+          comm: { offset: 232, size: 16, kind: "bytes" },
+        },
+      },
+    },
+  },
+  records: {},
+  constants: {},
+  programs: {
+    pygc_begin: "uprobe",
+    pygc_end: "uprobe",
+    pygc_enter: "uprobe",
+    pygc_reading: "iter/task",
+  },
+} as const satisfies ObjectLayout;
+
 export const task = {
   object: "task.bpf.o",
   maps: {

@@ -17,11 +17,14 @@ export default bpfProbe({
   layout: dns,
   iterators: [{ program: "dns_reading" }],
   alive: "reading",
-  userHooks: [
-    { symbol: "getaddrinfo", entry: "dns_begin", returns: "dns_end" },
-    { symbol: "gethostbyname", entry: "dns_begin", returns: "dns_end_pointer" },
-    { symbol: "gethostbyname2", entry: "dns_begin", returns: "dns_end_pointer" },
-  ],
+  userHooks: {
+    library: "glibc",
+    functions: [
+      { symbol: "getaddrinfo", entry: "dns_begin", returns: "dns_end" },
+      { symbol: "gethostbyname", entry: "dns_begin", returns: "dns_end_pointer" },
+      { symbol: "gethostbyname2", entry: "dns_begin", returns: "dns_end_pointer" },
+    ],
+  },
   lacking: {
     "programs with another C library": "musl, Go and static programs pass no function of glibc",
   },

@@ -65,9 +65,6 @@ export default bpfProbe({
     },
   }),
   optional: STALL_PROGRAMS,
-  lacking: {
-    "proc_pygc": "garbage collections of Python are not observed",
-  },
   iterators: [{ program: "task_reading" }],
   alive: "reading",
   tables,

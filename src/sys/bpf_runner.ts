@@ -191,8 +191,8 @@ class RunningBpf implements RunningProbe {
       const { timeoutMs } = store.limits;
       return new TopFeed(object.table(map), fed, { ...options, ranks, limit, timeoutMs });
     });
-    if (probe.userHooks.length > 0) {
-      this.#userProbes = new UserProbes(object, "glibc", probe.userHooks);
+    if (probe.userHooks !== undefined) {
+      this.#userProbes = new UserProbes(object, probe.userHooks);
       this.#userProbes.scan();
     }
     this.#losses = object.table(LOSSES);

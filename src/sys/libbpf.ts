@@ -187,9 +187,9 @@ export const LIBBPF_SYMBOLS = {
     parameters: ["pointer", "buffer"],
     result: "pointer",
   },
-  bpf_program__attach_uprobe: {
-    c: "struct bpf_link *(const struct bpf_program *, bool, pid_t, const char *, size_t)",
-    parameters: ["pointer", "bool", "i32", "buffer", "usize"],
+  bpf_program__attach_uprobe_opts: {
+    c: "struct bpf_link *(const struct bpf_program *, pid_t, const char *, size_t, const struct bpf_uprobe_opts *)",
+    parameters: ["pointer", "i32", "buffer", "usize", "buffer"],
     result: "pointer",
   },
   bpf_link__fd: { c: "int (const struct bpf_link *)", parameters: ["pointer"], result: "i32" },

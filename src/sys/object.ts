@@ -136,12 +136,17 @@ export class BpfObject {
     return new IterReader(this.#libbpf, fd, program, struct?.size ?? 0);
   }
 
-  /** Hooks a program of a section `uprobe` to an instruction of a file, in every process. Throws KernelError. */
-  attachUser(program: string, path: string, offset: number): void {
+  /**
+   * Hooks a program of a section `uprobe` to an instruction of a file, in every process; a semaphore that is not 0 is
+   * raised there as long. Throws KernelError.
+   */
+  attachUser(program: string, path: string, offset: number, semaphore = 0): void {
     const handle = this.#programs.find(({ name }) => name === program)?.handle;
     if (handle === undefined) throw new TypeError(`Object "${this.name}" has no "${program}"`);
     const { bpf } = this.#libbpf;
-    const link = bpf.bpf_program__attach_uprobe(handle, false, -1, cString(path), BigInt(offset));
+    const file = cString(path);
+    const options = uprobeOptions(semaphore);
+    const link = bpf.bpf_program__attach_uprobe_opts(handle, -1, file, BigInt(offset), options);
     if (link === null) throw this.#libbpf.lastFailure("attach", `${program} to ${path}`);
     this.#userLinks.push(link);
   }
@@ -248,6 +253,11 @@ function attachIterator(
   const address = Deno.UnsafePointer.value(Deno.UnsafePointer.of(info));
   const options = new BigUint64Array([24n, address, BigInt(info.byteLength)]);
   return libbpf.bpf.bpf_program__attach_iter(program, options);
+}
+
+/** struct bpf_uprobe_opts: its size, ref_ctr_offset, bpf_cookie, retprobe, func_name. */
+function uprobeOptions(semaphore: number): BigUint64Array<ArrayBuffer> {
+  return new BigUint64Array([40n, BigInt(semaphore), 0n, 0n, 0n]);
 }
 
 function partition<T>(items: readonly T[], test: (item: T) => boolean): [T[], T[]] {

@@ -43,8 +43,10 @@ export async function startRecords(probe: RecordProbe, host: BpfHost): Promise<R
       },
     });
     const ring = object.ring(probe.ring);
-    const hooks = probe.userHooks(settings).filter(({ entry }) => !idle.includes(entry));
-    const userProbes = hooks.length > 0 ? new UserProbes(object, "OpenSSL", hooks) : undefined;
+    const functions = probe.userHooks(settings).filter(({ entry }) => !idle.includes(entry));
+    const userProbes = functions.length > 0
+      ? new UserProbes(object, { library: "OpenSSL", functions })
+      : undefined;
     userProbes?.scan();
     return new RunningRecords({ object, ring, writers, reading, refused, way, idle, userProbes });
   } catch (error) {

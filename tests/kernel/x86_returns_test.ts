@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Returns of real functions beside what the disassembler of the toolchain finds. */
 import assert from "node:assert/strict";
-import { EM_X86_64, exportedFunctions } from "../../src/core/elf_functions.ts";
+import { EM_X86_64, readElf } from "../../src/core/elf_file.ts";
+import { namedFunctions } from "../../src/core/elf_functions.ts";
 import { returnOffsets } from "../../src/core/x86_returns.ts";
 
 const LIBC = "/lib/x86_64-linux-gnu/libc.so.6";
@@ -34,8 +35,9 @@ async function exportedNames(): Promise<Set<string>> {
 Deno.test("returnOffsets finds the returns that objdump finds, in every function of the C library", async () => {
   if (Deno.build.arch !== "x86_64") return console.log("skipped: not an x86-64 machine");
   const file = await Deno.readFile(LIBC);
-  const { machine, functions } = exportedFunctions(file, await exportedNames());
-  assert.equal(machine, EM_X86_64);
+  const elf = readElf(file);
+  const functions = namedFunctions(elf, await exportedNames());
+  assert.equal(elf.machine, EM_X86_64);
   const expected = await disassembled();
   const ranges = [...expected.keys()].map((text) => parseInt(text, 16));
   let compared = 0;
