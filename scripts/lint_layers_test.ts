@@ -18,7 +18,10 @@ for (
       "src/probes/tcp.ts",
       'import { a } from "../core/probe.ts"; import { b } from "../gen/layouts.ts";',
     ],
-    ["src/manager/api.ts", 'import { Registry } from "prom-client"; import { a } from "../sys/proc.ts";'],
+    [
+      "src/manager/api.ts",
+      'import { Registry } from "prom-client"; import { a } from "../sys/proc.ts";',
+    ],
     ["src/core/table_test.ts", 'import a from "node:assert/strict"; Deno.test("a", () => a(1));'],
     ["src/probes/tcp_test.ts", 'import { a } from "../../tests/run_probe.ts";'],
     ["src/core/scan_test.ts", 'Deno.readTextFileSync(new URL("a", import.meta.url));'],
