@@ -9,7 +9,7 @@ import { startNative } from "../sys/native_runner.ts";
 import { settingsOf } from "../../tests/run_probe.ts";
 
 /** Names of the settings that a probe asks for when it starts. */
-function askedBy(probe: AnyProbe): Set<string> {
+async function askedBy(probe: AnyProbe): Promise<Set<string>> {
   const asked = new Set<string>();
   const given = settingsOf(probe);
   const settings = new Proxy(given, {
@@ -24,7 +24,7 @@ function askedBy(probe: AnyProbe): Set<string> {
     if ("mostUsed" in probe) probe.mostUsed(settings);
     if ("ring" in probe) {
       probe.ways(settings);
-      probe.open({ settings, containerOf: () => "", update: () => {} });
+      await probe.open({ settings, containerOf: () => "", update: () => {} });
     }
     return asked;
   }
@@ -40,7 +40,7 @@ function askedBy(probe: AnyProbe): Set<string> {
 }
 
 for (const probe of probes) {
-  Deno.test(`${probe.name} asks for each setting that it declares, and for no other`, () => {
-    assert.deepEqual(askedBy(probe), new Set(Object.keys(probe.settings)));
+  Deno.test(`${probe.name} asks for each setting that it declares, and for no other`, async () => {
+    assert.deepEqual(await askedBy(probe), new Set(Object.keys(probe.settings)));
   });
 }

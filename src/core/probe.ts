@@ -384,7 +384,7 @@ export interface RecordProbe extends ProbeBase {
   readonly entries: (settings: Settings) => readonly MapEntry[];
   /** Functions of OpenSSL that are hooked, if the settings want it. */
   readonly userHooks: (settings: Settings) => readonly UserHook[];
-  open(host: RecordHost): RecordReading;
+  open(host: RecordHost): RecordReading | Promise<RecordReading>;
 }
 
 export type AnyProbe = NativeProbe | BpfProbe | RecordProbe;

@@ -141,7 +141,7 @@ export class Table {
     this.#columnOf = columnOf;
     this.columns = columns;
     const rows = Math.min(INITIAL_ROWS, limits.maxRows);
-    this.#columns = Array.from({ length: columns }, () => new Float64Array(rows));
+    this.#columns = newColumns(columns, rows);
     this.#renewed = new Float64Array(rows).fill(NaN);
   }
 
@@ -318,15 +318,20 @@ export class Table {
   #grow(): boolean {
     const rows = Math.min(this.#used * 2, this.#maxRows);
     if (rows <= this.#used) return false;
-    const larger = (old: Float64Array) => {
-      const grown = new Float64Array(rows).fill(NaN);
-      grown.set(old);
-      return grown;
-    };
-    this.#columns = this.#columns.map(larger);
-    this.#renewed = larger(this.#renewed);
+    const columns = newColumns(this.columns, rows);
+    this.#columns.forEach((old, i) => columns[i]!.set(old));
+    this.#columns = columns;
+    const renewed = new Float64Array(rows).fill(NaN);
+    renewed.set(this.#renewed);
+    this.#renewed = renewed;
     return true;
   }
+}
+
+/** In one piece of memory: another one for each would be as large again as its few rows. */
+function newColumns(columns: number, rows: number): Float64Array[] {
+  const numbers = new Float64Array(columns * rows);
+  return Array.from({ length: columns }, (_, i) => numbers.subarray(i * rows, (i + 1) * rows));
 }
 
 function clean(value: string): string {

@@ -10,7 +10,7 @@ import {
   renderLabels,
   type Table,
 } from "../core/table.ts";
-import { ByteWriter } from "./byte_writer.ts";
+import { ByteWriter, lastingText } from "./byte_writer.ts";
 import {
   canonicalBound,
   type HistogramText,
@@ -70,8 +70,7 @@ interface Plan {
   readonly isTaken: { has(name: string): boolean };
 }
 
-const encoder = new TextEncoder();
-const EOF = encoder.encode("# EOF\n");
+const EOF = lastingText("# EOF\n");
 
 export class Exposition {
   readonly #store: Store;
@@ -135,7 +134,7 @@ function makePlan(tables: readonly Table[], layoutVersion: number): Plan {
       const name = familyName(table.spec, metric);
       let family = byName.get(name);
       if (family === undefined) {
-        family = { name, nameBytes: encoder.encode(name), type, help, sources: [] };
+        family = { name, nameBytes: lastingText(name), type, help, sources: [] };
         byName.set(name, family);
       }
       family.sources.push(sourceOf(name, metricSpec, table, table.column(metric)));
@@ -146,7 +145,7 @@ function makePlan(tables: readonly Table[], layoutVersion: number): Plan {
 
 function headersOf(plan: Plan, form: ExpositionForm): readonly Uint8Array[] {
   return plan.headers[form] ??= plan.families.map((family) =>
-    encoder.encode(headerOf(form, family, plan.isTaken))
+    lastingText(headerOf(form, family, plan.isTaken))
   );
 }
 
@@ -244,21 +243,21 @@ class LooseWriter {
   #header(form: ExpositionForm, family: LooseFamily, all: readonly LooseFamily[]): Uint8Array {
     const known = this.#headers[form].get(family);
     if (known !== undefined) return known;
-    const header = encoder.encode(headerOf(form, family, new Set(all.map(({ name }) => name))));
+    const header = lastingText(headerOf(form, family, new Set(all.map(({ name }) => name))));
     this.#headers[form].set(family, header);
     return header;
   }
 
   #name(family: LooseFamily): Uint8Array {
     let name = this.#names.get(family);
-    if (name === undefined) this.#names.set(family, name = encoder.encode(family.name));
+    if (name === undefined) this.#names.set(family, name = lastingText(family.name));
     return name;
   }
 
   #labelText(labels: LooseSample["labels"]): Uint8Array {
     let text = this.#labelTexts.get(labels);
     if (text === undefined) {
-      text = encoder.encode(renderLabels(Object.keys(labels), Object.values(labels)));
+      text = lastingText(renderLabels(Object.keys(labels), Object.values(labels)));
       this.#labelTexts.set(labels, text);
     }
     return text;

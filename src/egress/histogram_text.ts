@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Series of a histogram: cumulative buckets with their `le` label, sum and count. */
 import type { Table } from "../core/table.ts";
-import type { ByteWriter } from "./byte_writer.ts";
+import { type ByteWriter, lastingText } from "./byte_writer.ts";
 
 /** What is the same for each row of a histogram. */
 export interface HistogramText {
@@ -12,8 +12,6 @@ export interface HistogramText {
   readonly countName: Uint8Array;
 }
 
-const encoder = new TextEncoder();
-
 /** `boundText`: how the form writes a bound. */
 export function histogramText(
   name: string,
@@ -21,10 +19,10 @@ export function histogramText(
   boundText: (bound: number) => string,
 ): HistogramText {
   return {
-    les: [...bounds.map(boundText), "+Inf"].map((le) => encoder.encode(`,le="${le}"}`)),
-    bucketName: encoder.encode(`${name}_bucket`),
-    sumName: encoder.encode(`${name}_sum`),
-    countName: encoder.encode(`${name}_count`),
+    les: [...bounds.map(boundText), "+Inf"].map((le) => lastingText(`,le="${le}"}`)),
+    bucketName: lastingText(`${name}_bucket`),
+    sumName: lastingText(`${name}_sum`),
+    countName: lastingText(`${name}_count`),
   };
 }
 

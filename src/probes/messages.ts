@@ -1,23 +1,8 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** What applications say to each other: requests, answers, errors and latency. Kernel side: bpf/messages.bpf.c. */
-import { Connections } from "../core/messages/connections.ts";
-import { Datagrams } from "../core/messages/datagrams.ts";
-import { Forwarding } from "../core/messages/forwarding.ts";
-import { ForwardCounts } from "../core/messages/forward_counts.ts";
-import type { Verdict } from "../core/messages/peers.ts";
-import { TopicCounts } from "../core/messages/topic_counts.ts";
-import { Traffic } from "../core/messages/traffic.ts";
 import { observedConstants, observedEntries, observeKeys } from "../core/observe.ts";
 import { recordProbe } from "../core/declare.ts";
-import type {
-  MapEntry,
-  RecordHost,
-  RecordReading,
-  RecordWay,
-  Settings,
-  UserHook,
-  Writers,
-} from "../core/probe.ts";
+import type { MapEntry, RecordWay, Settings, UserHook } from "../core/probe.ts";
 import { wholeNumbers } from "../core/setting_format.ts";
 import {
   booleanKey,
@@ -28,25 +13,15 @@ import {
   type TextFormat,
 } from "../core/setting_key.ts";
 import { messages } from "../gen/layouts.ts";
-import { protocols } from "../gen/protocols.ts";
-import { recordTaker } from "./messages/records.ts";
-import { writeForwards, writeLink, writeSample, writeTopics } from "./messages/rows.ts";
 import { TABLES } from "./messages/tables.ts";
 
 const SERVERS = "redis-server,postgres,mariadbd,mysqld,nginx,haproxy,java,dnsmasq,named";
-/** enum verdict of the kernel side. */
-const VERDICTS = {
-  wanted: Uint8Array.of(1),
-  unwanted: Uint8Array.of(2),
-  forgotten: Uint8Array.of(4),
-} as const;
 const OPENSSL: readonly UserHook[] = [
   { symbol: "SSL_read", entry: "messages_tls_begin", returns: "messages_tls_read" },
   { symbol: "SSL_read_ex", entry: "messages_tls_begin_ex", returns: "messages_tls_read_ex" },
   { symbol: "SSL_write", entry: "messages_tls_begin", returns: "messages_tls_written" },
   { symbol: "SSL_write_ex", entry: "messages_tls_begin_ex", returns: "messages_tls_written_ex" },
 ];
-const FIRST_ENTRY = new Uint8Array(4);
 
 function portEntries(settings: Settings): MapEntry[] {
   return portsOf(settings).map((port) => ({
@@ -103,70 +78,6 @@ function ways(settings: Settings): readonly [RecordWay, ...RecordWay[]] {
   return source === "sockets" ? [sockets] : [sockets, calls];
 }
 
-/** Tells the kernel what is thought of a connection. */
-function decider(host: RecordHost): (id: number, verdict: Verdict) => void {
-  const idBytes = new Uint8Array(8);
-  const idView = new DataView(idBytes.buffer);
-  const changeBytes = new Uint8Array(8);
-  const changeView = new DataView(changeBytes.buffer);
-  let changes = 0n;
-  return (id, verdict) => {
-    idView.setBigUint64(0, BigInt(id), true);
-    host.update("verdicts", idBytes, VERDICTS[verdict]);
-    if (verdict === "wanted") return; // its pieces come anyway
-    changeView.setBigUint64(0, ++changes, true);
-    host.update("verdict_changes", FIRST_ENTRY, changeBytes);
-  };
-}
-
-function open(host: RecordHost): RecordReading {
-  const maxConnections = host.settings.number("connections");
-  const traffic = new Traffic(maxConnections);
-  const forwards = new ForwardCounts(maxConnections, host.settings.flag("report_cport"));
-  const forwarding = new Forwarding(forwards);
-  const topics = new TopicCounts(maxConnections);
-  const decide = decider(host);
-  const connections = new Connections({
-    protocols,
-    traffic,
-    maxConnections,
-    proxies: host.settings.flag("links"),
-    tls: host.settings.flag("tls"),
-    forwarding,
-    topics,
-    decide,
-  });
-  const datagrams = new Datagrams({ protocols, traffic, maxFlows: maxConnections, decide });
-  return {
-    take: recordTaker({ connections, datagrams }),
-    read(tables, elapsed) {
-      const own = tables as Writers<typeof TABLES>;
-      for (const link of traffic.links.values()) {
-        writeLink(own, link, host.containerOf(link.tgid), elapsed);
-      }
-      for (const connection of connections.answered()) {
-        writeSample(own, connection, host.containerOf(connection.peers.tgid));
-      }
-      writeForwards(own, forwards.all());
-      writeTopics(own, topics.all());
-      connections.age();
-      datagrams.age();
-      traffic.age();
-      forwarding.age();
-      forwards.age();
-      topics.age();
-    },
-    losses: () => ({
-      ...connections.losses,
-      ...datagrams.losses,
-      unpaired_messages: connections.losses.unpaired_messages + datagrams.losses.unpaired_messages,
-      unpaired_forwards: forwarding.unpaired,
-      tables_full: traffic.refused + forwards.refused + topics.refused,
-    }),
-    facts: () => ({ connections: connections.size, datagram_sockets: datagrams.size }),
-  };
-}
-
 export default recordProbe({
   name: "messages",
   help:
@@ -214,5 +125,5 @@ export default recordProbe({
   ways,
   entries: (settings) => [...observedEntries(settings), ...portEntries(settings)],
   userHooks: (settings) => settings.flag("tls") ? OPENSSL : [],
-  open,
+  open: async (host) => (await import("./messages/reading.ts")).openReading(host),
 });

@@ -247,8 +247,32 @@ const MMAP_THRESHOLD_BYTES = 64 * 1024;
 /** So much may be free at the end of a heap. */
 const TRIM_THRESHOLD_BYTES = 128 * 1024;
 
-/** The C library alone, for what needs no libbpf. */
+type Libc = Deno.DynamicLibrary<typeof LIBC_SYMBOLS>;
+
+let opened: Libc | undefined;
+let users = 0;
+
+/**
+ * The C library alone, for what needs no libbpf. Each of its functions takes a page of code and some objects, so all
+ * who have it open share it; the last one to close it ends that.
+ */
 export function openLibc(): { readonly symbols: LibcCalls; close(): void } {
+  opened ??= loadLibc();
+  users++;
+  let closed = false;
+  return {
+    symbols: opened.symbols,
+    close() {
+      if (closed) return;
+      closed = true;
+      if (--users > 0) return;
+      opened?.close();
+      opened = undefined;
+    },
+  };
+}
+
+function loadLibc(): Libc {
   const libc = Deno.dlopen("libc.so.6", LIBC_SYMBOLS);
   keepHeapSmall(libc.symbols);
   return libc;

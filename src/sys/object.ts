@@ -7,6 +7,7 @@ import { CostReader } from "./bpf_cost.ts";
 import { demandBpf } from "./bpf_ability.ts";
 import { ERRNO } from "./errno.ts";
 import { IterReader } from "./iter_reader.ts";
+import { KeptDescriptors } from "./kept_descriptors.ts";
 import { cString, type Libbpf } from "./libbpf.ts";
 import { mapBytes } from "./map_memory.ts";
 import {
@@ -44,7 +45,11 @@ export class BpfObject {
   readonly #errors = new Map<string, KernelError | Unsupported>();
   readonly #cost: CostReader;
   readonly #readers = new DisposableStack();
+  readonly #mapFds: KeptDescriptors;
+  readonly #programFds: KeptDescriptors;
+  /** Null once libbpf has forgotten the object, with the handles of its programs. */
   #handle: Deno.PointerValue;
+  #closed = false;
 
   private constructor(libbpf: Libbpf, image: ObjectImage, loaded: LoadedObject) {
     this.name = image.name;
@@ -54,6 +59,8 @@ export class BpfObject {
     this.#handle = loaded.handle;
     this.#programs = loaded.programs;
     this.#cost = new CostReader(libbpf);
+    this.#mapFds = new KeptDescriptors(libbpf);
+    this.#programFds = new KeptDescriptors(libbpf);
     this.mapBytes = Object.keys(image.layout.maps)
       .reduce((bytes, map) => bytes + mapBytes(this.#layoutOf(map), libbpf.cpus), 0);
     for (const refused of loaded.refused) this.#refuse(refused);
@@ -78,6 +85,7 @@ export class BpfObject {
         for (const { map, key, value } of image.entries ?? []) object.table(map).update(key, value);
         object.#attachAll();
         object.#excuseReplaced();
+        if (!object.#hasUserPrograms()) object.#forget();
       } catch (error) {
         object[Symbol.dispose]();
         throw error;
@@ -141,8 +149,11 @@ export class BpfObject {
    * raised there as long. Throws KernelError.
    */
   attachUser(program: string, path: string, offset: number, semaphore = 0): void {
+    this.#demandOpen();
     const handle = this.#programs.find(({ name }) => name === program)?.handle;
-    if (handle === undefined) throw new TypeError(`Object "${this.name}" has no "${program}"`);
+    if (handle === undefined || this.#handle === null) {
+      throw new TypeError(`Object "${this.name}" has no "${program}"`);
+    }
     const { bpf } = this.#libbpf;
     const file = cString(path);
     const options = uprobeOptions(semaphore);
@@ -156,30 +167,55 @@ export class BpfObject {
   }
 
   mapFd(map: string): number {
-    return this.#libbpf.bpf.bpf_map__fd(findMap(this.#libbpf, this.#open(), map));
+    this.#demandOpen();
+    if (this.#handle === null) return this.#mapFds.get(map);
+    return this.#libbpf.bpf.bpf_map__fd(findMap(this.#libbpf, this.#handle, map));
   }
 
   /** Runs and nanoseconds of each program since loading; zero while BPF statistics are off. */
   cost(): ProgramCost[] {
-    this.#open();
-    return this.#programs.map(({ name, handle }) =>
-      this.#cost.read(name, this.#libbpf.bpf.bpf_program__fd(handle))
-    );
+    this.#demandOpen();
+    return this.#programs.map((program) => this.#cost.read(program.name, this.#programFd(program)));
   }
 
   [Symbol.dispose](): void {
-    if (this.#handle === null) return;
+    if (this.#closed) return;
+    this.#closed = true;
     this.#readers.dispose();
     for (const link of this.#links.values()) this.#libbpf.bpf.bpf_link__destroy(link);
     this.#links.clear();
     for (const link of this.#userLinks.splice(0)) this.#libbpf.bpf.bpf_link__destroy(link);
-    this.#libbpf.bpf.bpf_object__close(this.#handle);
+    this.#closeHandle();
+    this.#mapFds[Symbol.dispose]();
+    this.#programFds[Symbol.dispose]();
+  }
+
+  #demandOpen(): void {
+    if (this.#closed) throw new TypeError(`Object "${this.name}" is closed`);
+  }
+
+  /** Those are attached later on, by their handles. */
+  #hasUserPrograms(): boolean {
+    return this.#programs.some(({ hook }) => hook === USER_HOOK);
+  }
+
+  /** libbpf keeps instructions and types of all programs, a megabyte in all; links do not need them. */
+  #forget(): void {
+    for (const map of Object.keys(this.#image.layout.maps)) this.#mapFds.keep(map, this.mapFd(map));
+    for (const program of this.#programs) {
+      this.#programFds.keep(program.name, this.#programFd(program));
+    }
+    this.#closeHandle();
+  }
+
+  #closeHandle(): void {
+    if (this.#handle !== null) this.#libbpf.bpf.bpf_object__close(this.#handle);
     this.#handle = null;
   }
 
-  #open(): NonNullable<Deno.PointerValue> {
-    if (this.#handle === null) throw new TypeError(`Object "${this.name}" is closed`);
-    return this.#handle;
+  #programFd({ name, handle }: Program): number {
+    if (this.#handle === null) return this.#programFds.get(name);
+    return this.#libbpf.bpf.bpf_program__fd(handle);
   }
 
   #layoutOf(map: string): MapLayout {

@@ -33,7 +33,7 @@ export async function startRecords(probe: RecordProbe, host: BpfHost): Promise<R
     writers = new TableWriters(host.store, probe.name, probe.tables, off);
     const { settings, containers } = host;
     const maps = new Map<string, MapReader>();
-    const reading = probe.open({
+    const reading = await probe.open({
       settings,
       containerOf: (pid) => containers?.idOf(pid) ?? "",
       update(map, key, value) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 import assert from "node:assert/strict";
 import { Unsupported } from "../../src/core/errors.ts";
-import { installedLibrary, openLibbpf } from "../../src/sys/libbpf.ts";
+import { installedLibrary, openLibbpf, openLibc } from "../../src/sys/libbpf.ts";
 
 function fds(): number {
   return [...Deno.readDirSync("/proc/self/fd")].length;
@@ -43,4 +43,16 @@ Deno.test("Libbpf tells errno and its name", () => {
   const path = new TextEncoder().encode("/no/such/file\0");
   assert.equal(libbpf.libc.open(path, 0, 0), -1);
   assert.equal(libbpf.lastFailure("open", "/no/such/file").code, "ENOENT");
+});
+
+Deno.test("openLibc stays open for others when one of its users closes it, twice too", () => {
+  const one = openLibc();
+  const other = openLibc();
+  one.close();
+  one.close();
+  assert.ok(other.symbols.getpagesize() > 0);
+  other.close();
+  const later = openLibc();
+  assert.ok(later.symbols.getpagesize() > 0);
+  later.close();
 });

@@ -257,3 +257,17 @@ Deno.test("BpfObject leaves nothing attached when its process is killed", async 
   await reader.cancel();
   await assertGone(held);
 });
+
+Deno.test("BpfObject is read by its own descriptors, and attaches nothing more, when libbpf has forgotten it", async () => {
+  using libbpf = openInstalled();
+  const constants = { watch_tgid: Deno.pid };
+  const object = await BpfObject.load(libbpf, await testImage("sample", { constants }));
+  callMany(1009);
+  let calls = 0;
+  object.table("per_cpu_calls").read(({ numbers }) => calls += numbers[0]!);
+  assert.equal(calls, 1009);
+  assert.throws(() => object.attachUser("sample_tasks", "/bin/sh", 0), TypeError);
+  object[Symbol.dispose]();
+  assert.throws(() => object.mapFd("per_cpu_calls"), /Object "sample" is closed/);
+  assert.throws(() => object.cost(), /Object "sample" is closed/);
+});
