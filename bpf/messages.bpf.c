@@ -55,6 +55,7 @@ int BPF_PROG(messages_received, struct sk_buff *skb, int len)
 	struct message_memory *memory;
 	struct scratch *to = only_value(&scratches);
 	struct sock *sk = skb->sk;
+	struct tcp_skb_cb *segment;
 	struct bpf_dynptr ptr;
 	struct tcp_sock *tp;
 	u32 start, seen, offset, known;
@@ -66,8 +67,11 @@ int BPF_PROG(messages_received, struct sk_buff *skb, int len)
 		count_table_full();
 		return 0;
 	}
-	tp = (void *)sk; /* of an skb it is not one that a helper would take */
-	start = BPF_CORE_READ(tp, copied_seq);
+	if (!bpf_rdonly_cast)
+		return 0;
+	tp = bpf_rdonly_cast(sk, bpf_core_type_id_kernel(struct tcp_sock));
+	segment = bpf_rdonly_cast(skb->cb, bpf_core_type_id_kernel(struct tcp_skb_cb));
+	start = tp->copied_seq;
 	if (tls && is_encrypted(memory, sk)) {
 		note_tls_arrival(arrival(memory, tp, start));
 		return 0;
@@ -81,7 +85,7 @@ int BPF_PROG(messages_received, struct sk_buff *skb, int len)
 		memory->serial++; /* it was read in a way that is not seen */
 	memory->rx_known = 1;
 	memory->rx_next = start + len;
-	offset = start + seen - BPF_CORE_READ((struct tcp_skb_cb *)skb->cb, seq);
+	offset = start + seen - segment->seq;
 	known = len - seen;
 	to->event.length = known;
 	to->event.time = arrival(memory, tp, start + seen);
@@ -112,17 +116,18 @@ static __always_inline u32 copy_iter(struct scratch *to, const struct iov_iter *
 	iov = iter->__iov;
 	segments = iter->nr_segs;
 	for (u32 i = 0; i < MAX_SEGMENTS; i++) {
-		struct iovec segment = {};
+		const struct iovec *segment;
+		u64 length;
 		u32 copied;
 
-		if (i >= segments || at >= first_bytes)
+		if (i >= segments || at >= first_bytes || !bpf_rdonly_cast)
 			break;
-		bpf_probe_read_kernel(&segment, sizeof(segment), iov + i);
-		copied = copy_user(to, at, segment.iov_base + skip, segment.iov_len - skip);
-		if (copied != segment.iov_len - skip)
-			return at +
-			       copied; /* all that there is room for, or memory that is not there */
+		segment = bpf_rdonly_cast(iov + i, bpf_core_type_id_kernel(struct iovec));
+		length = segment->iov_len - skip;
+		copied = copy_user(to, at, segment->iov_base + skip, length);
 		at += copied;
+		if (copied != length) /* all that there is room for, or memory that is not there */
+			break;
 		skip = 0;
 	}
 	return at;

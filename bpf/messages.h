@@ -165,6 +165,9 @@ struct bpf_dynptr {
 	u64 opaque[2];
 } __attribute__((aligned(8)));
 
-/* Since 6.4. Weak, so that older kernels refuse the hook that they lack, and not the whole object without a word. */
+/* Since 6.4 and 6.2. Weak, so that older kernels refuse the hook that they lack, and not the whole object without a word.
+ * What is cast is read by loads, a helper costs some 10 ns each time.
+ */
 extern int bpf_dynptr_from_skb(struct sk_buff *skb, u64 flags,
 			       struct bpf_dynptr *ptr) __ksym __weak;
+extern void *bpf_rdonly_cast(const void *address, u32 type) __ksym __weak;
