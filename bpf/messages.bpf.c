@@ -10,6 +10,7 @@
 #include "messages.h"
 #include "messages_connection.h"
 #include "messages_arrival.h"
+#include "messages_scratch.h"
 
 static __always_inline void send_numbered(struct scratch *scratch, u64 connection, u16 serial)
 {

@@ -112,14 +112,6 @@ SOCKET_STORAGE(message_memories, struct message_memory);
 /* For system calls: TCP sockets by their address, others by the number of their inode: these are not told to end. */
 RECENT(call_memories, u64, struct message_memory, 16384);
 
-struct scratch {
-	struct message_event event;
-	u8 slack[2 *
-		 MAX_BYTES]; /* so that for the verifier any copy fits at each place of the bytes */
-};
-
-CPU_VALUE(scratches, struct scratch);
-
 /* Connections so far, by CPU: with the CPU's number in the low bits each has a number of its own. */
 CPU_VALUE(serials, u64);
 

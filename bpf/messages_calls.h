@@ -11,6 +11,7 @@
 #include "messages_arrival.h"
 #include "messages_connection.h"
 #include "messages_forms.h"
+#include "messages_scratch.h"
 #include "syscalls.h"
 
 /* Set before load. */
@@ -26,22 +27,6 @@ struct call_watch {
 TASK_STORAGE(call_watches, struct call_watch);
 
 enum { IPPROTO_UDP = 17, SOCK_STREAM = 1, MAX_DATAGRAMS = 64, MSG_PEEK = 2 };
-
-/* As user space lays it out. */
-struct user_message {
-	const void *name;
-	u32 name_bytes;
-	const struct iovec *segments;
-	u64 segment_count;
-	const void *control;
-	u64 control_bytes;
-	u32 flags;
-};
-
-struct user_message_slot {
-	struct user_message message;
-	u32 length;
-};
 
 struct user_address {
 	u16 family;
@@ -70,20 +55,6 @@ struct datagram_event {
 };
 
 RECORD(datagram_event);
-
-/* What a call is about, in the caller's memory. */
-struct piece {
-	struct sock *sk;
-	struct message_memory *memory;
-	const void *from; /* bytes, or segments */
-	u64 length;	  /* of the bytes */
-	u64 segments;	  /* 0: there is only one piece of memory */
-	const void *name;
-	const void *control;
-	u64 control_bytes;
-	u64 arrived; /* 0: it is not known */
-	u8 kind;
-};
 
 static __always_inline bool is_watched(struct task_struct *task)
 {
@@ -164,14 +135,15 @@ static __always_inline struct message_memory *call_memory(struct sock *sk, u8 tr
 }
 
 /* Copies the first bytes of what the caller's memory holds. */
-static __always_inline u32 copy_piece(struct piece *piece, struct scratch *to)
+static __always_inline u32 copy_piece(struct scratch *to)
 {
-	const struct iovec *segments = piece->from;
+	struct piece *piece = &to->piece;
+	const struct iovec *segments = (void *)piece->from;
 	u64 left = piece->length;
 	u32 at = 0;
 
 	if (piece->segments == 0)
-		return copy_user(to, 0, piece->from, left);
+		return copy_user(to, 0, (void *)piece->from, left);
 	for (u32 i = 0; i < MAX_SEGMENTS; i++) {
 		struct iovec segment = {};
 		u32 copied;
@@ -191,14 +163,15 @@ static __always_inline u32 copy_piece(struct piece *piece, struct scratch *to)
 }
 
 /* Bytes of all segments; no more than MAX_SEGMENTS are looked at. */
-static __always_inline u64 segment_bytes(const struct iovec *segments, u64 count)
+static __always_inline u64 segment_bytes(const struct piece *piece)
 {
+	const struct iovec *segments = (void *)piece->from;
 	u64 bytes = 0;
 
 	for (u32 i = 0; i < MAX_SEGMENTS; i++) {
 		struct iovec segment = {};
 
-		if (i >= count)
+		if (i >= piece->segments)
 			break;
 		bpf_probe_read_user(&segment, sizeof(segment), segments + i);
 		bytes += segment.iov_len;
@@ -206,33 +179,40 @@ static __always_inline u64 segment_bytes(const struct iovec *segments, u64 count
 	return bytes;
 }
 
-static __always_inline void read_message(struct piece *piece, const void *at)
+static __always_inline void use_message(struct piece *piece, const struct user_message *message)
 {
-	struct user_message message = {};
-
-	bpf_probe_read_user(&message, sizeof(message), at);
-	piece->from = message.segments;
-	piece->segments = message.segment_count;
-	piece->name = message.name;
-	piece->control = message.control;
-	piece->control_bytes = message.control_bytes;
+	piece->from = message->segments;
+	piece->segments = message->segment_count;
+	piece->name = message->name;
+	piece->control = message->control;
+	piece->control_bytes = message->control_bytes;
 }
 
 /* Where one call is about one piece. */
-static __always_inline void read_arguments(struct piece *piece, u8 form, struct pt_regs *regs)
+static __always_inline void read_arguments(struct scratch *to, u8 form, struct pt_regs *regs)
 {
-	piece->from = (void *)second_argument(regs);
-	if (form == FORM_VECTOR)
-		piece->segments = third_argument(regs);
-	else if (form == FORM_TO_FROM)
-		piece->name = (void *)fifth_argument(regs);
-	else if (form == FORM_MESSAGE)
-		read_message(piece, piece->from);
+	struct piece *piece = &to->piece;
+	struct user_message *message = &to->slot.message;
+	u64 third = third_argument(regs), fifth = fifth_argument(regs);
+
+	/* One instruction must not read now a register and now a message, as clang would have it. */
+	barrier_var(third);
+	barrier_var(fifth);
+	piece->from = second_argument(regs);
+	if (form == FORM_VECTOR) {
+		piece->segments = third;
+	} else if (form == FORM_TO_FROM) {
+		piece->name = fifth;
+	} else if (form == FORM_MESSAGE) {
+		bpf_probe_read_user(message, sizeof(*message), (void *)piece->from);
+		use_message(piece, message);
+	}
 }
 
-static __always_inline void read_address(struct datagram_event *peers, const void *name)
+static __always_inline void read_address(struct datagram_event *peers, u64 at)
 {
 	struct user_address address = {};
+	const void *name = (void *)at;
 
 	if (!name || bpf_probe_read_user(&address, sizeof(address), name))
 		bpf_probe_read_user(&address, 16, name); /* one of IPv4 at the end of a page */
@@ -254,14 +234,14 @@ static __always_inline void read_local_address(struct datagram_event *peers, str
 		struct control control = {};
 
 		if (at + 28 > piece->control_bytes || at > 4096 ||
-		    bpf_probe_read_user(&control, 28, piece->control + at))
+		    bpf_probe_read_user(&control, 28, (void *)piece->control + at))
 			return;
 		if (control.level == SOL_IPV4 && control.type == IP_PKTINFO) {
 			__builtin_memcpy(peers->local_ip, control.data + 4, 4);
 			return;
 		}
 		if (control.level == SOL_IPV6 && control.type == IPV6_PKTINFO) {
-			bpf_probe_read_user(peers->local_ip, 16, piece->control + at + 16);
+			bpf_probe_read_user(peers->local_ip, 16, (void *)piece->control + at + 16);
 			return;
 		}
 		if (control.bytes < 16)
@@ -277,47 +257,40 @@ static __always_inline bool is_zero(const u8 *ip)
 	return halves[0] == 0 && halves[1] == 0;
 }
 
-static __noinline void send_datagram(struct piece *piece, struct scratch *to)
+static __noinline void send_datagram(struct scratch *to, struct message_memory *memory)
 {
-	struct connection_event named = {};
+	struct connection_event *named = &to->named;
+	struct piece *piece = &to->piece;
 	struct datagram_event *peers;
 	u32 known = to->event.known;
 
-	if (known >= MAX_BYTES)
+	if (!memory || known >= MAX_BYTES)
 		return;
 	barrier_var(known);
 	known = (known + 7) & (2 * MAX_BYTES - 8);
 	peers = (void *)(to->event.bytes + known);
-	fill_peers(&named, piece->sk);
-	peers->family = named.family;
-	peers->local_port = named.local_port;
-	peers->remote_port = named.remote_port;
+	__builtin_memset(named, 0, sizeof(*named));
+	fill_peers(named, (void *)piece->sock);
+	peers->family = named->family;
+	peers->local_port = named->local_port;
+	peers->remote_port = named->remote_port;
 	peers->unused = 0;
-	__builtin_memcpy(peers->local_ip, named.local_ip, 16);
-	__builtin_memcpy(peers->remote_ip, named.remote_ip, 16);
+	__builtin_memcpy(peers->local_ip, named->local_ip, 16);
+	__builtin_memcpy(peers->remote_ip, named->remote_ip, 16);
 	read_address(peers, piece->name);
-	if (piece->control && is_zero(named.local_ip))
+	if (piece->control && is_zero(named->local_ip))
 		read_local_address(peers, piece);
-	to->event.connection = piece->memory->connection;
-	to->event.serial = ++piece->memory->serial;
+	to->event.connection = memory->connection;
+	to->event.serial = ++memory->serial;
 	to->event.thread = bpf_get_current_pid_tgid();
 	send_event(&message_ring, &to->event,
 		   __builtin_offsetof(struct message_event, bytes) + known + sizeof(*peers));
 }
 
-static __always_inline void note_piece(struct piece *piece, struct scratch *to)
-{
-	to->event.time = bpf_ktime_get_ns();
-	to->event.length = piece->length;
-	to->event.kind = piece->kind;
-	to->event.known = copy_piece(piece, to);
-}
-
 /* What a TCP socket has read up to now ends with this piece. */
-static __always_inline bool take_received(struct piece *piece)
+static __always_inline bool take_received(struct piece *piece, struct message_memory *memory)
 {
-	struct message_memory *memory = piece->memory;
-	struct tcp_sock *tp = (void *)piece->sk;
+	struct tcp_sock *tp = (void *)piece->sock;
 	u32 end = BPF_CORE_READ(tp, copied_seq);
 	u32 start = end - piece->length;
 
@@ -333,10 +306,9 @@ static __always_inline bool take_received(struct piece *piece)
 }
 
 /* As with tcp_sendmsg_locked: a call that found no room is tried again. */
-static __always_inline bool take_sent(struct piece *piece)
+static __always_inline bool take_sent(struct piece *piece, struct message_memory *memory)
 {
-	struct message_memory *memory = piece->memory;
-	struct tcp_sock *tp = (void *)piece->sk;
+	struct tcp_sock *tp = (void *)piece->sock;
 	u32 start = BPF_CORE_READ(tp, write_seq);
 	u32 end = start + (u32)piece->length;
 
@@ -346,78 +318,88 @@ static __always_inline bool take_sent(struct piece *piece)
 		memory->serial++;
 	if (memory->tx_known && (s32)(memory->tx_next - start) > 0) {
 		piece->length = end - memory->tx_next;
-		piece->from = NULL; /* only its first bytes would be of interest */
+		piece->from = 0; /* only its first bytes would be of interest */
 	}
 	memory->tx_known = 1;
 	memory->tx_next = end;
 	return true;
 }
 
-static __always_inline bool begin_piece(struct piece *piece, struct task_struct *task, u64 fd,
-					u8 *transport)
+/* What is remembered of the descriptor's socket; NULL: its pieces are not of interest. */
+static __always_inline struct message_memory *
+begin_piece(struct piece *piece, struct task_struct *task, u64 fd, u8 *transport)
 {
-	piece->sk = socket_of(task, fd);
-	if (!piece->sk)
-		return false;
-	*transport = transport_of(piece->sk);
+	struct message_memory *memory;
+	struct sock *sk = socket_of(task, fd);
+
+	if (!sk)
+		return NULL;
+	*transport = transport_of(sk);
 	if (*transport == TRANSPORT_NONE)
-		return false;
-	piece->memory = call_memory(piece->sk, *transport);
-	if (!piece->memory) {
+		return NULL;
+	memory = call_memory(sk, *transport);
+	if (!memory) {
 		count_table_full();
-		return false;
+		return NULL;
 	}
-	if (!is_wanted(piece->memory, piece->sk))
-		return false;
-	return tell(piece->memory, piece->sk, *transport, fd,
-		    piece->kind == MESSAGE_RECEIVED ? piece->length : 0);
+	piece->sock = (u64)sk;
+	if (!is_wanted(memory, sk) ||
+	    !tell(memory, sk, *transport, fd, piece->kind == MESSAGE_RECEIVED ? piece->length : 0))
+		return NULL;
+	return memory;
 }
 
-static __noinline void send_piece(struct piece *piece, struct scratch *to, u8 transport)
+static __noinline void send_piece(struct scratch *to, struct message_memory *memory, u8 transport)
 {
-	if (transport == TRANSPORT_UDP)
-		piece->kind += DATAGRAM_RECEIVED - MESSAGE_RECEIVED;
-	note_piece(piece, to);
+	struct piece *piece = &to->piece;
+
+	to->event.time = piece->arrived ? piece->arrived : bpf_ktime_get_ns();
+	to->event.length = piece->length;
+	to->event.kind = piece->kind;
+	to->event.known = copy_piece(to);
+	if (!memory)
+		return;
 	if (transport == TRANSPORT_UDP) {
-		send_datagram(piece, to);
+		to->event.kind += DATAGRAM_RECEIVED - MESSAGE_RECEIVED;
+		send_datagram(to, memory);
 		return;
 	}
-	if (piece->arrived)
-		to->event.time = piece->arrived;
-	send_message(to, piece->memory);
+	send_message(to, memory);
 }
 
 struct datagrams {
-	struct piece *piece;
+	struct scratch *to;
+	struct message_memory *memory;
 	const struct user_message_slot *slots;
 	bool received;
 };
 
 static long send_slot(u32 i, struct datagrams *all)
 {
-	struct scratch *to = only_value(&scratches);
-	struct user_message_slot slot = {};
-	struct piece piece = *all->piece;
+	struct scratch *to = all->to;
+	struct user_message_slot *slot;
+	struct piece *piece;
 
-	if (!to || bpf_probe_read_user(&slot, sizeof(slot), all->slots + i))
+	if (!to)
 		return 1;
-	piece.from = slot.message.segments;
-	piece.segments = slot.message.segment_count;
-	piece.name = slot.message.name;
-	piece.control = slot.message.control;
-	piece.control_bytes = slot.message.control_bytes;
-	piece.length = all->received ? slot.length : segment_bytes(piece.from, piece.segments);
-	if (piece.memory)
-		send_piece(&piece, to, TRANSPORT_UDP);
+	slot = &to->slot;
+	piece = &to->piece;
+	if (bpf_probe_read_user(slot, sizeof(*slot), all->slots + i))
+		return 1;
+	use_message(piece, &slot->message);
+	piece->length = all->received ? slot->length : segment_bytes(piece);
+	send_piece(to, all->memory, TRANSPORT_UDP);
 	return 0;
 }
 
 /* Only UDP has calls of many messages. */
-static __always_inline void send_many(struct piece *piece, struct pt_regs *regs, u64 count,
-				      bool received)
+static __always_inline void send_many(struct scratch *to, struct message_memory *memory,
+				      struct pt_regs *regs, u64 count, bool received)
 {
-	struct datagrams all = {
-		.piece = piece, .slots = (void *)second_argument(regs), .received = received};
+	struct datagrams all = {.to = to,
+				.memory = memory,
+				.slots = (void *)second_argument(regs),
+				.received = received};
 
 	bpf_loop(count < MAX_DATAGRAMS ? count : MAX_DATAGRAMS, send_slot, &all, 0);
 }
@@ -427,26 +409,28 @@ int BPF_PROG(message_call_begins, struct pt_regs *regs, long number)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct scratch *to = only_value(&scratches);
-	struct piece piece = {.kind = MESSAGE_SENT};
+	struct message_memory *memory;
+	struct piece *piece;
 	u8 form = sends(number), transport;
 
 	if (form == FORM_NONE || !to || !is_watched(task) || is_foreign_call(task))
 		return 0;
-	if (!begin_piece(&piece, task, first_argument(regs), &transport) ||
-	    transport == TRANSPORT_UNIX)
+	piece = &to->piece;
+	*piece = (struct piece){.kind = MESSAGE_SENT};
+	memory = begin_piece(piece, task, first_argument(regs), &transport);
+	if (!memory || transport == TRANSPORT_UNIX)
 		return 0;
 	if (form == FORM_MANY) {
 		if (transport == TRANSPORT_UDP)
-			send_many(&piece, regs, third_argument(regs), false);
+			send_many(to, memory, regs, third_argument(regs), false);
 		return 0;
 	}
-	read_arguments(&piece, form, regs);
-	piece.length = form == FORM_BUFFER || form == FORM_TO_FROM
-			       ? third_argument(regs)
-			       : segment_bytes(piece.from, piece.segments);
-	if (piece.length == 0 || (transport == TRANSPORT_TCP && !take_sent(&piece)))
+	read_arguments(to, form, regs);
+	piece->length = form == FORM_BUFFER || form == FORM_TO_FROM ? third_argument(regs)
+								    : segment_bytes(piece);
+	if (piece->length == 0 || (transport == TRANSPORT_TCP && !take_sent(piece, memory)))
 		return 0;
-	send_piece(&piece, to, transport);
+	send_piece(to, memory, transport);
 	return 0;
 }
 
@@ -492,13 +476,14 @@ int BPF_PROG(message_call_ends, struct pt_regs *regs, long result)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct scratch *to = only_value(&scratches);
-	struct piece piece = {.kind = MESSAGE_RECEIVED};
+	struct message_memory *memory;
+	struct piece *piece;
 	u64 number = call_number(regs), connected = connected_fd(number, regs, result);
-	u8 form = receives(number), transport;
+	u8 form = receives(number), kind = MESSAGE_RECEIVED, transport;
 
 	if (form == FORM_NONE && calls_unix) {
 		form = sends(number);
-		piece.kind = MESSAGE_SENT;
+		kind = MESSAGE_SENT;
 	}
 	if (form == FORM_NONE && (!calls_unix || connected == -1))
 		return 0;
@@ -508,20 +493,21 @@ int BPF_PROG(message_call_ends, struct pt_regs *regs, long result)
 		note_connected(task, connected);
 		return 0;
 	}
-	piece.length = result;
-	if (result <= 0 || is_peek(form, regs) ||
-	    !begin_piece(&piece, task, first_argument(regs), &transport))
+	if (result <= 0 || is_peek(form, regs))
 		return 0;
-	if (piece.kind == MESSAGE_SENT && transport != TRANSPORT_UNIX)
+	piece = &to->piece;
+	*piece = (struct piece){.kind = kind, .length = result};
+	memory = begin_piece(piece, task, first_argument(regs), &transport);
+	if (!memory || (kind == MESSAGE_SENT && transport != TRANSPORT_UNIX))
 		return 0;
 	if (form == FORM_MANY) {
 		if (transport == TRANSPORT_UDP)
-			send_many(&piece, regs, result, true);
+			send_many(to, memory, regs, result, true);
 		return 0;
 	}
-	read_arguments(&piece, form, regs);
-	if (transport == TRANSPORT_TCP && !take_received(&piece))
+	read_arguments(to, form, regs);
+	if (transport == TRANSPORT_TCP && !take_received(piece, memory))
 		return 0;
-	send_piece(&piece, to, transport);
+	send_piece(to, memory, transport);
 	return 0;
 }

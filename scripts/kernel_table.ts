@@ -39,7 +39,7 @@ kernel tests there, and the whole program beside the kernel's own counters. On a
 Where a program is not attached its reason stands below. Where another one does its work, as the
 \`fexit\` programs before 6.3 and those with \`old\` in their names, the rows are the same. A table is
 left out only where none of the programs that could fill it is attached: on 6.1 page accesses of
-\`io\` and all of \`messages\`. No Python runs there beside \`doctor\`; the test of \`pygc\` passes on both.
+\`io\`. No Python runs there beside \`doctor\`; the test of \`pygc\` passes on both.
 "Not asked for" is a program whose better one is attached.
 `;
 

@@ -11,7 +11,7 @@ cd "$(dirname "$0")/../.."
 
 # Those of probes with fallbacks, as many as come to their end in a CI run; tcp_owner, proc_tasks, table_reader, map_feed
 # and iter_reader can be named.
-TESTS=(endpoint tcp_trouble tcp_loss tcp)
+TESTS=(message_source endpoint tcp_trouble tcp_loss tcp)
 # Programs that the tests start.
 PROGRAMS=(/bin/bash /usr/bin/unshare /usr/bin/python3 "$(command -v bpftool)")
 # Traffic that loses packets, and what else counts them.
@@ -24,6 +24,8 @@ UNAVAILABLE=77
 # Of the task and io tests, which are named to be run: task_calls task_sched task_fs io ...
 PROGRAMS+=(/usr/bin/perl "$(command -v losetup)" "$(command -v mount)" "$(command -v taskset)")
 PROGRAMS+=("$(command -v mkfs.ext4)")
+# Of messages_unix, a real server on a Unix socket.
+for program in redis-server redis-cli redis-benchmark; do PROGRAMS+=("$(command -v "$program")"); done
 
 # Versions as Debian names its packages, newest last.
 packages() {
@@ -99,7 +101,7 @@ fill_guest() {
 	find "$GUEST$python" -name __pycache__ -prune -exec rm -r {} +
 	cp -r --parents /usr/lib/*/perl-base "$GUEST"
 	cp -r --parents main.ts deno.json src scripts tests/*.ts tests/kernel tests/guest tests/e2e/run_agent.ts \
-		tests/probes/run_probe_agent.ts probes/lvs "$tree"
+		tests/probes/run_probe_agent.ts tests/probes/run_server.ts probes/lvs "$tree"
 	cp -r build/lib "$tree/build/"
 	"$DENO" run --no-check --allow-all tests/kernel/prepare_objects.ts "$tree/build/objects"
 	for test in "${TESTS[@]}"; do files+=("tests/kernel/${test}_test.ts"); done
