@@ -84,27 +84,31 @@ enum verdict {
 
 enum { MAX_ARRIVALS = 4, LAST_ARRIVAL = MAX_ARRIVALS - 1 };
 
+/* The first 56 bytes are all that data touches that comes, on whichever CPU: of a socket, with the 8 bytes that the kernel
+ * has before them, one cache line. The rest stays with the CPU of the process.
+ */
 struct message_memory {
-	u64 connection;
-	u64 changes;		      /* of verdicts that were seen */
 	u64 arrived[MAX_ARRIVALS];    /* ns: when data came that was not read yet ... */
 	u32 arrived_to[MAX_ARRIVALS]; /* ... and where it ends */
-	u32 rx_next;		      /* behind what was seen */
-	u32 tx_next;
+	u8 arrival_count;	      /* of what was not read yet */
 	u8 verdict;
+	u8 unused[6];
+	u64 connection;
+	u64 changes; /* of verdicts that were seen */
+	u64 ssl;
+	u32 rx_next; /* behind what was seen */
+	u32 tx_next;
+	u16 serial;
 	u8 told;   /* the agent knows of it */
 	u8 lost;   /* it should, but the ring was full */
 	u8 is_new; /* of a Unix socket: nothing was said before */
 	u8 rx_known;
 	u8 tx_known;
-	u8 arrival_count; /* of what was not read yet */
-	u16 serial;
 	u8 connects; /* its process opens it, and the agent knows */
 	u8 left;     /* and has closed it */
 	u8 established;
 	u8 encrypted; /* what it says is seen in OpenSSL */
 	u8 whole;     /* the agent was told of all from its start */
-	u64 ssl;
 };
 
 SOCKET_STORAGE(message_memories, struct message_memory);
