@@ -54,9 +54,20 @@ function scheduledNs(pid: number): number {
     const task = `/proc/${pid}/task/${name}`;
     sum += Number(Deno.readTextFileSync(`${task}/schedstat`).split(" ")[0]);
     const children = Deno.readTextFileSync(`${task}/children`).split(" ").filter(Boolean);
-    for (const child of children) sum += scheduledNs(Number(child));
+    for (const child of children) sum += scheduledOfChild(Number(child));
   }
   return sum;
+}
+
+/** It may end just now, or between two looks at it. */
+function scheduledOfChild(pid: number): number {
+  try {
+    return scheduledNs(pid);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return 0;
+    if (error instanceof Error && "code" in error && error.code === "ESRCH") return 0;
+    throw error;
+  }
 }
 
 class Helper implements AsyncDisposable {
