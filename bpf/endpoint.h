@@ -133,6 +133,7 @@ struct endpoint_memory {
 	u8 owned;
 	u8 asked;
 	char comm[COMM_BYTES];
+	u8 state; /* the last that was counted */
 };
 
 INHERITED_SOCKET_STORAGE(endpoint_memories, struct endpoint_memory);

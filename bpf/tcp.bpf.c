@@ -234,26 +234,42 @@ static __always_inline bool is_passing(int state)
 	       state == TCP_CLOSING || state == TCP_TIME_WAIT;
 }
 
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(tcp_state, struct sock *sk, int oldstate, int newstate)
+/* `missed`: only what the first program was not run for. */
+static __always_inline void take_state(struct sock *sk, int oldstate, int newstate, bool missed)
 {
 	struct sock_memory *memory;
 	struct tcp_sock *tp;
 
 	if (sk->sk_protocol != IPPROTO_TCP || is_passing(newstate))
-		return 0;
+		return;
 	memory = memory_of(sk);
-	if (!memory)
-		return 0;
+	if (!memory || (missed && memory->state == newstate))
+		return;
 	remember(memory, newstate, &sk->__sk_common);
+	memory->state = newstate;
 	if (sk->__sk_common.skc_num)
 		memory->local_port = sk->__sk_common.skc_num;
 	tp = bpf_skc_to_tcp_sock(sk);
 	if (!tp)
-		return 0;
+		return;
 	if (newstate == TCP_ESTABLISHED)
 		open_link(memory, tp, oldstate == TCP_SYN_RECV);
 	if (newstate == TCP_CLOSE && oldstate != TCP_LISTEN && oldstate != TCP_CLOSE)
 		close_link(memory, tp, oldstate);
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(tcp_state, struct sock *sk, int oldstate, int newstate)
+{
+	take_state(sk, oldstate, newstate, false);
+	return 0;
+}
+
+/* The kernel runs no program inside itself: what an interrupt changes while a system call is in tcp_state would go by
+ * unseen, and with it all of a connection that ends. This one comes after it. */
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(tcp_state_missed, struct sock *sk, int oldstate, int newstate)
+{
+	take_state(sk, oldstate, newstate, true);
 	return 0;
 }

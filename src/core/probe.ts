@@ -398,11 +398,13 @@ export interface HookVerdict {
   readonly mend?: string;
 }
 
-/** What a program cost so far, from the kernel's BPF statistics. */
+/** What a program cost so far: all but `missed` is 0 while the kernel's BPF statistics are off. */
 export interface ProgramCost {
   readonly program: string;
   readonly runs: number;
   readonly nanoseconds: number;
+  /** Runs that the kernel left out, as the hook was passed in an interrupt while the program was at work on that CPU. */
+  readonly missed: number;
 }
 
 /** A probe at work. */

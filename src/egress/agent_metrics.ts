@@ -77,6 +77,11 @@ const PROBE_METRICS: readonly Definition[] = [
     "Time in a BPF program.",
     (program) => program.nanoseconds / 1e9,
   ),
+  ofProgram(
+    "bpf_program_missed_runs_total",
+    "Runs left out by the kernel, the program was at work on that CPU.",
+    (program) => program.missed,
+  ),
 ];
 
 const PROCESS_METRICS: readonly Definition[] = [

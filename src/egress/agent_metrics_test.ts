@@ -21,7 +21,7 @@ const PROBE: ProbeStatus = {
   restarts: 1,
   losses: { "ring full": 5 },
   hooks: [],
-  programs: [{ program: "tcp_close", runs: 1000, nanoseconds: 2_500_000 }],
+  programs: [{ program: "tcp_close", runs: 1000, nanoseconds: 2_500_000, missed: 3 }],
   facts: {},
 };
 
@@ -97,6 +97,7 @@ Deno.test("agentMetrics shows what it is given", async () => {
     'probe_lost_total{probe="tcp",reason="ring full"} 5',
     'table_dropped_rows_total{probe="tcp",table="tcp_rtt"} 1',
     'bpf_program_seconds_total{probe="tcp",program="tcp_close"} 0.0025',
+    'bpf_program_missed_runs_total{probe="tcp",program="tcp_close"} 3',
     "process_start_time_seconds 1700000000.5",
     "process_cpu_seconds_total 1.25",
     'http_requests_total{path="/metrics",code="200"} 4',

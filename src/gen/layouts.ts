@@ -128,7 +128,7 @@ export const endpoint = {
         },
       },
       value: {
-        size: 40,
+        size: 48,
         fields: {
           since: { offset: 0, size: 8, kind: "unsigned" },
           tgid: { offset: 8, size: 4, kind: "unsigned" },
@@ -138,6 +138,7 @@ export const endpoint = {
           owned: { offset: 22, size: 1, kind: "unsigned" },
           asked: { offset: 23, size: 1, kind: "unsigned" },
           comm: { offset: 24, size: 16, kind: "bytes" },
+          state: { offset: 40, size: 1, kind: "unsigned" },
         },
       },
     },
@@ -179,7 +180,7 @@ export const endpoint = {
         },
       },
       value: {
-        size: 40,
+        size: 48,
         fields: {
           since: { offset: 0, size: 8, kind: "unsigned" },
           tgid: { offset: 8, size: 4, kind: "unsigned" },
@@ -189,6 +190,7 @@ export const endpoint = {
           owned: { offset: 22, size: 1, kind: "unsigned" },
           asked: { offset: 23, size: 1, kind: "unsigned" },
           comm: { offset: 24, size: 16, kind: "bytes" },
+          state: { offset: 40, size: 1, kind: "unsigned" },
         },
       },
     },
@@ -432,6 +434,7 @@ export const endpoint = {
     endpoint_sent_udp: "fexit/udp_sendmsg",
     endpoint_sent_udp6: "fexit/udpv6_sendmsg",
     endpoint_state: "tp_btf/inet_sock_set_state",
+    endpoint_state_missed: "tp_btf/inet_sock_set_state",
     endpoint_syn_again: "tp_btf/tcp_retransmit_skb",
     endpoint_syn_drop: "tp_btf/kfree_skb",
     endpoint_synack: "fentry/tcp_make_synack",
@@ -2137,7 +2140,7 @@ export const tcp = {
           restless: { offset: 28, size: 1, kind: "unsigned" },
           closed: { offset: 29, size: 1, kind: "unsigned" },
           sought: { offset: 30, size: 1, kind: "unsigned" },
-          unused: { offset: 31, size: 1, kind: "unsigned" },
+          state: { offset: 31, size: 1, kind: "unsigned" },
           opened: { offset: 32, size: 4, kind: "unsigned" },
           file: { offset: 40, size: 8, kind: "unsigned" },
           rx_bytes: { offset: 48, size: 8, kind: "unsigned" },
@@ -2516,5 +2519,6 @@ export const tcp = {
     tcp_reset_sent: "tp_btf/tcp_send_reset",
     tcp_reset_sent_old: "tp_btf/tcp_send_reset",
     tcp_state: "tp_btf/inet_sock_set_state",
+    tcp_state_missed: "tp_btf/inet_sock_set_state",
   },
 } as const satisfies ObjectLayout;

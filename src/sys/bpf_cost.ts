@@ -7,6 +7,8 @@ import type { Libbpf } from "./libbpf.ts";
 const INFO_BYTES = ABI["sizeof(struct bpf_prog_info)"];
 const NANOSECONDS = ABI["offsetof(struct bpf_prog_info, run_time_ns)"];
 const RUNS = ABI["offsetof(struct bpf_prog_info, run_cnt)"];
+/** Since Linux 5.12; 0 before. */
+const MISSES = ABI["offsetof(struct bpf_prog_info, recursion_misses)"];
 const TWO_32 = 4294967296;
 
 /** Keeps the kernel's run-time statistics on until disposed; they cost each program some 20 ns a run. */
@@ -27,7 +29,7 @@ export class BpfStatistics {
   }
 }
 
-/** Reads runs and nanoseconds of programs. */
+/** Reads runs and nanoseconds of programs, and how often they did not run. */
 export class CostReader {
   readonly #libbpf: Libbpf;
   readonly #info = new Uint8Array(INFO_BYTES);
@@ -43,7 +45,8 @@ export class CostReader {
     this.#length[0] = INFO_BYTES;
     const error = -this.#libbpf.bpf.bpf_obj_get_info_by_fd(fd, this.#info, this.#length);
     if (error !== 0) throw this.#libbpf.failure("inspect", program, error);
-    return { program, runs: this.#u64(RUNS), nanoseconds: this.#u64(NANOSECONDS) };
+    const [runs, nanoseconds, missed] = [RUNS, NANOSECONDS, MISSES].map((at) => this.#u64(at));
+    return { program, runs: runs!, nanoseconds: nanoseconds!, missed: missed! };
   }
 
   #u64(offset: number): number {

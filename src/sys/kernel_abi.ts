@@ -14,6 +14,7 @@ export const ABI = {
   "sizeof(struct bpf_prog_info)": 232,
   "offsetof(struct bpf_prog_info, run_time_ns)": 192,
   "offsetof(struct bpf_prog_info, run_cnt)": 200,
+  "offsetof(struct bpf_prog_info, recursion_misses)": 208,
   "BPF_STATS_RUN_TIME": 0,
   "BPF_ANY": 0,
   "BPF_RINGBUF_HDR_SZ": 8,

@@ -172,7 +172,7 @@ export class BpfObject {
     return this.#libbpf.bpf.bpf_map__fd(findMap(this.#libbpf, this.#handle, map));
   }
 
-  /** Runs and nanoseconds of each program since loading; zero while BPF statistics are off. */
+  /** Of each program since loading; runs and nanoseconds are zero while BPF statistics are off. */
   cost(): ProgramCost[] {
     this.#demandOpen();
     return this.#programs.map((program) => this.#cost.read(program.name, this.#programFd(program)));

@@ -104,7 +104,11 @@ async function countsConnections(agent: Agent): Promise<void> {
   await until("the counts", async () => {
     last = await seen();
     return last.down >= wanted.down && last.closed >= wanted.closed ? true : undefined;
-  }).catch((error) => assert.deepEqual(last, wanted, String(error)));
+  }).catch(async (error) => {
+    const losses = (await agent.rows("gala_gopher_agent_bpf_program_missed_runs_total"))
+      .filter(({ value }) => value > 0);
+    assert.deepEqual(last, wanted, `${error}\n${JSON.stringify(losses)}\n${agent.log()}`);
+  });
   assert.deepEqual(last, wanted);
   const endpoint = (await agent.rows("gala_gopher_endpoint_passive_open"))
     .find(({ labels }) => labels.s_port === String(port));

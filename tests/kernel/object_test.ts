@@ -139,7 +139,7 @@ Deno.test("BpfObject.cost tells runs and nanoseconds while BPF statistics are on
   const cost = () => object.cost().find(({ program }) => program === "sample_tasks")!;
   const tasks = object.iterator("sample_tasks", "task_record");
   using _statistics = new BpfStatistics(libbpf);
-  assert.deepEqual(cost(), { program: "sample_tasks", runs: 0, nanoseconds: 0 });
+  assert.deepEqual(cost(), { program: "sample_tasks", runs: 0, nanoseconds: 0, missed: 0 });
   const records = tasks.read();
   assert.equal(cost().runs, records + 1); // and once with a NULL task at the end
   assert.ok(cost().nanoseconds > 0);
