@@ -43,7 +43,7 @@ const NLM_F_REQUEST_AND_DUMP = 0x301;
 
 const IFINFOMSG = 16;
 const [IFLA_IFNAME, IFLA_EXT_MASK] = [3, 29] as const;
-/** The counters of a device are most of what is said of it. */
+/** What IPv4 and IPv6 count by device is half of what is said of it. */
 const RTEXT_FILTER_SKIP_STATS = 8;
 
 const IFADDRMSG = 8;

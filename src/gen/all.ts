@@ -11,6 +11,7 @@ import kill from "../probes/kill.ts";
 import messages from "../probes/messages.ts";
 import oom from "../probes/oom.ts";
 import pygc from "../probes/pygc.ts";
+import qdisc from "../probes/qdisc.ts";
 import sli_cpu from "../probes/sli_cpu.ts";
 import system_cpu from "../probes/system_cpu.ts";
 import system_disk from "../probes/system_disk.ts";
@@ -41,6 +42,7 @@ export const probes: readonly AnyProbe[] = [
   messages,
   oom,
   pygc,
+  qdisc,
   sli_cpu,
   system_cpu,
   system_disk,
