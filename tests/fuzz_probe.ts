@@ -55,9 +55,10 @@ export function cutProbe(
         const cut = runProbe(probe, { ...files, [path]: text.slice(0, size) });
         for (const [table, rows] of Object.entries(cut)) {
           for (const row of rows) {
-            const { keys } = probe.tables[table]!;
+            const { keys, labels, distinct = 0 } = probe.tables[table]!;
+            const identity = [...keys, ...labels.slice(0, distinct)];
             const full = whole[table]!.find((other) =>
-              keys.every((key) => other[key] === row[key])
+              identity.every((label) => other[label] === row[label])
             );
             assert.deepEqual({ ...full, ...row }, full, `${name}/${path} cut to ${size} bytes`);
           }

@@ -74,6 +74,7 @@ Deno.test("loadConfig reads the settings of version 1, probes in the place of it
       ["task", "on", "-w /opt/gala-gopher/task_whitelist.conf -P 3174"],
       ["endpoint", "on", "-l warn"],
       ["container_ns", "off", ""],
+      ["qdisc", "off", ""],
       ["io", "on", "-l warn"],
       ["oom", "off", ""],
     ],

@@ -6,7 +6,7 @@ import type { ContainerNamer } from "./container_names.ts";
 import type { LabelReader } from "./labels.ts";
 import type { Snooper } from "./proc_filter.ts";
 import type { ProcessTable } from "./process_table.ts";
-import type { QueueTotals } from "./route_netlink.ts";
+import type { Discipline } from "./route_netlink.ts";
 import type { Keys } from "./setting_key.ts";
 import type { HistogramSpec, MetricSpec, NumberSpec, TableSpec } from "./table.ts";
 import type { TaskSource } from "./task_batch.ts";
@@ -111,8 +111,10 @@ export interface HostCalls {
    * where the host's network is not that of this process.
    */
   addresses?(): Promise<readonly string[] | undefined>;
-  /** What waits in front of each network device, by its index; otherwise as `addresses`. */
-  queues?(): Promise<ReadonlyMap<number, QueueTotals> | undefined>;
+  /** What waits in front of each network device: all queueing disciplines; otherwise as `addresses`. */
+  queues?(): Promise<readonly Discipline[] | undefined>;
+  /** Names of network devices by their index; otherwise as `addresses`. */
+  links?(): Promise<ReadonlyMap<number, string> | undefined>;
   /**
    * Bytes of a folder as the process sees it, with all below it on the same file system, as `du -sbx` counts them.
    * Undefined when there is no such folder; NaN when it has too many files, or cannot be read. One folder after the

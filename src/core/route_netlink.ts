@@ -1,27 +1,50 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /**
- * Requests to and answers of the kernel's routing netlink: addresses (RTM_GETADDR) and queueing disciplines
- * (RTM_GETQDISC). Numbers are those of <linux/netlink.h>, <linux/rtnetlink.h>, <linux/pkt_sched.h>; in the host's own byte
- * order, which is little-endian on all machines that the program is built for. What is cut short is left out.
+ * Requests to and answers of the kernel's routing netlink: devices (RTM_GETLINK), addresses (RTM_GETADDR) and queueing
+ * disciplines (RTM_GETQDISC). Numbers are those of <linux/netlink.h>, <linux/rtnetlink.h>, <linux/if_link.h>,
+ * <linux/pkt_sched.h>; in the host's own byte order, which is little-endian on all machines that the program is built for.
+ * What is cut short is left out.
  */
 import { ipv6Text } from "./labels.ts";
 
+export const RTM_GETLINK = 18;
 export const RTM_GETADDR = 22;
 export const RTM_GETQDISC = 38;
 
-/** What waits in front of a network device, and was dropped there. */
-export interface QueueTotals {
-  readonly drops: number;
-  readonly overlimits: number;
+/** What a queueing discipline says of itself. Counters are of 32 bits. */
+export interface Discipline {
+  /** Of the network device. */
+  readonly index: number;
+  /** 0: the kernel made it, as all that it makes. */
+  readonly handle: number;
+  /** The class that it is in, or TC_H_ROOT. */
+  readonly parent: number;
+  readonly kind: string;
+  /** Packets that wait, and their bytes. */
+  readonly packets: number;
   readonly backlogBytes: number;
-  /** NaN: none of its disciplines marks packets. */
+  readonly drops: number;
+  readonly requeues: number;
+  readonly overlimits: number;
+  /** NaN: it marks no packets. */
   readonly ecnMarks: number;
 }
 
+/** What waits in front of a network device, and was dropped there. */
+export type QueueTotals = Pick<
+  Discipline,
+  "drops" | "overlimits" | "backlogBytes" | "ecnMarks"
+>;
+
 const HEADER = 16;
 const [NLMSG_ERROR, NLMSG_DONE] = [2, 3] as const;
-const [RTM_NEWADDR, RTM_NEWQDISC] = [20, 36] as const;
+const [RTM_NEWLINK, RTM_NEWADDR, RTM_NEWQDISC] = [16, 20, 36] as const;
 const NLM_F_REQUEST_AND_DUMP = 0x301;
+
+const IFINFOMSG = 16;
+const [IFLA_IFNAME, IFLA_EXT_MASK] = [3, 29] as const;
+/** What IPv4 and IPv6 count by device is half of what is said of it. */
+const RTEXT_FILTER_SKIP_STATS = 8;
 
 const IFADDRMSG = 8;
 const [IFA_ADDRESS, IFA_LOCAL] = [1, 2] as const;
@@ -30,7 +53,7 @@ const [AF_INET, AF_INET6] = [2, 10] as const;
 const RT_SCOPE_LINK = 253;
 
 const TCMSG = 20;
-const TC_H_ROOT = 0xffff_ffff;
+export const TC_H_ROOT = 0xffff_ffff;
 const [TCA_KIND, TCA_STATS2] = [1, 7] as const;
 const [TCA_STATS_QUEUE, TCA_STATS_APP] = [3, 4] as const;
 const NESTED = 0x8000;
@@ -41,13 +64,20 @@ const ECN_OFFSETS: ReadonlyMap<string, number> = new Map([
   ["red", 12], // tc_red_xstats
 ]);
 
-/** A request for all there is of a kind; the rest of the longest fixed part is zero. */
+/** A request for all there is of a kind; the rest of its fixed part is zero. */
 export function dumpRequest(type: number): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(HEADER + TCMSG);
+  const isLink = type === RTM_GETLINK;
+  // Longer than needed for addresses; but what is too long for devices would be read as an attribute.
+  const bytes = new Uint8Array(HEADER + (isLink ? IFINFOMSG + 8 : TCMSG));
   const view = new DataView(bytes.buffer);
   view.setUint32(0, bytes.length, true);
   view.setUint16(4, type, true);
   view.setUint16(6, NLM_F_REQUEST_AND_DUMP, true);
+  if (isLink) {
+    view.setUint16(HEADER + IFINFOMSG, 8, true);
+    view.setUint16(HEADER + IFINFOMSG + 2, IFLA_EXT_MASK, true);
+    view.setUint32(HEADER + IFINFOMSG + 4, RTEXT_FILTER_SKIP_STATS, true);
+  }
   return bytes;
 }
 
@@ -107,42 +137,79 @@ export function parseAddresses(answer: Uint8Array): string[] {
   return addresses;
 }
 
-/** By index of the device. Drops and backlog are those of its root, which counts what is below it; marks are summed. */
-export function parseQueues(answer: Uint8Array): Map<number, QueueTotals> {
-  const queues = new Map<number, QueueTotals>();
+/** Names of devices by index. */
+export function parseLinks(answer: Uint8Array): Map<number, string> {
+  const names = new Map<number, string>();
+  for (const { type, view } of parts(viewOf(answer), 0, 16)) {
+    if (type !== RTM_NEWLINK || view.byteLength < IFINFOMSG) continue;
+    for (const attribute of parts(view, IFINFOMSG, 4)) {
+      if (attribute.type === IFLA_IFNAME) names.set(view.getInt32(4, true), wordOf(attribute.view));
+    }
+  }
+  return names;
+}
+
+/** In the kernel's order: device by device, a discipline before those below it. */
+export function parseDisciplines(answer: Uint8Array): Discipline[] {
+  const disciplines: Discipline[] = [];
   for (const { type, view } of parts(viewOf(answer), 0, 16)) {
     if (type !== RTM_NEWQDISC || view.byteLength < TCMSG) continue;
-    const index = view.getInt32(4, true);
-    const isRoot = view.getUint32(12, true) === TC_H_ROOT;
-    const { queue, ecnMarks } = statisticsOf(view);
-    const known = queues.get(index) ?? NONE;
-    queues.set(index, {
-      ...(isRoot && queue !== undefined ? queue : known),
-      ecnMarks: Number.isNaN(known.ecnMarks)
-        ? ecnMarks
-        : known.ecnMarks + (Number.isNaN(ecnMarks) ? 0 : ecnMarks),
+    disciplines.push({
+      index: view.getInt32(4, true),
+      handle: view.getUint32(8, true),
+      parent: view.getUint32(12, true),
+      ...statisticsOf(view),
     });
+  }
+  return disciplines;
+}
+
+/** By index of the device. Drops and backlog are those of its root, which counts what is below it; marks are summed. */
+export function queueTotals(disciplines: readonly Discipline[]): Map<number, QueueTotals> {
+  const queues = new Map<number, QueueTotals>();
+  for (const discipline of disciplines) {
+    const { index, ecnMarks } = discipline;
+    const known = queues.get(index) ?? NOTHING;
+    const { drops, overlimits, backlogBytes } = discipline.parent === TC_H_ROOT &&
+        !Number.isNaN(discipline.drops)
+      ? discipline
+      : known;
+    const marks = Number.isNaN(known.ecnMarks)
+      ? ecnMarks
+      : known.ecnMarks + (Number.isNaN(ecnMarks) ? 0 : ecnMarks);
+    queues.set(index, { drops, overlimits, backlogBytes, ecnMarks: marks });
   }
   return queues;
 }
 
-const NONE: QueueTotals = { drops: NaN, overlimits: NaN, backlogBytes: NaN, ecnMarks: NaN };
+type Statistics = Omit<Discipline, "index" | "handle" | "parent">;
+
+/** Of a discipline without statistics. */
+const NOTHING = {
+  packets: NaN,
+  backlogBytes: NaN,
+  drops: NaN,
+  requeues: NaN,
+  overlimits: NaN,
+  ecnMarks: NaN,
+} as const;
 const decoder = new TextDecoder();
 
-function statisticsOf(message: DataView) {
+/** Text that ends with a NUL. */
+function wordOf(view: DataView): string {
+  return decoder.decode(view).replace(/\0.*$/s, "");
+}
+
+function statisticsOf(message: DataView): Statistics {
   let kind = "";
-  let queue: Omit<QueueTotals, "ecnMarks"> | undefined;
+  let queue: Partial<Statistics> = {};
   let ecnMarks = NaN;
   for (const { type, view } of parts(message, TCMSG, 4)) {
-    if (type === TCA_KIND) kind = decoder.decode(view).replace(/\0.*$/s, "");
+    if (type === TCA_KIND) kind = wordOf(view);
     if (type !== TCA_STATS2) continue;
     for (const inner of parts(view, 0, 4)) {
       if (inner.type === TCA_STATS_QUEUE && inner.view.byteLength >= 20) {
-        queue = {
-          backlogBytes: inner.view.getUint32(4, true),
-          drops: inner.view.getUint32(8, true),
-          overlimits: inner.view.getUint32(16, true),
-        };
+        queue = queueOf(inner.view);
       }
       const offset = ECN_OFFSETS.get(kind);
       if (inner.type === TCA_STATS_APP && offset !== undefined) {
@@ -150,5 +217,16 @@ function statisticsOf(message: DataView) {
       }
     }
   }
-  return { queue, ecnMarks };
+  return { ...NOTHING, ...queue, kind, ecnMarks };
+}
+
+/** struct gnet_stats_queue */
+function queueOf(view: DataView): Partial<Statistics> {
+  return {
+    packets: view.getUint32(0, true),
+    backlogBytes: view.getUint32(4, true),
+    drops: view.getUint32(8, true),
+    requeues: view.getUint32(12, true),
+    overlimits: view.getUint32(16, true),
+  };
 }

@@ -11,9 +11,11 @@ import kill from "../probes/kill.ts";
 import messages from "../probes/messages.ts";
 import oom from "../probes/oom.ts";
 import pygc from "../probes/pygc.ts";
+import qdisc from "../probes/qdisc.ts";
 import sli_cpu from "../probes/sli_cpu.ts";
 import system_cpu from "../probes/system_cpu.ts";
 import system_disk from "../probes/system_disk.ts";
+import system_edac from "../probes/system_edac.ts";
 import system_files from "../probes/system_files.ts";
 import system_fs from "../probes/system_fs.ts";
 import system_host from "../probes/system_host.ts";
@@ -41,9 +43,11 @@ export const probes: readonly AnyProbe[] = [
   messages,
   oom,
   pygc,
+  qdisc,
   sli_cpu,
   system_cpu,
   system_disk,
+  system_edac,
   system_files,
   system_fs,
   system_host,

@@ -2,6 +2,7 @@
 /** Which cgroups and namespaces containers have, as the kernel numbers them, and what they send: from /proc/PID and stat(). */
 import { type CgroupMounts, cgroupMounts } from "../core/cgroup_mounts.ts";
 import { gauge, nativeProbe, table } from "../core/declare.ts";
+import { namespaceNumber } from "../core/namespace_number.ts";
 import type { HostFiles } from "../core/probe.ts";
 import type { Container } from "../core/process_cgroups.ts";
 import { Scanner } from "../core/scan.ts";
@@ -9,8 +10,6 @@ import { cgroupFolders } from "./cgroup_controllers.ts";
 import { eachNetDevice, TX_BYTES } from "./net_dev.ts";
 
 const CONTROLLERS = ["cpuacct", "memory", "pids"] as const;
-/** `net:[4026531840]` */
-const NAMESPACE_REGEXP = /^[a-z_]+:\[(\d+)\]$/;
 
 export default nativeProbe({
   name: "container_ns",
@@ -96,7 +95,7 @@ function orNothing(inode: number): string {
 
 /** Empty when the process has ended, or is not ours to ask. */
 function namespaceOf(files: HostFiles, pid: number, kind: "mnt" | "net"): string {
-  return NAMESPACE_REGEXP.exec(files.link(`proc/${pid}/ns/${kind}`) ?? "")?.[1] ?? "";
+  return namespaceNumber(files.link(`proc/${pid}/ns/${kind}`));
 }
 
 function sentBytes(files: HostFiles, scan: Scanner, pid: number): number {

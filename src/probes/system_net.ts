@@ -9,7 +9,7 @@
 import type { EventRule } from "../core/event.ts";
 import { counter, gauge, nativeProbe, raises, table } from "../core/declare.ts";
 import type { HostFiles, Writers } from "../core/probe.ts";
-import type { QueueTotals } from "../core/route_netlink.ts";
+import { type QueueTotals, queueTotals } from "../core/route_netlink.ts";
 import { COLON, Scanner, word } from "../core/scan.ts";
 import { WrappingCounters } from "../core/wrapping_counters.ts";
 
@@ -100,7 +100,8 @@ export default nativeProbe({
           }
         }
       };
-      return calls.queues === undefined ? write() : calls.queues().then(write);
+      if (calls.queues === undefined) return write();
+      return calls.queues().then((answer) => write(answer && queueTotals(answer)));
     };
   },
 });

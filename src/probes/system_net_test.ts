@@ -16,6 +16,19 @@ const HEADING = "Inter-| Receive | Transmit\n face |bytes packets |bytes packets
 
 const devText = (...lines: string[]) => ({ "proc/net/dev": `${HEADING}${lines.join("\n")}\n` });
 
+const ROOT_QUEUE = {
+  index: 7,
+  handle: 0x1_0000,
+  parent: 0xffff_ffff,
+  kind: "tbf",
+  packets: 2,
+  backlogBytes: 700,
+  drops: 3,
+  requeues: 0,
+  overlimits: 5,
+  ecnMarks: NaN,
+};
+
 Deno.test("nic reports every device but the loopback, with its state", () => {
   assert.deepEqual(runProbe(systemNet, fixture("proc-4.19"))["nic"], [
     {
@@ -94,8 +107,7 @@ Deno.test("nic takes no name that the kernel would not give", () => {
 });
 
 Deno.test("nic reports queueing disciplines by the device's index, looked up anew for a new device", async () => {
-  const queue = { drops: 3, overlimits: 5, backlogBytes: 700, ecnMarks: NaN };
-  const calls = { ...NO_CALLS, queues: () => Promise.resolve(new Map([[7, queue]])) };
+  const calls = { ...NO_CALLS, queues: () => Promise.resolve([ROOT_QUEUE]) };
   const path = "sys/class/net/eth0/ifindex";
   const read = async (...indexes: string[]) => {
     const readings = indexes.map((index) => ({ ...fixture("proc-4.19"), [path]: index }));
@@ -108,12 +120,11 @@ Deno.test("nic reports queueing disciplines by the device's index, looked up ane
 });
 
 Deno.test("nic goes on counting drops when their 32 bits start again", async () => {
-  const queue = { drops: 2 ** 32 - 2, overlimits: 5, backlogBytes: 700, ecnMarks: NaN };
-  const answers = [queue, { ...queue, drops: 3, overlimits: 6 }];
-  const calls = {
-    ...NO_CALLS,
-    queues: () => Promise.resolve(new Map([[7, answers.shift()!]])),
-  };
+  const answers = [
+    { ...ROOT_QUEUE, drops: 2 ** 32 - 2 },
+    { ...ROOT_QUEUE, drops: 3, overlimits: 6 },
+  ];
+  const calls = { ...NO_CALLS, queues: () => Promise.resolve([answers.shift()!]) };
   const files = { ...fixture("proc-4.19"), "sys/class/net/eth0/ifindex": "7\n" };
   const [row] = (await runWaiting(systemNet, [files, files], calls))["nic"]!;
   assert.deepEqual([row!["tc_sent_drop"], row!["tc_sent_overlimits"]], [2 ** 32 + 3, 6]);

@@ -1,7 +1,14 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Calls of the C library that probes make through `HostCalls`; the library is opened by the first one. */
 import type { HostCalls, Mount, MountAnswer } from "../core/probe.ts";
-import { parseAddresses, parseQueues, RTM_GETADDR, RTM_GETQDISC } from "../core/route_netlink.ts";
+import {
+  parseAddresses,
+  parseDisciplines,
+  parseLinks,
+  RTM_GETADDR,
+  RTM_GETLINK,
+  RTM_GETQDISC,
+} from "../core/route_netlink.ts";
 import { type LibcCalls, openLibc } from "./libbpf.ts";
 import { MountSizes } from "./mount_sizes.ts";
 import { RouteDump } from "./route_dump.ts";
@@ -10,6 +17,7 @@ import { treeBytes } from "./tree_bytes.ts";
 export class LibcHostCalls implements HostCalls, Disposable {
   readonly addresses?: NonNullable<HostCalls["addresses"]>;
   readonly queues?: NonNullable<HostCalls["queues"]>;
+  readonly links?: NonNullable<HostCalls["links"]>;
   readonly #root: string;
   #libc: ReturnType<typeof openLibc> | undefined;
   #sizes: MountSizes | undefined;
@@ -21,7 +29,8 @@ export class LibcHostCalls implements HostCalls, Disposable {
     this.#root = root.replace(/\/+$/, "");
     if (!isOwnNetwork(this.#root)) return;
     this.addresses = () => this.#ask(RTM_GETADDR, parseAddresses);
-    this.queues = () => this.#ask(RTM_GETQDISC, parseQueues);
+    this.queues = () => this.#ask(RTM_GETQDISC, parseDisciplines);
+    this.links = () => this.#ask(RTM_GETLINK, parseLinks);
   }
 
   mountSizes(mounts: readonly Mount[]): Promise<readonly MountAnswer[]> {

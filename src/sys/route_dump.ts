@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /**
  * Asks the kernel's routing netlink, off the event loop: it takes a lock that a driver in trouble may hold for long. While
- * one answer of a kind is awaited, that kind is not asked for again.
+ * one answer of a kind is awaited, that kind is not asked for again: all who want it get the same.
  */
 import { dumpRequest, endsDump } from "../core/route_netlink.ts";
 import { ABI } from "./kernel_abi.ts";
@@ -18,7 +18,8 @@ const MAX_BYTES = 16 * 1024 * 1024;
 export class RouteDump {
   readonly #calls: NetlinkCalls;
   readonly #patienceMs: number;
-  readonly #underWay = new Set<number>();
+  /** What each kind's askers get; it stands here until the kernel has answered, however late. */
+  readonly #awaited = new Map<number, Promise<Uint8Array | undefined>>();
   /** A buffer that no call uses: a new one each time is work for the garbage collector. */
   #spare: Uint8Array<ArrayBuffer> | undefined;
 
@@ -27,11 +28,17 @@ export class RouteDump {
     this.#patienceMs = patienceMs;
   }
 
-  /** The messages of the answer; undefined when there is none in time. Never rejects. */
-  async dump(type: number): Promise<Uint8Array | undefined> {
-    if (this.#underWay.has(type)) return undefined;
-    this.#underWay.add(type);
-    const answer = this.#ask(type).finally(() => this.#underWay.delete(type));
+  /** The messages of the answer, to be read only; undefined when there is none in time. Never rejects. */
+  dump(type: number): Promise<Uint8Array | undefined> {
+    let awaited = this.#awaited.get(type);
+    if (awaited === undefined) {
+      awaited = this.#inTime(this.#ask(type).finally(() => this.#awaited.delete(type)));
+      this.#awaited.set(type, awaited);
+    }
+    return awaited;
+  }
+
+  async #inTime(answer: Promise<Uint8Array | undefined>): Promise<Uint8Array | undefined> {
     const timeout = Promise.withResolvers<undefined>();
     const timer = setTimeout(() => timeout.resolve(undefined), this.#patienceMs);
     const first = await Promise.race([answer, timeout.promise]);

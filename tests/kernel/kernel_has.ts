@@ -3,12 +3,18 @@
 import { Buffer } from "node:buffer";
 
 /** Whether packets can be lost at will; says so where not. */
-export async function hasNetem(): Promise<boolean> {
+export function hasNetem(): Promise<boolean> {
+  return hasQdisc("netem loss 1%");
+}
+
+/** Whether there is that queueing discipline, with its arguments; says so where not. */
+export async function hasQdisc(qdisc: string): Promise<boolean> {
   // Busybox's unshare would take its own tc, which is another program.
   const { success, stderr } = await new Deno.Command("unshare", {
-    args: ["--net", ..."/usr/sbin/tc qdisc add dev lo root netem loss 1%".split(" ")],
+    args: ["--net", ...`/usr/sbin/tc qdisc add dev lo root ${qdisc}`.split(" ")],
   }).output();
-  if (!success) console.log(`This kernel has no netem: ${new TextDecoder().decode(stderr).trim()}`);
+  const why = new TextDecoder().decode(stderr).trim();
+  if (!success) console.log(`This kernel has no ${qdisc.split(" ")[0]}: ${why}`);
   return success;
 }
 

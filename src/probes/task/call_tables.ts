@@ -91,7 +91,7 @@ export const callTables = {
   }),
   proc_syscall_ioctl: mapTable(task, {
     map: "proc_ioctl",
-    entity: "proc_ioctl",
+    entity: "proc",
     on: false,
     keys: {
       tgid: id("tgid"),
