@@ -7,7 +7,7 @@ import { IdleMemory } from "../sys/resident_memory.ts";
 /** It takes 0.7 ms, and 2 more until what readings and scrapes touch has come back from the page cache. */
 const EVERY_MS = 4900;
 /** After a reading, so that what it has touched goes: till the next one 17 MB less are resident. */
-const BEHIND_MS = 500;
+const BEHIND_MS = 100;
 /** By then everything is loaded. */
 const AFTER_START_MS = 3000;
 
