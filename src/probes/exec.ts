@@ -23,7 +23,7 @@ export default bpfProbe({
         parent_comm: text("parent"),
         container_id: containerOfCgroup("cgroup"),
       },
-      metrics: { starts: ofField("counter", "starts", "Times it was started.", "count") },
+      metrics: { starts: ofField("counter", "starts", "Times a program was started.", "count") },
     }),
   },
 });
