@@ -74,6 +74,34 @@ Deno.test("C and TypeScript of the guides stand so in the sources", () => {
   assert.ok(quoted >= 4);
 });
 
+/** What a program that judges configurations says of this one. */
+async function judged(folder: string, text: string) {
+  const isScrape = text.includes("scrape_configs");
+  const file = `${folder}/${isScrape ? "prometheus.yml" : "gala-gopher.yaml"}`;
+  await Deno.writeTextFile(file, text);
+  return isScrape
+    ? await finished("promtool", ["check", "config", file])
+    : await finished(BINARY, ["check", "-c", file]);
+}
+
+Deno.test("Configurations of the guides have no mistakes", async () => {
+  let tried = 0;
+  await withFolder(async (folder) => {
+    const rules = "gala-gopher.rules.yaml";
+    await Deno.copyFile(`${ROOT}packaging/prometheus/${rules}`, `${folder}/${rules}`);
+    for (const guide of guides()) {
+      // A .meta.yaml is no configuration.
+      const texts = blocks(read(guide), "yaml").filter((text) => !text.includes("measurements:"));
+      for (const text of texts) {
+        const { code, out, err } = await judged(folder, text);
+        assert.equal(code, 0, `${guide}: ${text}${out}${err}`);
+        tried++;
+      }
+    }
+  });
+  assert.ok(tried >= 10);
+});
+
 /** Also beside other work. */
 const TYPE_CHECK_MS = 60_000;
 
