@@ -7,7 +7,7 @@
 #include "kernel_task.h"
 
 /* Room for the name of any runtime's cgroup: cri-containerd-ID.scope has 85 characters. */
-enum { CONTAINER_ID_LEN = 64, CGROUP_NAME_LEN = 96 };
+enum { CONTAINER_ID_LEN = 64, CGROUP_NAME_LEN = 96, CGROUP_LEVELS = 4 };
 
 const volatile bool by_parent = false; /* set before load */
 
@@ -24,13 +24,22 @@ struct exec_val {
 /* A program's name can be anything: the one that was started longest ago goes when it is full. */
 RECENT(execs, struct exec_key, struct exec_val, 1024);
 
-/* Of a container's cgroup, whose name has room for an id; else the many names of sessions would each make a row. */
+/* Of a cgroup whose name has room for a container's id, the process's own or one above: a container may have cgroups of
+ * its own. The many names of sessions would each make a row.
+ */
 static __always_inline void read_container(struct exec_key *key, struct task_struct *task)
 {
-	const char *name = BPF_CORE_READ(container_node(task), name);
+	struct kernfs_node *node = container_node(task);
 
-	if (bpf_probe_read_kernel_str(key->cgroup, sizeof(key->cgroup), name) <= CONTAINER_ID_LEN)
-		__builtin_memset(key->cgroup, 0, sizeof(key->cgroup));
+	for (int i = 0; i < CGROUP_LEVELS && node; i++) {
+		const char *name = BPF_CORE_READ(node, name);
+		long size = bpf_probe_read_kernel_str(key->cgroup, sizeof(key->cgroup), name);
+
+		if (size > CONTAINER_ID_LEN)
+			return;
+		node = parent_node(node);
+	}
+	__builtin_memset(key->cgroup, 0, sizeof(key->cgroup));
 }
 
 SEC("tp_btf/sched_process_exec")

@@ -67,9 +67,10 @@ Deno.test("exec tells the container of programs that have long ended, and none o
   using made = program();
   const id = crypto.randomUUID().replaceAll("-", "").repeat(2);
   using cgroup = TestCgroup.of("cpuacct", `cri-containerd-${id}.scope`);
+  using inner = TestCgroup.of("cpuacct", `${cgroup.name}/container`);
   using other = TestCgroup.of("cpuacct", `session-${id.slice(0, 8)}.scope`);
   await using rig = await TaskRig.start(exec, { tables: TABLES });
-  for (const { path } of [cgroup, other]) {
+  for (const { path } of [cgroup, inner, other]) {
     await using shell = new Shell("bash", ["-c", `echo $$ > ${path}/cgroup.procs; exec bash`]);
     await shell.run(`for i in {1..${STARTS}}; do ${made.start}; done`);
     await shell.end();
@@ -78,7 +79,7 @@ Deno.test("exec tells the container of programs that have long ended, and none o
   assert.deepEqual(
     new Map(rig.rows("exec_info", { comm: made.name })),
     new Map([
-      [`{comm="${made.name}",container_id="${id.slice(0, 12)}"}`, { starts: STARTS }],
+      [`{comm="${made.name}",container_id="${id.slice(0, 12)}"}`, { starts: 2 * STARTS }],
       [`{comm="${made.name}"}`, { starts: STARTS }],
     ]),
   );
