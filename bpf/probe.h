@@ -29,7 +29,9 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #define SPARSE_TABLE(name, key, value, entries)                                                    \
 	MAP(name, HASH, BPF_F_NO_PREALLOC, key, value, entries)
 
-/* Never full: a new row takes the place of the one that was used longest ago. */
+/* Never full: a new row takes the place of the one that was used longest ago, or nearly: the kernel makes room for many
+ * rows at a time, older ones for 128 a CPU, so that a map of fewer may lose all. Uncounted.
+ */
 #define RECENT(name, key, value, entries) MAP(name, LRU_HASH, 0, key, value, entries)
 
 /* Private to the programs: not exported. */

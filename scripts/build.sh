@@ -165,6 +165,9 @@ build() {
 	step lib "$BUILD/lib/libz.so.1" "$(library_path libbpf.so.1)" "$(library_path libelf.so.1)" \
 		"$(library_path libz.so.1)" -- copy_libraries
 	"$DENO" run --no-lock --allow-read --allow-write=src/gen --allow-run=bpftool scripts/gen.ts >&2
+	# What a probe says of its maps is checked against their layouts by their types alone.
+	mapfile -t files < <(find src/core src/gen src/probes -name '*.ts' ! -name '*_test.ts' | sort)
+	step types "$BUILD/stamps" "${files[@]}" -- "$DENO" check --quiet --frozen src/gen/all.ts
 	"$DENO" run --frozen --allow-read --allow-write=docs,packaging,conf scripts/docs.ts >&2
 	write_version
 	if [ -n "$WITHOUT" ]; then

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Label text from the key of a BPF map. Runs once a row, when the row is new. */
+import { containerOfPath } from "./cgroup_path.ts";
 import type { Struct } from "./layout.ts";
+import { shortIdOf } from "./process_cgroups.ts";
 
 /** Reads one label out of a key; `Field` are the key's fields that it needs. */
 export interface LabelReader<Field extends string = string> {
@@ -147,6 +149,20 @@ export function text<Field extends string>(field: Field): LabelReader<Field> {
   return {
     fields: [field],
     read: (key) => textUpToNul(key.bytes(field)),
+  };
+}
+
+/**
+ * The container whose cgroup has this name; empty for other names. For what may be gone when the row is read, so that
+ * containerOf would come too late.
+ */
+export function containerOfCgroup<Field extends string>(field: Field): LabelReader<Field> {
+  return {
+    fields: [field],
+    read: (key) => {
+      const found = containerOfPath(`/${textUpToNul(key.bytes(field))}`);
+      return found === undefined ? "" : shortIdOf(found.id);
+    },
   };
 }
 

@@ -4,6 +4,7 @@ import {
   address,
   constant,
   containerOf,
+  containerOfCgroup,
   id,
   ipv6Text,
   KeyView,
@@ -13,6 +14,7 @@ import {
   unknown,
   word,
 } from "./labels.ts";
+import type { Struct } from "./layout.ts";
 
 const VIEW = new KeyView({
   size: 40,
@@ -136,6 +138,26 @@ Deno.test("nameOf reads the kernel's name of a number, or else the number", () =
     return reader.read(VIEW.at(key, 0), { enums, idOf: () => undefined });
   };
   assert.deepEqual([1, 2, 3, 255].map(read), ["no_room", "gone", "3", ""]);
+});
+
+Deno.test("containerOfCgroup reads the container's id out of the name of its cgroup", () => {
+  const id = "0123456789abcdef".repeat(4);
+  const label = containerOfCgroup("name");
+  const read = (name: string) => {
+    const struct: Struct = {
+      size: 128,
+      fields: { name: { offset: 0, size: 128, kind: "bytes" } },
+    };
+    const key = new Uint8Array(128);
+    new TextEncoder().encodeInto(name, key);
+    return label.read(new KeyView(struct).at(key, 0), NONE);
+  };
+  for (const name of [id, `docker-${id}.scope`, `cri-containerd-${id}.scope`, `libpod-${id}`]) {
+    assert.equal(read(name), "0123456789ab", name);
+  }
+  for (const name of ["", "/", "session-4.scope", id.slice(1), `libpod-conmon-${id}.scope`]) {
+    assert.equal(read(name), "", name);
+  }
 });
 
 Deno.test("containerOf asks for the container of the process, and keeps that of one that is gone", () => {

@@ -307,7 +307,10 @@ export interface BpfProbe extends ProbeBase {
   readonly entries: (settings: Settings) => readonly MapEntry[];
   /** Columns of the original that are left out on every kernel, with the reason. */
   readonly lacking: Readonly<Record<string, string>>;
-  /** Maps that hold as many rows as a table may have: what is beyond belongs to the map's `other` rows. */
+  /**
+   * Maps that hold as many rows as a table may have (`imdb.max_records_num`): what is beyond belongs to the map's
+   * `other` rows, where its programs make such, or is forgotten by a map that is RECENT.
+   */
   readonly ceilings: readonly string[];
   /** Iterator programs that are run before each reading, in this order; the one of `namespaces` is run first. */
   readonly iterators: readonly IteratorUse[];

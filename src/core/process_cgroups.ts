@@ -39,8 +39,11 @@ export function containerOfProcess(text: string): Container | undefined {
   }
   if (first === undefined) return undefined;
   const { id, runtime, podId } = first;
-  const shortId = id.length === FULL_DIGITS ? id.slice(0, SHORT_DIGITS) : id;
-  return { id, shortId, runtime, podId, paths };
+  return { id, shortId: shortIdOf(id), runtime, podId, paths };
+}
+
+export function shortIdOf(id: string): string {
+  return id.length === FULL_DIGITS ? id.slice(0, SHORT_DIGITS) : id;
 }
 
 /** As above, from the bytes of the file. */

@@ -6,6 +6,7 @@ import container_dirs from "../probes/container_dirs.ts";
 import container_ns from "../probes/container_ns.ts";
 import dns from "../probes/dns.ts";
 import endpoint from "../probes/endpoint.ts";
+import exec from "../probes/exec.ts";
 import io from "../probes/io.ts";
 import kill from "../probes/kill.ts";
 import messages from "../probes/messages.ts";
@@ -38,6 +39,7 @@ export const probes: readonly AnyProbe[] = [
   container_ns,
   dns,
   endpoint,
+  exec,
   io,
   kill,
   messages,

@@ -446,6 +446,54 @@ export const endpoint = {
   },
 } as const satisfies ObjectLayout;
 
+export const exec = {
+  object: "exec.bpf.o",
+  maps: {
+    execs: {
+      type: "hash",
+      maxEntries: 1024,
+      key: {
+        size: 128,
+        fields: {
+          comm: { offset: 0, size: 16, kind: "bytes" },
+          parent: { offset: 16, size: 16, kind: "bytes" },
+          cgroup: { offset: 32, size: 96, kind: "bytes" },
+        },
+      },
+      value: {
+        size: 8,
+        fields: {
+          starts: { offset: 0, size: 8, kind: "unsigned" },
+        },
+      },
+    },
+    losses: {
+      type: "percpu_array",
+      maxEntries: 1,
+      key: {
+        size: 4,
+        fields: {
+          value: { offset: 0, size: 4, kind: "unsigned" },
+        },
+      },
+      value: {
+        size: 16,
+        fields: {
+          table_full: { offset: 0, size: 8, kind: "unsigned" },
+          ring_drop: { offset: 8, size: 8, kind: "unsigned" },
+        },
+      },
+    },
+  },
+  records: {},
+  constants: {
+    by_parent: { offset: 0, size: 1, kind: "unsigned" },
+  },
+  programs: {
+    exec_start: "tp_btf/sched_process_exec",
+  },
+} as const satisfies ObjectLayout;
+
 export const io = {
   object: "io.bpf.o",
   maps: {

@@ -3,7 +3,7 @@
 import { KernelError } from "../core/errors.ts";
 import type { HookVerdict } from "../core/probe.ts";
 import { ERRNO, errnoName } from "./errno.ts";
-import { tellingLine } from "./verifier_log.ts";
+import { refusedSource, tellingLine } from "./verifier_log.ts";
 
 export interface Refusal {
   readonly program: string;
@@ -51,9 +51,12 @@ export function loadRefusal({ program, hook, errno, log }: Refusal): Refused {
   const code = telling !== undefined && errno === ERRNO.ENOSPC
     ? "refused by the verifier"
     : errnoName(errno);
-  const detail = telling ?? meaning(hook, errno);
-  const error = new KernelError("load", program, errno, code, detail);
   const lacking = telling === undefined ? LACKING.has(errno) : LACKING_REGEXP.test(telling);
+  // Where the program is at fault, somebody wants to mend it.
+  const source = lacking ? undefined : refusedSource(log);
+  const reason = source === undefined ? telling : `${telling}; ${source}`;
+  const detail = reason ?? meaning(hook, errno);
+  const error = new KernelError("load", program, errno, code, detail);
   return refused(program, hook, error, lacking, telling === undefined);
 }
 

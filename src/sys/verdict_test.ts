@@ -15,6 +15,20 @@ Deno.test("loadRefusal blames the program for what the verifier found", () => {
   });
 });
 
+Deno.test("loadRefusal names the line of a program that is at fault, and none where the host lacks something", () => {
+  const reason = (log: string) =>
+    loadRefusal({ ...SILENT, errno: ERRNO.EACCES, log }).error.message;
+  const source = "; val->calls++; @ p.bpf.c:45\n6: (79) r1 = *(u64 *)(r0 +0)\n";
+  assert.equal(
+    reason(`${source}R1 !read_ok\n`),
+    'Cannot load "p": EACCES (R1 !read_ok; p.bpf.c:45: val->calls++;)',
+  );
+  assert.equal(
+    reason(`${source}unknown func bpf_loop#181\n`),
+    'Cannot load "p": EACCES (unknown func bpf_loop#181)',
+  );
+});
+
 Deno.test("loadRefusal blames the host for a missing field, helper or hook", () => {
   for (
     const log of [

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MulanPSL-2.0
-/** The one line of a verifier log that says why a program was refused. */
+/** The one line of a verifier log that says why a program was refused, and the line of C that it is about. */
 
 /** What the log contains beside the reason: statistics, instructions, source lines, register states. */
 const NOISE_REGEXP = new RegExp(
@@ -38,6 +38,17 @@ export function tellingLine(log: string): string | undefined {
   const lines = log.split("\n").map((line) => line.trim()).filter((line) => line !== "");
   const telling = lines.findLast((line) => !NOISE_REGEXP.test(line)) ?? lines[0];
   return telling === undefined ? undefined : shorten(telling);
+}
+
+/** `; val->calls++; @ refused.bpf.c:45`: lines of C, of which newer kernels tell the place. */
+const SOURCE_REGEXP = /^; (.*?)(?: @ (\S+:\d+))?$/;
+
+/** The line of C that the verifier had come to, with its place where the kernel tells it; undefined when there is none. */
+export function refusedSource(log: string): string | undefined {
+  const line = log.split("\n").map((line) => line.trim()).findLast((line) => line.startsWith("; "));
+  const [, code, place] = SOURCE_REGEXP.exec(line ?? "") ?? [];
+  if (code === undefined) return undefined;
+  return shorten(place === undefined ? code : `${place}: ${code}`);
 }
 
 function shorten(line: string): string {

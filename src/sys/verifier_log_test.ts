@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 import assert from "node:assert/strict";
-import { tellingLine } from "./verifier_log.ts";
+import { refusedSource, tellingLine } from "./verifier_log.ts";
 
 Deno.test("tellingLine finds the reason between instructions, states and statistics", () => {
   const log = `0: R1=ctx() R10=fp0
@@ -13,6 +13,11 @@ R0 invalid mem access 'map_value_or_null'
 processed 7 insns (limit 1000000) max_states_per_insn 0 total_states 0 peak_states 0 mark_read 0
 `;
   assert.equal(tellingLine(log), "R0 invalid mem access 'map_value_or_null'");
+  assert.equal(refusedSource(log), "refused.bpf.c:45: val->calls++;");
+  const older = log.replaceAll(/ @ .*/g, "");
+  assert.equal(refusedSource(older), "val->calls++;");
+  assert.equal(refusedSource("R1 !read_ok"), undefined);
+  assert.equal(refusedSource(""), undefined);
 });
 
 Deno.test("tellingLine puts a kernel field that does not exist first, without the type's flavor", () => {

@@ -62,9 +62,10 @@ Deno.test("BpfObject loads what the kernel takes and says of each other program 
     ["unchecked_lookup", "failed"],
   ]);
   const reasons = Object.fromEntries(object.hooks.map((hook) => [hook.program, hook.reason]));
-  assert.equal(
-    reasons.unchecked_lookup,
-    `Cannot load "unchecked_lookup": EACCES (R0 invalid mem access 'map_value_or_null')`,
+  // Older kernels do not tell the place.
+  assert.match(
+    reasons.unchecked_lookup!,
+    /^Cannot load "unchecked_lookup": EACCES \(R0 invalid mem access 'map_value_or_null'; (refused\.bpf\.c:\d+: )?val->calls\+\+;\)$/,
   );
   assert.equal(
     reasons.missing_field,

@@ -59,6 +59,70 @@ Deno.test("Scripts and files that the guides name are there", () => {
   }
 });
 
+Deno.test("C and TypeScript of the guides stand so in the sources", () => {
+  const sources = ["bpf", "src/probes", "tests/kernel"].flatMap((folder) =>
+    [...Deno.readDirSync(ROOT + folder)].filter(({ isFile }) => isFile)
+      .map(({ name }) => read(`${folder}/${name}`))
+  );
+  let quoted = 0;
+  for (const guide of guides()) {
+    for (const block of ["c", "ts"].flatMap((kind) => blocks(read(guide), kind))) {
+      assert.ok(sources.some((source) => source.includes(block)), `${guide}: ${block}`);
+      quoted++;
+    }
+  }
+  assert.ok(quoted >= 4);
+});
+
+/** What a program that judges configurations says of this one. */
+async function judged(folder: string, text: string) {
+  const isScrape = text.includes("scrape_configs");
+  const file = `${folder}/${isScrape ? "prometheus.yml" : "gala-gopher.yaml"}`;
+  await Deno.writeTextFile(file, text);
+  return isScrape
+    ? await finished("promtool", ["check", "config", file])
+    : await finished(BINARY, ["check", "-c", file]);
+}
+
+Deno.test("Configurations of the guides have no mistakes", async () => {
+  let tried = 0;
+  await withFolder(async (folder) => {
+    const rules = "gala-gopher.rules.yaml";
+    await Deno.copyFile(`${ROOT}packaging/prometheus/${rules}`, `${folder}/${rules}`);
+    for (const guide of guides()) {
+      // A .meta.yaml is no configuration.
+      const texts = blocks(read(guide), "yaml").filter((text) => !text.includes("measurements:"));
+      for (const text of texts) {
+        const { code, out, err } = await judged(folder, text);
+        assert.equal(code, 0, `${guide}: ${text}${out}${err}`);
+        tried++;
+      }
+    }
+  });
+  assert.ok(tried >= 10);
+});
+
+/** Also beside other work. */
+const TYPE_CHECK_MS = 60_000;
+
+Deno.test("A field that the map does not have is the type error that the guide shows", async () => {
+  const [shown] = blocks(read("docs/ebpf_probes.md"), "text");
+  const misspelt = read("src/probes/exec.ts").replace('"counter", "starts"', '"counter", "stars"')
+    .replaceAll('"../', `"file://${ROOT}src/`);
+  await withFolder(async (folder) => {
+    await Deno.writeTextFile(`${folder}/exec.ts`, misspelt);
+    const config = `--config=${ROOT}deno.json`;
+    const args = ["check", "--quiet", "--no-lock", config, `${folder}/exec.ts`];
+    const { code, err } = await finished(Deno.execPath(), args, TYPE_CHECK_MS);
+    assert.notEqual(code, 0);
+    // deno-lint-ignore no-control-regex
+    const plain = err.replaceAll(/\x1b\[[\d;]*m/g, "");
+    for (const line of shown!.trimEnd().split("\n")) {
+      assert.ok(plain.includes(line), `${line}\n${plain}`);
+    }
+  });
+});
+
 /** Folders below one, without those that are not part of the sources. */
 function folders(below: string): string[] {
   const ignored = read(".gitignore").split("\n").map((line) => line.replaceAll("/", ""));
