@@ -18,7 +18,6 @@ UP, DOWN = 97, 53
 #: What is written when nobody answers any more.
 LATE = 1009
 HANDSHAKES, GIVEN_UP = 7, 5
-USER_TIMEOUT_MS, RETRIES = 5000, 4
 
 host = sys.argv[1]
 held = {}
@@ -94,6 +93,11 @@ def await_connected():
         select.select([], [client], [])
 
 
+def speak():
+    for client in held["calling"]:
+        client.send(bytes(1))
+
+
 def forget():
     for client in held.pop("calling"):
         client.close()
@@ -143,6 +147,11 @@ class Far:
         self.process.wait()
 
 
+def drops():
+    """What ss shows of the listener."""
+    return sum(int(line.split(",d")[1].split(")")[0]) for line in run("ss -tlnmOH").splitlines())
+
+
 def look(**more):
     kernel = json.loads(run("nstat -azsj"))["kernel"]
     names = ("RetransSegs", "ExtTCPTimeouts", "ExtTCPAbortOnTimeout", "ExtTCPSynRetrans", "PassiveOpens", "OutRsts")
@@ -151,6 +160,7 @@ def look(**more):
         "ss": sockets("established"),
         "requests": len(sockets("syn-recv")),
         "proc_requests": len(half_open),
+        "drops": drops(),
         "nstat": {name: kernel[f"Tcp{name}"] for name in names},
         **more,
     }
@@ -174,14 +184,15 @@ def vanish(far):
     wait_for(lambda: is_quiet() and far("is_quiet"))
     cut()
     far("cut")
-    sysctl("tcp_retries2", RETRIES)
-    held["client"].setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT_MS)
     for name in ("client", "server"):
         send(name, LATE)
     return {"near": near_port, "far": far_port, "late": LATE, "up": UP, "down": DOWN}
 
 
 def given_up(far):
+    """When their segments are due again, one by its own limit and one by that of the host."""
+    held["client"].setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 1)
+    sysctl("tcp_retries2", 1)
     return look(errors=[error_of(name) for name in ("client", "server")])
 
 
@@ -200,7 +211,8 @@ def half_way(far):
 
 
 def half_open(far):
-    """The answers arrive when they are sent again; what answers those does not."""
+    """SYNs are sent again, to no avail. Then the answers arrive when they are sent again; what answers those does not."""
+    wait_for(lambda: drops() >= HANDSHAKES)
     far("cut")
     join()
     far("await_connected")
@@ -209,13 +221,13 @@ def half_open(far):
 
 def accepted(far):
     far("join")
+    far("speak")  # what comes with data acknowledges too
     held["accepted"] = [held["listener"].accept()[0] for _ in range(HANDSHAKES)]
     return look()
 
 
 def abandoned(far):
-    """SYNs of sockets that are gone when the answer is sent again, which is done once."""
-    sysctl("tcp_synack_retries", 1)
+    """SYNs of sockets that are gone when the answer is sent again."""
     cut()
     far("begin_handshakes", held["listener"].getsockname()[1], GIVEN_UP)
     wait_for(lambda: len(sockets("syn-recv")) == GIVEN_UP)
@@ -224,6 +236,7 @@ def abandoned(far):
 
 
 def expired(far):
+    sysctl("tcp_synack_retries", 1)
     wait_for(lambda: not sockets("syn-recv"))
     return look()
 
