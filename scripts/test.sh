@@ -88,7 +88,7 @@ stage_check() {
 }
 
 stage_c-format() {
-	"$CLANG_FORMAT" --dry-run -Werror bpf/*.[ch] probes/*/*.c
+	"$CLANG_FORMAT" --dry-run -Werror bpf/*.[ch] probes/*/*.c tests/kernel/*.c
 }
 
 # tests NAME DENO FLAG-OR-PATH...: types are another stage's matter.

@@ -33,6 +33,9 @@ const REQUESTS = [...SYNACK, ...REQUEST_END, ...REQUEST_END6] as const;
 const SYN_DROP = "endpoint_syn_drop";
 const PER_CALL = [...new Set(CALLS.flat())];
 
+/** The kernel's number, as ss shows it. */
+const DROPS = "Connections dropped, and SYNs sent again in a handshake.";
+
 const LISTENER = { tgid: id("tgid"), s_port: id("port") } as const;
 
 const ADDRESS = { tgid: id("tgid"), s_addr: address("local_ip", "family") } as const;
@@ -96,7 +99,7 @@ export default bpfProbe({
       },
       metrics: {
         listendrop: raises(
-          ofField("counter", "listendrop", "Connections dropped.", "count"),
+          ofField("counter", "listendrop", DROPS, "count"),
           REMARKABLE.listendrop,
         ),
         accept_overflow: raises(
@@ -193,7 +196,7 @@ export default bpfProbe({
       labels: { multi: constant("0") },
       metrics: {
         listendrop: raises(
-          ofField("counter", "listendrop", "Connections dropped.", "count"),
+          ofField("counter", "listendrop", DROPS, "count"),
           REMARKABLE.listendrop,
         ),
         accept_overflow: raises(

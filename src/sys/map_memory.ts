@@ -21,7 +21,7 @@ export function mapBytes({ type, maxEntries, key, value }: MapLayout, cpus: numb
   const keyBytes = roundUp8(key.size);
   const valueBytes = roundUp8(value.size);
   const hash = HASH_ELEMENT_BYTES + keyBytes;
-  const buckets = 2 ** Math.ceil(Math.log2(Math.max(1, maxEntries))) * BUCKET_BYTES;
+  const buckets = bucketBytes(maxEntries);
   switch (type) {
     case "ringbuf":
       return maxEntries + RING_PAGES * PAGE_BYTES;
@@ -35,4 +35,14 @@ export function mapBytes({ type, maxEntries, key, value }: MapLayout, cpus: numb
     case "other":
       return (hash + valueBytes) * maxEntries + buckets;
   }
+}
+
+/** The least that a map takes before it has a row: those of hash maps may be made as they come. */
+export function emptyMapBytes(layout: MapLayout, cpus: number): number {
+  const isHash = layout.type !== "ringbuf" && !layout.type.endsWith("array");
+  return isHash ? bucketBytes(layout.maxEntries) : mapBytes(layout, cpus);
+}
+
+function bucketBytes(maxEntries: number): number {
+  return 2 ** Math.ceil(Math.log2(Math.max(1, maxEntries))) * BUCKET_BYTES;
 }

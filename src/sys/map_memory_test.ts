@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 import assert from "node:assert/strict";
 import type { MapLayout } from "../core/layout.ts";
-import { mapBytes, roundUp8 } from "./map_memory.ts";
+import { emptyMapBytes, mapBytes, roundUp8 } from "./map_memory.ts";
 
 function layout(type: MapLayout["type"], maxEntries: number): MapLayout {
   return { type, maxEntries, key: { size: 4, fields: {} }, value: { size: 20, fields: {} } };
@@ -21,4 +21,12 @@ Deno.test("mapBytes counts a ring's data once, with its three pages", () => {
 
 Deno.test("roundUp8 rounds up to the next multiple of 8", () => {
   assert.deepEqual([0, 1, 8, 9, 20].map(roundUp8), [0, 8, 8, 16, 24]);
+});
+
+Deno.test("emptyMapBytes counts a hash map's buckets only, and other maps whole", () => {
+  assert.equal(emptyMapBytes(layout("hash", 1000), 1), 1024 * 16);
+  assert.equal(emptyMapBytes(layout("percpu_hash", 1000), 64), 1024 * 16);
+  for (const type of ["array", "percpu_array", "ringbuf"] as const) {
+    assert.equal(emptyMapBytes(layout(type, 4096), 2), mapBytes(layout(type, 4096), 2));
+  }
 });

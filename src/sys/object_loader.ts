@@ -6,6 +6,8 @@ import { ERRNO } from "./errno.ts";
 import { setConstants } from "./constants.ts";
 import { ABI } from "./kernel_abi.ts";
 import { cString, type Libbpf } from "./libbpf.ts";
+import { emptyMapBytes } from "./map_memory.ts";
+import { blameMemoryLimit, demandMemory } from "./memory_limit.ts";
 import { loadRefusal, type Refused } from "./verdict.ts";
 
 /** What is to be loaded. */
@@ -67,14 +69,23 @@ const LONG_LOG_BYTES = 16 * 1024 * 1024 - 1;
 export async function loadObject(libbpf: Libbpf, image: ObjectImage): Promise<LoadedObject> {
   const off = new Set(image.off);
   const refused: Refused[] = [];
+  demandMemory(image.name, leastMapBytes(image, libbpf.cpus));
   for (;;) { // each round takes at least one program out
     const attempt = await attemptLoad(libbpf, image, (name) => !off.has(name));
     if (attempt.errno === 0) return { handle: attempt.handle, programs: attempt.on, refused };
+    // Each further attempt would take what the rest of the program needs.
+    if (attempt.errno === ERRNO.ENOMEM && attempt.logs.size === 0) blameMemoryLimit(image.name);
     const found = await culprits(libbpf, image, attempt);
     if (found.length === 0) throw libbpf.failure("load", image.name, attempt.errno);
     for (const { verdict } of found) off.add(verdict.program);
     refused.push(...found);
   }
+}
+
+function leastMapBytes({ layout, maxEntries = {} }: ObjectImage, cpus: number): number {
+  return Object.entries(layout.maps)
+    .map(([name, map]) => ({ ...map, maxEntries: maxEntries[name] ?? map.maxEntries }))
+    .reduce((bytes, map) => bytes + emptyMapBytes(map, cpus), 0);
 }
 
 async function culprits(

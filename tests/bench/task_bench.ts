@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /**
- * What the task and io probes cost: redis-server's CPU per request, and a writer's CPU per write to a loop device, with
- * them and with bpftrace and libbpf-tools beside, in alternating rounds; and nanoseconds a run of each program. Run as
- * root, with redis-server, bpftrace and libbpf-tools installed:
- * deno run -A tests/bench/task_bench.ts [--rounds N] [--only TEXT] [redis] [block] [programs]
+ * What the task and io probes cost: redis-server's CPU per request, with them and with bpftrace and libbpf-tools beside,
+ * in alternating rounds; and nanoseconds a run of each program. Run as root, with redis-server, bpftrace and libbpf-tools
+ * installed:
+ * deno run -A tests/bench/task_bench.ts [--rounds N] [--only TEXT] [redis] [programs]
  */
 import { parseArgs } from "node:util";
 import type { BpfProbe } from "../../src/core/probe.ts";
@@ -20,15 +20,13 @@ const { values, positionals } = parseArgs({
   options: {
     /** Variants whose names contain it, besides "nothing". */
     only: { type: "string", default: "" },
-    writes: { type: "string", default: "12000" },
     rounds: { type: "string", default: "5" },
     requests: { type: "string", default: "60000" },
   },
 });
 const ROUNDS = Number(values.rounds);
 const REQUESTS = values.requests;
-const WRITES = Number(values.writes);
-const PARTS = positionals.length > 0 ? positionals : ["redis", "block", "programs"];
+const PARTS = positionals.length > 0 ? positionals : ["redis", "programs"];
 
 /** Server of the rounds, on a socket of its own. */
 const folder = await Deno.makeTempDir();
@@ -124,14 +122,6 @@ const VARIANTS: Variants = {
   "libbpf-tools syscount -L": () => tool("syscount", "-L"),
 };
 
-const BLOCK_VARIANTS: Variants = {
-  "nothing": VARIANTS.nothing!,
-  "default tables of io": () => withProbes([io, on(io), {}]),
-  "default tables of io, and those of the page cache": () =>
-    withProbes([io, [...on(io), "io_pagecache", "proc_page"], {}]),
-  "libbpf-tools biolatency": () => tool("biolatency", "-D", "1000"),
-};
-
 function wanted(variants: Variants): Variants {
   rigs.clear();
   const names = Object.keys(variants).filter((name) =>
@@ -162,41 +152,7 @@ async function main(): Promise<void> {
       rounds: ROUNDS,
     });
   }
-  if (PARTS.includes("block")) {
-    await using disk = await loopDevice();
-    await write(disk.device); // warm
-    await compare("writer's CPU, us a write", wanted(BLOCK_VARIANTS), () => write(disk.device), {
-      rounds: ROUNDS,
-    });
-  }
   if (PARTS.includes("programs")) await nanoseconds(server.pid);
-}
-
-/** Microseconds of CPU of dd for a write of 4 KiB, past the page cache. */
-async function write(device: string): Promise<number> {
-  const dd = `nice ${
-    URGENT.join(" ")
-  } dd if=/dev/zero of=${device} bs=4k count=${WRITES} oflag=direct status=none`;
-  const { stderr } = await new Deno.Command("bash", {
-    args: ["-c", `TIMEFORMAT='%3U %3S'; time ${dd}`],
-  }).output();
-  const [user, system] = new TextDecoder().decode(stderr).trim().split(" ").map(Number);
-  return (user! + system!) / WRITES * 1e6;
-}
-
-/** In memory, so that nothing but the block layer takes its time. */
-async function loopDevice(): Promise<AsyncDisposable & { device: string }> {
-  const file = await Deno.makeTempFile({ dir: "/dev/shm" });
-  await Deno.truncate(file, 128 * 1024 * 1024);
-  const { stdout } = await run("losetup", "--find", "--show", file);
-  const device = new TextDecoder().decode(stdout).trim();
-  return {
-    device,
-    async [Symbol.asyncDispose]() {
-      await run("losetup", "--detach", device);
-      await Deno.remove(file);
-    },
-  };
 }
 
 /** Each program's time with the kernel's statistics on, which cost some 20 ns a run themselves. */

@@ -6,8 +6,8 @@ export interface NetScript<Said> {
   readonly tgid: string;
   /** The line of JSON that it printed. */
   readonly said: Said;
-  /** Lets it go on, and resolves with the next line that it prints. */
-  next<Next>(): Promise<Next>;
+  /** Lets it go on, with a word if it wants one, and resolves with the next line that it prints. */
+  next<Next>(word?: string): Promise<Next>;
   end(): Promise<void>;
 }
 
@@ -36,8 +36,8 @@ export async function startScript<Said>(name: string, ...args: string[]): Promis
   return {
     tgid: `tgid="${child.pid}"`,
     said: await line(),
-    async next() {
-      await stdin.write(new TextEncoder().encode("\n"));
+    async next(word = "") {
+      await stdin.write(new TextEncoder().encode(`${word}\n`));
       return await line();
     },
     async end() {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MulanPSL-2.0
-/** Compiles every BPF program of the tests and the probes for a host without a compiler. Argument: the folder. */
-import { prepare } from "./test_object.ts";
+/** Compiles every program of the kernel tests and every BPF program of the probes for a host without a compiler. Argument: the folder. */
+import { prepare, testProgram } from "./test_object.ts";
 
 const [folder] = Deno.args;
 if (folder === undefined) throw new Error("no folder given");
@@ -12,3 +12,4 @@ await Promise.all(
       .map((name) => prepare(source, name, folder))
   ),
 );
+await testProgram("thread_child", folder);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MulanPSL-2.0
-/** The task probe in bad weather: storms of forks, very many threads, full maps, no CPU for the agent, and what it leaves. */
+/** The task probe in bad weather: storms of forks, no CPU for the agent, and what it leaves. */
 import assert from "node:assert/strict";
 import io from "../../src/probes/io.ts";
 import task from "../../src/probes/task.ts";
@@ -10,12 +10,6 @@ const FORKS = 5009;
 const FIRST = 2503;
 const SHORT_LIVED_ROWS = 1000;
 const READS = 1009;
-const MOST_THREADS = 50_000;
-const THREADS_A_PROCESS = 25_000;
-/** Two mappings a thread, of which a process may have 65,530; and room for whoever else works here. */
-const RESERVED_PIDS = 8000;
-const KB_A_THREAD = 64;
-const THREAD_ROWS = 8192;
 const FULL = { table_full: 0, ring_drop: 0 };
 const SPIN = "while :; do :; done";
 
@@ -28,40 +22,6 @@ class Perl extends Shell {
   override run(line: string): Promise<string> {
     return this.send(`${line}\n`);
   }
-}
-
-/** Prints "done:0" when it has so many threads that wait, and waits itself. */
-const THREADS = `
-import _thread, sys, threading
-threading.stack_size(32768)
-lock = _thread.allocate_lock()
-lock.acquire()
-for line in sys.stdin:
-    for _ in range(int(line)):
-        _thread.start_new_thread(lock.acquire, ())
-    print("done:0", flush=True)
-`;
-
-class Threads extends Shell {
-  constructor() {
-    super("/usr/bin/python3", ["-c", THREADS]);
-  }
-
-  override run(count: string): Promise<string> {
-    return this.send(`${count}\n`);
-  }
-}
-
-function numberIn(path: string, pattern = /(\d+)/): number {
-  return Number(pattern.exec(Deno.readTextFileSync(path))![1]);
-}
-
-/** As many as this host has room for. */
-function threadsPossible(): number {
-  const running = numberIn("/proc/loadavg", /\/(\d+)/);
-  const pids = numberIn("/proc/sys/kernel/pid_max") - running - RESERVED_PIDS;
-  const memory = numberIn("/proc/meminfo", /^MemAvailable:\s+(\d+)/m) / KB_A_THREAD;
-  return Math.floor(Math.min(MOST_THREADS, pids, memory));
 }
 
 Deno.test(`task counts ${FORKS} forks by two processes at once exactly, in few rows`, async () => {
@@ -80,35 +40,6 @@ Deno.test(`task counts ${FORKS} forks by two processes at once exactly, in few r
   assert.deepEqual(made, [FIRST, FORKS - FIRST]);
   assert.ok(rig.table("proc_sched").rows < rows + SHORT_LIVED_ROWS);
   assert.deepEqual(rig.running.losses!(), FULL);
-});
-
-Deno.test("task follows tens of thousands of threads, and counts those that a full map has no room for", async () => {
-  const count = threadsPossible();
-  const parts = Array.from(
-    { length: Math.ceil(count / THREADS_A_PROCESS) },
-    (_, i) => Math.min(THREADS_A_PROCESS, count - i * THREADS_A_PROCESS),
-  );
-  await using rig = await TaskRig.start(task, {
-    tables: ["proc_cpu", "proc_sched", "thread_cpu"],
-    settings: { observe_names: "python3" },
-  });
-  await using stack = new AsyncDisposableStack();
-  const processes = parts.map(() => stack.use(new Threads()));
-  await rig.read();
-  await Promise.all(processes.map((process, i) => process.run(`${parts[i]}`)));
-  const begin = performance.now();
-  await rig.read();
-  console.log(`${count} threads, read in ${Math.round(performance.now() - begin)} ms`);
-  const made = processes.map(({ pid }) => rig.row("proc_sched", { tgid: pid }).threads_made!);
-  assert.deepEqual(made, parts);
-  const { table_full } = rig.running.losses!();
-  if (count <= THREAD_ROWS) {
-    console.log(`no room here for more threads than rows (${THREAD_ROWS}): no full map`);
-    return;
-  }
-  assert.equal(rig.table("thread_cpu").rows, THREAD_ROWS);
-  // Others on this host may have that name too.
-  assert.ok(table_full! >= count + parts.length - THREAD_ROWS, `${table_full}`);
 });
 
 Deno.test("task loses nothing while the agent hardly gets a CPU", async () => {

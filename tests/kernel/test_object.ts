@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /**
- * Compiles the BPF programs of the kernel tests, lays them out, and opens libbpf as installed here. A host without a
+ * Compiles the programs of the kernel tests, lays BPF objects out, and opens libbpf as installed here. A host without a
  * compiler, as those that vm.sh boots, has them ready in the folder that PREPARED names.
  */
 import type { ObjectLayout } from "../../src/core/layout.ts";
@@ -37,6 +37,18 @@ export async function testImage(
 /** bpf/<name>.bpf.c as it stands now, whether built or not. */
 export async function probeBytes(name: string): Promise<Uint8Array<ArrayBuffer>> {
   return (await compile("bpf", name)).bytes;
+}
+
+/** tests/kernel/<name>.c, ready to be run; compiled into the folder unless this host has it already. */
+export async function testProgram(name: string, folder: string): Promise<string> {
+  const prepared = Deno.env.get(PREPARED);
+  if (prepared !== undefined) return `${prepared}/${name}`;
+  const path = `${folder}/${name}`;
+  const { success, stderr } = await new Deno.Command("clang-19", {
+    args: ["-O2", "-pthread", `${ROOT.pathname}tests/kernel/${name}.c`, "-o", path],
+  }).output();
+  if (!success) throw new Error(new TextDecoder().decode(stderr));
+  return path;
 }
 
 /** Leaves the object and its layout where a host with PREPARED finds them. */

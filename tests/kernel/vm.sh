@@ -16,15 +16,15 @@ TESTS=(message_source endpoint tcp_trouble tcp_loss tcp)
 PROGRAMS=(/bin/bash /usr/bin/unshare /usr/bin/python3 "$(command -v bpftool)")
 # Traffic that loses packets, and what else counts them.
 for program in ip iperf3 nstat ss tc; do PROGRAMS+=("$(command -v "$program")"); done
-# For that, for queueing disciplines, for ss and for the lvs probe, each after those that it needs; tests of what is
-# not there are skipped.
+# For that, for two hosts, for queueing disciplines, for ss and for the lvs probe, each after those that it needs; tests
+# of what is not there are skipped.
 MODULES=(inet_diag tcp_diag veth sch_netem sch_tbf sch_htb libcrc32c nf_defrag_ipv4 nf_defrag_ipv6 nf_conntrack
 	ip_vs ip_vs_rr)
 MEMORY_MB=1536
 BOOT_SECONDS=${BOOT_SECONDS:-240}
 UNAVAILABLE=77
 # Of the task and io tests, which are named to be run: task_calls task_sched task_fs io ...
-PROGRAMS+=(/usr/bin/perl "$(command -v losetup)" "$(command -v mount)" "$(command -v taskset)")
+PROGRAMS+=(/usr/bin/perl "$(command -v losetup)" "$(command -v mount)" "$(command -v taskset)" "$(command -v flock)")
 PROGRAMS+=("$(command -v mkfs.ext4)")
 # Of messages_unix, a real server on a Unix socket.
 for program in redis-server redis-cli redis-benchmark; do PROGRAMS+=("$(command -v "$program")"); done

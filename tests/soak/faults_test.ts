@@ -141,17 +141,53 @@ Deno.test("no memory may be locked: gala-gopher runs its eBPF probes", async () 
   });
 });
 
+/** Starts the program in that cgroup. */
+function inGroup({ path }: TestCgroup): string[] {
+  const script = 'echo $$ >"$1" || exit 99; shift; exec "$@"';
+  return ["sh", "-c", script, "sh", `${path}/cgroup.procs`];
+}
+
+function killedIn({ path, isV1 }: TestCgroup): number {
+  const text = Deno.readTextFileSync(`${path}/memory.${isV1 ? "oom_control" : "events"}`);
+  return Number(/^oom_kill (\d+)$/m.exec(text)?.[1]);
+}
+
 Deno.test("a memory cgroup of 120 MB: gala-gopher runs all its probes and is never out of memory", async () => {
   using group = TestCgroup.of("memory");
   group.limit(120 << 20);
-  const script = 'echo $$ >"$1" || exit 99; shift; exec "$@"';
-  const prefix = () => ["sh", "-c", script, "sh", `${group.path}/cgroup.procs`];
-  await withAgent({ settings: FAST, prefix }, async (agent) => {
+  await withAgent({ settings: FAST, prefix: () => inGroup(group) }, async (agent) => {
     await until("tcp", async () => (await probe(agent, "tcp")).state === "running" || undefined);
     for (let n = 0; n < 20; n++) await agent.page();
     await goesOn(agent);
-    const events = group.isV1 ? "memory.oom_control" : "memory.events";
-    assert.match(Deno.readTextFileSync(`${group.path}/${events}`), /^oom_kill 0$/m);
+    assert.equal(killedIn(group), 0);
+    await endsWell(agent);
+  });
+});
+
+Deno.test("a memory cgroup with no room for the maps of some probes: gala-gopher says so, and runs the others", async () => {
+  using group = TestCgroup.of("memory");
+  group.limit(100 << 20);
+  const large = ["tcp", "endpoint"];
+  const settings = {
+    ...FAST,
+    imdb: { max_records_num: 1_000_000 },
+    probes: [...NATIVE.probes, { name: "kill" }, ...large.map((name) => ({ name }))],
+  };
+  await withAgent({ settings, prefix: () => inGroup(group) }, async (agent) => {
+    for (const name of large) {
+      const { reason, mend } = await until(`${name} without maps`, async () => {
+        const found = await probe(agent, name);
+        return found.state === "unsupported" ? found : undefined;
+      });
+      assert.match(
+        reason!,
+        /^Cannot make the maps of ".*\.bpf\.o": they take \d+ MiB, ".*" is 100 MiB$/,
+      );
+      assert.match(mend!, /max_records_num/);
+    }
+    await until("kill", async () => (await probe(agent, "kill")).state === "running" || undefined);
+    await goesOn(agent);
+    assert.equal(killedIn(group), 0);
     await endsWell(agent);
   });
 });
