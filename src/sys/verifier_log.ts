@@ -47,7 +47,8 @@ const SOURCE_REGEXP = /^; (.*?)(?: @ (\S+:\d+))?$/;
 export function refusedSource(log: string): string | undefined {
   const line = log.split("\n").map((line) => line.trim()).findLast((line) => line.startsWith("; "));
   const [, code, place] = SOURCE_REGEXP.exec(line ?? "") ?? [];
-  if (code === undefined) return undefined;
+  // The head of a program says no more than its name, which is told anyway.
+  if (code === undefined || code.includes("BPF_PROG(")) return undefined;
   return shorten(place === undefined ? code : `${place}: ${code}`);
 }
 

@@ -16,6 +16,7 @@ processed 7 insns (limit 1000000) max_states_per_insn 0 total_states 0 peak_stat
   assert.equal(refusedSource(log), "refused.bpf.c:45: val->calls++;");
   const older = log.replaceAll(/ @ .*/g, "");
   assert.equal(refusedSource(older), "val->calls++;");
+  assert.equal(refusedSource("; int BPF_PROG(p, void *regs) @ p.bpf.c:4\nR1 !read_ok"), undefined);
   assert.equal(refusedSource("R1 !read_ok"), undefined);
   assert.equal(refusedSource(""), undefined);
 });
