@@ -6,6 +6,7 @@
 #include "probe.h"
 #include "kernel_block.h"
 #include "duration.h"
+#include "in_flight.h"
 #include "observe.h"
 
 /* Number of the current period, which ends with a reading. */
@@ -69,12 +70,13 @@ int BPF_PROG(io_issue, struct request *rq)
 SEC("tp_btf/block_rq_complete")
 int BPF_PROG(io_complete, struct request *rq, int error, unsigned int bytes)
 {
+	u64 now = bpf_ktime_get_ns();
 	u8 status = error;
 
 	if (disk_on)
-		complete_request(rq, status, bytes);
+		complete_request(rq, status, bytes, now);
 	if (process_on)
-		complete_bios(rq, status, bytes);
+		complete_bios(rq, status, bytes, now);
 	return 0;
 }
 
@@ -117,6 +119,6 @@ int BPF_PROG(io_scsi_error, struct scsi_cmnd *command, int result)
 SEC("tp_btf/block_bio_complete")
 int BPF_PROG(io_bio_complete, struct request_queue *queue, struct bio *bio)
 {
-	complete_bio(bio, 0);
+	complete_bio(bio, 0, bpf_ktime_get_ns());
 	return 0;
 }

@@ -61,8 +61,8 @@ struct stage {
 /* 1.1 KiB x 512. */
 SPARSE_TABLE(disks, struct disk_key, struct disk_val, 512);
 
-/* When a request went to its device. Made in advance, for it is on the way of each request. 64 B x 16384. */
-STATE(issued, u64, u64, 16384);
+/* Requests at their devices. 16 B x 16384. */
+IN_FLIGHT(issued, flight);
 
 static __always_inline struct disk_val *named_disk(struct disk_key key, struct gendisk *disk)
 {
@@ -157,16 +157,12 @@ static __always_inline u32 errno_of(u8 status)
 
 static __always_inline void note_issue(struct request *rq)
 {
-	u64 now = bpf_ktime_get_ns();
-	u64 key = (u64)rq;
-
-	if (bpf_map_update_elem(&issued, &key, &now, BPF_ANY))
-		count_table_full();
+	begin_flight(&issued, sizeof(struct flight), (u64)rq, bpf_ktime_get_ns());
 }
 
-static __always_inline void note_stages(struct disk_val *val, struct request *rq, u64 issue)
+static __always_inline void note_stages(struct disk_val *val, struct request *rq, u64 issue,
+					u64 now)
 {
-	u64 now = bpf_ktime_get_ns();
 	u64 start = rq->start_time_ns;
 
 	if (!start || start > issue)
@@ -188,11 +184,11 @@ static __always_inline struct disk_val *disk_row_of(struct request *rq)
 }
 
 /* The kernel completes a request in parts; the last part has all bytes that are left. */
-static __always_inline void complete_request(struct request *rq, u8 status, unsigned int bytes)
+static __always_inline void complete_request(struct request *rq, u8 status, unsigned int bytes,
+					     u64 now)
 {
 	struct disk_val *val = disk_row_of(rq);
-	u64 key = (u64)rq;
-	u64 *issue;
+	struct flight *issue;
 
 	if (!val)
 		return;
@@ -202,15 +198,15 @@ static __always_inline void complete_request(struct request *rq, u8 status, unsi
 	}
 	if (bytes < rq->__data_len)
 		return;
-	issue = bpf_map_lookup_elem(&issued, &key);
+	issue = find_flight(&issued, sizeof(*issue), (u64)rq);
 	if (!issue)
 		return; /* older than we are */
 	if (val->period != reading) {
 		clear_longest(val);
 		val->period = reading;
 	}
-	note_stages(val, rq, *issue);
-	bpf_map_delete_elem(&issued, &key);
+	note_stages(val, rq, issue->since, now);
+	end_flight(issue);
 }
 
 static __always_inline bool is_write(u32 operation)

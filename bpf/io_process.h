@@ -47,6 +47,7 @@ struct thread_io_val {
 RECENT(thread_io, struct thread_io_key, struct thread_io_val, 8192);
 
 struct queued_bio {
+	u64 address;
 	u64 since;
 	u64 cgroup;
 	u32 tgid;
@@ -56,8 +57,8 @@ struct queued_bio {
 	u8 observed;
 };
 
-/* By the bio's address. 48 B x 16384. */
-RECENT(queued, u64, struct queued_bio, 16384);
+/* 40 B x 16384. */
+IN_FLIGHT(queued, queued_bio);
 
 static long end_proc_io_period(void *unused, void *key, struct proc_io_val *val, void *context)
 {
@@ -99,16 +100,6 @@ static __always_inline void name_thread(struct task_struct *task, u8 observed)
 	bpf_core_read_str(val->comm, sizeof(val->comm), &task->comm);
 }
 
-static __always_inline void count_bio(struct proc_io_val *val, struct queued_bio *bio)
-{
-	bool small = bio->bytes < SMALL_BYTES;
-
-	if (bio->is_write)
-		__sync_fetch_and_add(small ? &val->small_writes : &val->large_writes, 1);
-	else
-		__sync_fetch_and_add(small ? &val->small_reads : &val->large_reads, 1);
-}
-
 static __always_inline bool is_renamed(const struct proc_io_val *val, struct task_struct *task)
 {
 	u64 name = 0;
@@ -126,36 +117,46 @@ static __always_inline void name_process(struct proc_io_val *val, struct task_st
 	bpf_core_read_str(val->comm, sizeof(val->comm), &task->group_leader->comm);
 }
 
+static __always_inline void count_bio(struct proc_io_val *val, u32 bytes, bool write)
+{
+	bool small = bytes < SMALL_BYTES;
+
+	if (write)
+		__sync_fetch_and_add(small ? &val->small_writes : &val->large_writes, 1);
+	else
+		__sync_fetch_and_add(small ? &val->small_reads : &val->large_reads, 1);
+}
+
 static __always_inline void queue_bio(struct bio *bio)
 {
 	static const struct proc_io_val zero;
 	struct task_struct *task = bpf_get_current_task_btf();
+	struct proc_io_key key = {.tgid = task->tgid};
 	u32 operation = bio->bi_opf & REQ_OP_MASK;
-	struct queued_bio state = {
-		.since = bpf_ktime_get_ns(),
-		.tgid = task->tgid,
-		.pid = task->pid,
-		.bytes = bio->bi_iter.bi_size,
-		.is_write = is_write(operation),
-	};
-	struct proc_io_key io_key = {.tgid = state.tgid};
+	u32 bytes = bio->bi_iter.bi_size;
+	struct queued_bio *queue;
 	struct proc_io_val *val;
-	u64 key = (u64)bio;
 
-	if (!state.bytes || (operation != REQ_OP_READ && !state.is_write))
+	if (!bytes || (operation != REQ_OP_READ && !is_write(operation)))
 		return;
-	val = row(&proc_io, &io_key, &zero);
+	val = row(&proc_io, &key, &zero);
 	if (!val)
 		return;
-	count_bio(val, &state);
+	count_bio(val, bytes, is_write(operation));
 	/* Once a period, and when it starts another program: what exec reads is still read in the old name. */
 	if (val->reading != reading || !val->comm[0] || is_renamed(val, task))
 		name_process(val, task);
-	state.cgroup = sli_on ? queueing_cgroup(task) : 0;
-	state.observed = thread_on ? is_observed(task) : 0;
-	if (state.observed)
-		name_thread(task, state.observed);
-	bpf_map_update_elem(&queued, &key, &state, BPF_ANY);
+	queue = begin_flight(&queued, sizeof(*queue), (u64)bio, bpf_ktime_get_ns());
+	if (!queue)
+		return;
+	queue->tgid = task->tgid;
+	queue->pid = task->pid;
+	queue->bytes = bytes;
+	queue->is_write = is_write(operation);
+	queue->cgroup = sli_on ? queueing_cgroup(task) : 0;
+	queue->observed = thread_on ? is_observed(task) : 0;
+	if (queue->observed)
+		name_thread(task, queue->observed);
 }
 
 static __always_inline void complete_bio_of_thread(struct queued_bio *bio, bool failed)
@@ -168,32 +169,32 @@ static __always_inline void complete_bio_of_thread(struct queued_bio *bio, bool 
 	__sync_fetch_and_add(&val->errors, failed);
 }
 
-static __always_inline void complete_bio(struct bio *bio, u8 status)
+static __always_inline void complete_bio(struct bio *bio, u8 status, u64 now)
 {
-	u64 now = bpf_ktime_get_ns();
-	u64 key = (u64)bio;
-	struct queued_bio *state = bpf_map_lookup_elem(&queued, &key);
+	struct queued_bio *queue = find_flight(&queued, sizeof(*queue), (u64)bio);
 	struct proc_io_val *val;
 
-	if (!state)
+	if (!queue)
 		return;
-	val = proc_io_row(state->tgid);
+	val = proc_io_row(queue->tgid);
 	if (val) {
-		note_max(&val->max_ns, now - state->since, val->period != reading);
+		note_max(&val->max_ns, now - queue->since, val->period != reading);
 		val->period = reading;
-		__sync_fetch_and_add(&val->errors, status != 0);
+		if (status)
+			__sync_fetch_and_add(&val->errors, 1);
 	}
 	if (sli_on)
-		note_sli_bio(state->cgroup, now - state->since);
-	if (state->observed)
-		complete_bio_of_thread(state, status != 0);
-	bpf_map_delete_elem(&queued, &key);
+		note_sli_bio(queue->cgroup, now - queue->since);
+	if (queue->observed)
+		complete_bio_of_thread(queue, status != 0);
+	end_flight(queue);
 }
 
 struct bio_walk {
 	struct bio *bio;
 	u32 bytes;
 	u8 status;
+	u64 now;
 };
 
 static long next_bio(u64 index, struct bio_walk *walk)
@@ -208,18 +209,19 @@ static long next_bio(u64 index, struct bio_walk *walk)
 		return 1;
 	walk->bytes -= size;
 	walk->bio = BPF_CORE_READ(bio, bi_next);
-	complete_bio(bio, walk->status);
+	complete_bio(bio, walk->status, walk->now);
 	return 0;
 }
 
 /* The bios that these bytes of a request are for. */
-static __always_inline void complete_bios(struct request *rq, u8 status, unsigned int bytes)
+static __always_inline void complete_bios(struct request *rq, u8 status, unsigned int bytes,
+					  u64 now)
 {
-	struct bio_walk walk = {.bio = rq->bio, .bytes = bytes, .status = status};
+	struct bio_walk walk = {.bio = rq->bio, .bytes = bytes, .status = status, .now = now};
 
 	if (rq->bio && !rq->bio->bi_next) { /* most often */
 		if (rq->bio->bi_iter.bi_size <= bytes)
-			complete_bio(rq->bio, status);
+			complete_bio(rq->bio, status, now);
 		return;
 	}
 	bpf_loop(MAX_BIOS, next_bio, &walk, 0);

@@ -91,6 +91,12 @@ static __always_inline void count_ring_drop(void)
 		lost->ring_drop++;
 }
 
+/* Of an address, say; `slots` is a power of two below 2^24. */
+static __always_inline u32 hash(u64 value, u32 slots)
+{
+	return (value * 0x9e3779b97f4a7c15ULL >> 40) & (slots - 1);
+}
+
 static __always_inline void *find_or_make(void *table, const void *key, const void *zero)
 {
 	void *val = bpf_map_lookup_elem(table, key);

@@ -190,8 +190,8 @@ struct sock_memory {
 	u8 role;
 	u8 restless; /* its measurements may change without a segment */
 	u8 closed;
-	u8 sought; /* how often nobody was found */
-	u8 state;  /* the last that was remembered */
+	u8 sought;  /* how often nobody was found */
+	u8 state;   /* the last that was remembered */
 	u32 opened; /* not yet counted */
 	u64 file;   /* where the owner's files have it; 0: not known */
 	u64 rx_bytes;

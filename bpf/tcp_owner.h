@@ -33,11 +33,6 @@ u32 sought_marks[SOUGHT_MARKS]; /* by hash of the file: the reading that seeks i
 u8 held_marks[HELD_MARKS]; /* by hash of file and process: the reading that saw them together */
 u32 checked = 0;	   /* the last reading in which owners had to be still the same */
 
-static __always_inline u32 hash(u64 value, u32 slots)
-{
-	return (value * 0x9e3779b97f4a7c15ULL >> 40) & (slots - 1);
-}
-
 /* The sum differs each time, so two that share a mark do not do so for ever. */
 static __always_inline u32 held_slot(u64 file, u32 tgid)
 {

@@ -566,18 +566,18 @@ export const io = {
       },
     },
     issued: {
-      type: "hash",
-      maxEntries: 16384,
+      type: "array",
+      maxEntries: 4096,
       key: {
-        size: 8,
+        size: 4,
         fields: {
-          value: { offset: 0, size: 8, kind: "unsigned" },
+          value: { offset: 0, size: 4, kind: "bytes" },
         },
       },
       value: {
-        size: 8,
+        size: 64,
         fields: {
-          value: { offset: 0, size: 8, kind: "unsigned" },
+          value: { offset: 0, size: 64, kind: "bytes" },
         },
       },
     },
@@ -699,24 +699,18 @@ export const io = {
       },
     },
     queued: {
-      type: "hash",
-      maxEntries: 16384,
+      type: "array",
+      maxEntries: 4096,
       key: {
-        size: 8,
+        size: 4,
         fields: {
-          value: { offset: 0, size: 8, kind: "unsigned" },
+          value: { offset: 0, size: 4, kind: "bytes" },
         },
       },
       value: {
-        size: 32,
+        size: 160,
         fields: {
-          since: { offset: 0, size: 8, kind: "unsigned" },
-          cgroup: { offset: 8, size: 8, kind: "unsigned" },
-          tgid: { offset: 16, size: 4, kind: "unsigned" },
-          pid: { offset: 20, size: 4, kind: "unsigned" },
-          bytes: { offset: 24, size: 4, kind: "unsigned" },
-          is_write: { offset: 28, size: 1, kind: "unsigned" },
-          observed: { offset: 29, size: 1, kind: "unsigned" },
+          value: { offset: 0, size: 160, kind: "bytes" },
         },
       },
     },
