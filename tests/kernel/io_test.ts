@@ -22,8 +22,8 @@ async function output(command: string, ...args: string[]): Promise<string> {
 class LoopDevice implements AsyncDisposable {
   private constructor(readonly path: string, readonly file: string) {}
 
-  static async make(): Promise<LoopDevice> {
-    const file = await Deno.makeTempFile({ dir: "/dev/shm" });
+  static async make(dir = "/dev/shm"): Promise<LoopDevice> {
+    const file = await Deno.makeTempFile({ dir });
     await Deno.truncate(file, 4 * 1024 * 1024);
     return new LoopDevice(await output("losetup", "--find", "--show", file), file);
   }
@@ -155,17 +155,34 @@ testOnLoop("io times the bios of a container and of the host", async () => {
   assert.ok(node.count >= READS && node.sum >= sum);
 });
 
+/** A file system without room for a file's content. */
+class FullFolder implements AsyncDisposable {
+  private constructor(readonly path: string) {}
+
+  static async mount(): Promise<FullFolder> {
+    const path = await Deno.makeTempDir({ dir: "/dev/shm" });
+    await output("mount", "-t", "tmpfs", "-o", "size=64k", "none", path);
+    const full = new FullFolder(path);
+    await Deno.writeFile(`${path}/full`, new Uint8Array(64 * 1024));
+    return full;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await output("umount", this.path);
+    await Deno.remove(this.path);
+  }
+}
+
 testOnLoop("io counts failed requests, with the error", async () => {
-  await using loop = await LoopDevice.make();
+  await using folder = await FullFolder.mount();
+  await using loop = await LoopDevice.make(folder.path);
   await using rig = await TaskRig.start(io, { tables: TABLES });
-  await Deno.truncate(loop.file, 0); // what the device reads from is gone
-  await new Deno.Command("dd", {
-    args: [`if=${loop.path}`, "of=/dev/null", "bs=4096", "count=1", "iflag=direct"],
-    stderr: "null",
-  }).output();
+  const args = ["if=/dev/zero", `of=${loop.path}`, "bs=4096", "count=1", "oflag=direct"];
+  const { success } = await new Deno.Command("dd", { args, stderr: "null" }).output();
+  assert.ok(!success);
   await rig.read();
-  const { err_count, err_code } = rig.row("io_err", { disk_name: loop.name, last_error: "EIO" });
-  assert.deepEqual({ err_count, err_code }, { err_count: 1, err_code: 5 });
+  const { err_count, err_code } = rig.row("io_err", { disk_name: loop.name, last_error: "ENOSPC" });
+  assert.deepEqual({ err_count, err_code }, { err_count: 1, err_code: 28 });
 });
 
 testOnLoop("io counts pages of the cache by process and disk", async () => {

@@ -11,14 +11,14 @@ cd "$(dirname "$0")/../.."
 
 # Those of probes with fallbacks, as many as come to their end in a CI run; tcp_owner, proc_tasks, table_reader, map_feed
 # and iter_reader can be named.
-TESTS=(message_source endpoint tcp_trouble tcp_loss tcp)
+TESTS=(message_source endpoint tcp_trouble tcp_loss tcp io)
 # Programs that the tests start.
 PROGRAMS=(/bin/bash /usr/bin/unshare /usr/bin/python3 "$(command -v bpftool)")
 # Traffic that loses packets, and what else counts them.
 for program in ip iperf3 nstat ss tc; do PROGRAMS+=("$(command -v "$program")"); done
-# For that, for two hosts, for queueing disciplines, for ss and for the lvs probe, each after those that it needs; tests
-# of what is not there are skipped.
-MODULES=(inet_diag tcp_diag veth sch_netem sch_tbf sch_htb libcrc32c nf_defrag_ipv4 nf_defrag_ipv6 nf_conntrack
+# For that, for disks, two hosts, queueing disciplines, ss and the lvs probe, each after those that it needs; tests of
+# what is not there are skipped.
+MODULES=(loop inet_diag tcp_diag veth sch_netem sch_tbf sch_htb libcrc32c nf_defrag_ipv4 nf_defrag_ipv6 nf_conntrack
 	ip_vs ip_vs_rr)
 MEMORY_MB=1536
 BOOT_SECONDS=${BOOT_SECONDS:-240}
