@@ -178,11 +178,14 @@ testOnLoop("io counts failed requests, with the error", async () => {
   await using loop = await LoopDevice.make(folder.path);
   await using rig = await TaskRig.start(io, { tables: TABLES });
   const args = ["if=/dev/zero", `of=${loop.path}`, "bs=4096", "count=1", "oflag=direct"];
-  const { success } = await new Deno.Command("dd", { args, stderr: "null" }).output();
+  const { success, stderr } = await new Deno.Command("dd", { args, env: { LC_ALL: "C" } }).output();
   assert.ok(!success);
   await rig.read();
-  const { err_count, err_code } = rig.row("io_err", { disk_name: loop.name, last_error: "ENOSPC" });
-  assert.deepEqual({ err_count, err_code }, { err_count: 1, err_code: 28 });
+  // Older loop devices know one error only.
+  const isNamed = new TextDecoder().decode(stderr).includes("No space left on device");
+  const [last_error, code] = isNamed ? ["ENOSPC", 28] as const : ["EIO", 5] as const;
+  const { err_count, err_code } = rig.row("io_err", { disk_name: loop.name, last_error });
+  assert.deepEqual({ err_count, err_code }, { err_count: 1, err_code: code });
 });
 
 testOnLoop("io counts pages of the cache by process and disk", async () => {
