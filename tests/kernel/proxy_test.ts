@@ -240,6 +240,21 @@ async function lines(path: string, count: number): Promise<string> {
   });
 }
 
+/** With a queue, requests for the same may change places unseen while other work delays HAProxy: docs/proxies.md. */
+const TRIES_WITH_QUEUE = 4;
+
+/** Says of each try in vain why; fails as the last one does. */
+async function inOneOf(tries: number, work: (folder: string) => Promise<void>): Promise<void> {
+  for (; tries > 1; tries--) {
+    try {
+      return await withFolder(work);
+    } catch (error) {
+      console.log(`    once more, for a queue makes it uncertain: ${error}`);
+    }
+  }
+  await withFolder(work);
+}
+
 for (const one of isWhole ? CASES : CASES.slice(0, 3)) {
   Deno.test(`messages pairs nginx's requests as its log does: ${one.name}`, () =>
     withFolder(async (folder) => {
@@ -275,7 +290,7 @@ for (const one of isWhole ? CASES : CASES.slice(0, 3)) {
   }
 
   Deno.test(`messages pairs HAProxy's requests as its log does: ${one.name}`, () =>
-    withFolder(async (folder) => {
+    inOneOf(one.busy === true ? TRIES_WITH_QUEUE : 1, async (folder) => {
       await using backends = await Backends.start(folder);
       const port = freePort();
       await using server = await startHaproxy(folder, "http", port, backends, one);
