@@ -43,10 +43,8 @@ static __always_inline void *set_of(void *table, u64 address)
 	return bpf_map_lookup_elem(table, &set);
 }
 
-static __always_inline void *find_flight(void *table, u32 slot_bytes, u64 address)
+static __always_inline void *find_in(void *set, u32 slot_bytes, u64 address)
 {
-	void *set = set_of(table, address);
-
 	if (!set)
 		return NULL;
 #pragma unroll
@@ -59,16 +57,22 @@ static __always_inline void *find_flight(void *table, u32 slot_bytes, u64 addres
 	return NULL;
 }
 
+static __always_inline void *find_flight(void *table, u32 slot_bytes, u64 address)
+{
+	return find_in(set_of(table, address), slot_bytes, address);
+}
+
 /* A slot for what begins now; its other members are what they were. NULL: never, which the verifier cannot know. */
 static __always_inline void *begin_flight(void *table, u32 slot_bytes, u64 address, u64 now)
 {
-	struct flight *flight = find_flight(table, slot_bytes, address);
 	void *set = set_of(table, address);
+	struct flight *flight = find_in(set, slot_bytes, address);
 	struct flight *oldest = set;
 
-	if (flight || !set) {
-		if (flight)
-			flight->since = now;
+	if (!set)
+		return NULL;
+	if (flight) {
+		flight->since = now;
 		return flight;
 	}
 #pragma unroll

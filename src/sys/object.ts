@@ -16,6 +16,7 @@ import {
   loadObject,
   type ObjectImage,
   type Program,
+  sizedMap,
 } from "./object_loader.ts";
 import { RingReader } from "./ring_reader.ts";
 import { MapReader } from "./table_reader.ts";
@@ -221,7 +222,7 @@ export class BpfObject {
   #layoutOf(map: string): MapLayout {
     const layout = this.#image.layout.maps[map];
     if (layout === undefined) throw new TypeError(`Object "${this.name}" has no map "${map}"`);
-    return { ...layout, maxEntries: this.#image.maxEntries?.[map] ?? layout.maxEntries };
+    return sizedMap(this.#image, map, layout);
   }
 
   #attachAll(): void {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** Opens a BPF object from memory and loads as many of its programs as the kernel takes. */
-import type { ObjectLayout } from "../core/layout.ts";
+import type { MapLayout, ObjectLayout } from "../core/layout.ts";
 import type { MapEntry } from "../core/probe.ts";
 import { ERRNO } from "./errno.ts";
 import { setConstants } from "./constants.ts";
@@ -82,10 +82,18 @@ export async function loadObject(libbpf: Libbpf, image: ObjectImage): Promise<Lo
   }
 }
 
-function leastMapBytes({ layout, maxEntries = {} }: ObjectImage, cpus: number): number {
-  return Object.entries(layout.maps)
-    .map(([name, map]) => ({ ...map, maxEntries: maxEntries[name] ?? map.maxEntries }))
-    .reduce((bytes, map) => bytes + emptyMapBytes(map, cpus), 0);
+function leastMapBytes(image: ObjectImage, cpus: number): number {
+  return Object.entries(image.layout.maps)
+    .reduce((bytes, [name, map]) => bytes + emptyMapBytes(sizedMap(image, name, map), cpus), 0);
+}
+
+/** A map's layout with the size that is asked for. */
+export function sizedMap(
+  { maxEntries }: Pick<ObjectImage, "maxEntries">,
+  name: string,
+  layout: MapLayout,
+): MapLayout {
+  return { ...layout, maxEntries: maxEntries?.[name] ?? layout.maxEntries };
 }
 
 async function culprits(
