@@ -95,17 +95,22 @@ function mib(bytes: number): number {
   return Math.floor(bytes / MIB);
 }
 
+/** A kernel without cgroups, or files that are not for us to read, tell of no limit. */
 function ownView(): CgroupView {
   return {
-    groups: Deno.readTextFileSync("/proc/self/cgroup"),
-    mounts: Deno.readTextFileSync("/proc/self/mountinfo"),
-    read(path) {
-      try {
-        return Deno.readTextFileSync(path);
-      } catch (error) {
-        if (error instanceof Deno.errors.NotFound) return undefined;
-        throw error;
-      }
-    },
+    groups: readIfAllowed("/proc/self/cgroup") ?? "",
+    mounts: readIfAllowed("/proc/self/mountinfo") ?? "",
+    read: readIfAllowed,
   };
+}
+
+function readIfAllowed(path: string): string | undefined {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.PermissionDenied) {
+      return undefined;
+    }
+    throw error;
+  }
 }
