@@ -1,81 +1,14 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** A real Prometheus server reads the compiled program, and promtool judges its page. */
 import assert from "node:assert/strict";
-import {
-  type Agent,
-  EXAMPLE,
-  freePort,
-  memTotalKb,
-  until,
-  withAgent,
-  withFolder,
-} from "./run_agent.ts";
+import { EXAMPLE, memTotalKb, until, withAgent } from "./run_agent.ts";
+import { withPrometheus } from "./run_prometheus.ts";
 import { promtool } from "../promtool.ts";
-
-interface Sample {
-  metric: Record<string, string>;
-  value: [number, string];
-}
-
-type Query = (expression: string) => Promise<Sample[]>;
-
-async function startServer(folder: string, target: number, port: number) {
-  const config = {
-    global: { scrape_interval: "1s", scrape_timeout: "1s" },
-    scrape_configs: [
-      { job_name: "gala", static_configs: [{ targets: [`127.0.0.1:${target}`] }] },
-    ],
-  };
-  await Deno.writeTextFile(`${folder}/prometheus.yml`, JSON.stringify(config));
-  return new Deno.Command("prometheus", {
-    args: [
-      `--config.file=${folder}/prometheus.yml`,
-      `--storage.tsdb.path=${folder}/data`,
-      `--web.listen-address=127.0.0.1:${port}`,
-    ],
-    stdin: "null",
-    stdout: "null",
-    stderr: "null",
-  }).spawn();
-}
-
-async function ask(port: number, expression: string): Promise<Sample[]> {
-  const parameters = new URLSearchParams({ query: expression });
-  const response = await fetch(`http://127.0.0.1:${port}/api/v1/query?${parameters}`);
-  const text = await response.text();
-  if (!response.ok) return []; // it is still starting
-  const answer = JSON.parse(text) as { status: string; data: { result: Sample[] } };
-  assert.equal(answer.status, "success", text);
-  return answer.data.result;
-}
-
-function withPrometheus(agent: Agent, work: (query: Query) => Promise<void>): Promise<void> {
-  return withFolder(async (folder) => {
-    const port = freePort();
-    const server = await startServer(folder, agent.port, port);
-    let ended = false;
-    const status = server.status.finally(() => ended = true);
-    try {
-      await work(async (expression) => {
-        assert.ok(!ended, "prometheus ended");
-        try {
-          return await ask(port, expression);
-        } catch (error) {
-          if (error instanceof TypeError) return []; // it does not listen yet
-          throw error;
-        }
-      });
-    } finally {
-      if (!ended) server.kill("SIGKILL");
-      await status;
-    }
-  });
-}
 
 Deno.test("a Prometheus server has the agent up, with the values of /proc", async () => {
   const settings = { ingress: { interval: 1 } };
   await withAgent({ settings }, async (agent) => {
-    await withPrometheus(agent, async (query) => {
+    await withPrometheus(agent, async ({ query }) => {
       await until("target up", async () => {
         const [up] = await query("up");
         return up?.value[1] === "1" || undefined;
