@@ -1,241 +1,16 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 /** The Grafana dashboard of one host, for packaging/grafana/gala-gopher.json; scripts/docs.ts writes it. */
-
-interface Query {
-  /** PromQL; `$HOST` becomes the label filter of the chosen host. */
-  readonly expr: string;
-  readonly legend: string;
-}
-
-interface Panel {
-  readonly title: string;
-  /** Grafana's name: `percentunit`, `Bps`, `s`. */
-  readonly unit: string;
-  readonly queries: readonly Query[];
-  readonly max?: number;
-}
-
-interface Section {
-  readonly title: string;
-  readonly panels: readonly Panel[];
-}
-
-const one = (expr: string, legend: string): readonly Query[] => [{ expr, legend }];
-/** Change per second of the metric `gala_gopher_NAME`, summed by labels. */
-const rate = (name: string, by = "", filter = "$HOST") =>
-  `sum by (${by}) (rate(gala_gopher_${name}{${filter}}[$__rate_interval]))`;
-/** The agent's own metrics have no host name: Prometheus tells by the address that it scraped. */
-const INSTANCE = 'instance=~"$instance"';
-
-export const SECTIONS: readonly Section[] = [
-  {
-    title: "Host",
-    panels: [
-      {
-        title: "CPU time",
-        unit: "percentunit",
-        queries: ["user", "system", "iowait", "irq", "softirq"].map((mode) => ({
-          expr: `avg(rate(gala_gopher_cpu_${mode}_total_second{$HOST}[$__rate_interval]))`,
-          legend: mode,
-        })),
-      },
-      {
-        title: "Memory",
-        unit: "kbytes",
-        queries: ["total", "available", "cache", "slab"].map((part) => ({
-          expr: `gala_gopher_mem_${part}_kB{$HOST}`,
-          legend: part,
-        })),
-      },
-      {
-        title: "Time in which tasks wait (pressure)",
-        unit: "percentunit",
-        queries: one(
-          "rate(gala_gopher_pressure_stalled_seconds_total{$HOST}[$__rate_interval])",
-          "{{resource}} {{share}}",
-        ),
-      },
-      {
-        title: "Load",
-        unit: "short",
-        queries: ["1m", "5m", "15m"].map((span) => ({
-          expr: `gala_gopher_load_average_${span}{$HOST}`,
-          legend: span,
-        })),
-      },
-    ],
-  },
-  {
-    title: "Disks and file systems",
-    panels: [
-      {
-        title: "Disk busy",
-        unit: "percentunit",
-        max: 1,
-        queries: one(rate("disk_io_busy_seconds_total", "disk_name"), "{{disk_name}}"),
-      },
-      {
-        title: "Disk traffic",
-        unit: "Bps",
-        queries: [
-          { expr: rate("disk_io_read_bytes_total", "disk_name"), legend: "{{disk_name}} read" },
-          {
-            expr: rate("disk_io_written_bytes_total", "disk_name"),
-            legend: "{{disk_name}} written",
-          },
-        ],
-      },
-      {
-        title: "File systems in use",
-        unit: "percent",
-        max: 100,
-        queries: one("gala_gopher_fs_UsePer{$HOST}", "{{MountOn}}"),
-      },
-      {
-        title: "Mounts that do not answer",
-        unit: "s",
-        queries: one("gala_gopher_mount_stalled_seconds{$HOST} > 0", "{{mount_point}}"),
-      },
-    ],
-  },
-  {
-    title: "Network",
-    panels: [
-      {
-        title: "Traffic",
-        unit: "Bps",
-        queries: [
-          { expr: rate("nic_rx_bytes", "dev_name"), legend: "{{dev_name}} received" },
-          { expr: rate("nic_tx_bytes", "dev_name"), legend: "{{dev_name}} sent" },
-        ],
-      },
-      {
-        title: "Errors and drops",
-        unit: "pps",
-        queries: ["rx_errs", "tx_errs", "rx_dropped", "tx_dropped"].map((kind) => ({
-          expr: rate(`nic_${kind}`, "dev_name"),
-          legend: `{{dev_name}} ${kind}`,
-        })),
-      },
-      {
-        title: "TCP: retransmitted share",
-        unit: "percentunit",
-        queries: one(
-          "rate(gala_gopher_system_tcp_retrans_segs{$HOST}[$__rate_interval]) / " +
-            "rate(gala_gopher_system_tcp_out_segs{$HOST}[$__rate_interval])",
-          "host",
-        ),
-      },
-      {
-        title: "Refused at listening sockets",
-        unit: "cps",
-        queries: [
-          { expr: rate("tcp_stack_listen_overflows_total"), legend: "queue full" },
-          { expr: rate("tcp_stack_listen_drops_total"), legend: "dropped" },
-        ],
-      },
-    ],
-  },
-  {
-    title: "TCP by process",
-    panels: [
-      {
-        title: "Sent, the ten largest",
-        unit: "Bps",
-        queries: one(
-          `topk(10, ${rate("tcp_link_tx_bytes", "tgid, server_ip, server_port")})`,
-          "{{tgid}} {{server_ip}}:{{server_port}}",
-        ),
-      },
-      {
-        title: "Smoothed round trip, the ten longest",
-        unit: "µs",
-        queries: one(
-          "topk(10, gala_gopher_tcp_link_srtt{$HOST})",
-          "{{tgid}} {{client_ip}} {{server_ip}}:{{server_port}}",
-        ),
-      },
-    ],
-  },
-  {
-    title: "Containers",
-    panels: [
-      {
-        title: "CPU",
-        unit: "percentunit",
-        queries: one(
-          rate("container_cpu_usage_seconds_total", "container_id, container_name"),
-          "{{container_name}} {{container_id}}",
-        ),
-      },
-      {
-        title: "Memory, working set",
-        unit: "bytes",
-        queries: one(
-          "gala_gopher_container_memory_working_set_bytes{$HOST}",
-          "{{container_name}} {{container_id}}",
-        ),
-      },
-    ],
-  },
-  {
-    title: "gala-gopher itself",
-    panels: [
-      {
-        title: "CPU",
-        unit: "percentunit",
-        queries: one(rate("agent_process_cpu_seconds_total", "", INSTANCE), "agent"),
-      },
-      {
-        title: "Memory",
-        unit: "bytes",
-        queries: [
-          {
-            expr: `gala_gopher_agent_process_resident_memory_bytes{${INSTANCE}}`,
-            legend: "resident",
-          },
-          {
-            expr: `gala_gopher_agent_process_anonymous_memory_bytes{${INSTANCE}}`,
-            legend: "private",
-          },
-        ],
-      },
-      {
-        title: "Probes that do not run",
-        unit: "short",
-        queries: one(
-          `gala_gopher_agent_probe_state{${INSTANCE},state=~"failed|unsupported"}`,
-          "{{probe}} {{state}}",
-        ),
-      },
-      {
-        title: "Lost rows and lines",
-        unit: "cps",
-        queries: [
-          {
-            expr: rate("agent_table_dropped_rows_total", "table", INSTANCE),
-            legend: "{{table}}: rows that did not fit",
-          },
-          {
-            expr: rate("agent_probe_lost_total", "probe, reason", INSTANCE),
-            legend: "{{probe}}: {{reason}}",
-          },
-        ],
-      },
-    ],
-  },
-];
+import { type Panel, type Section, SECTIONS } from "./dashboard_sections.ts";
 
 const HOST = 'hostname=~"$hostname"';
 const DATASOURCE = { type: "prometheus", uid: "$datasource" };
 const COLUMNS = 24;
-const WIDTH = 12;
-const HEIGHT = 8;
+const HEIGHT = 7;
 
 function panelsOf(sections: readonly Section[]): unknown[] {
   const panels: unknown[] = [];
   let y = 0;
-  for (const { title, panels: own } of sections) {
+  for (const { title, rows } of sections) {
     panels.push({
       id: panels.length + 1,
       type: "row",
@@ -244,26 +19,43 @@ function panelsOf(sections: readonly Section[]): unknown[] {
       gridPos: { x: 0, y: y++, w: COLUMNS, h: 1 },
       panels: [],
     });
-    own.forEach((panel, i) => {
-      const gridPos = { x: i % 2 * WIDTH, y: y + (i >> 1) * HEIGHT, w: WIDTH, h: HEIGHT };
-      panels.push({ id: panels.length + 1, gridPos, ...timeSeries(panel) });
-    });
-    y += Math.ceil(own.length / 2) * HEIGHT;
+    for (const row of rows) {
+      const w = COLUMNS / row.length;
+      row.forEach((panel, i) => {
+        const gridPos = { x: i * w, y, w, h: HEIGHT };
+        panels.push({ id: panels.length + 1, gridPos, ...timeSeries(panel) });
+      });
+      y += HEIGHT;
+    }
   }
   return panels;
 }
 
-function timeSeries({ title, unit, queries, max }: Panel) {
+function timeSeries(panel: Panel) {
+  const { title, unit, queries, max, noValue, stacked = false, manyLines = false } = panel;
   return {
     type: "timeseries",
     title,
     datasource: DATASOURCE,
     fieldConfig: {
-      defaults: { unit, min: 0, ...(max === undefined ? {} : { max }) },
+      defaults: {
+        unit,
+        min: 0,
+        ...(max === undefined ? {} : { max }),
+        ...(noValue === undefined ? {} : { noValue }),
+        custom: stacked
+          ? { fillOpacity: 40, lineWidth: 0, stacking: { mode: "normal", group: "A" } }
+          : { fillOpacity: 8 },
+      },
       overrides: [],
     },
     options: {
-      legend: { displayMode: "list", placement: "bottom" },
+      legend: {
+        showLegend: true,
+        displayMode: "list",
+        placement: manyLines ? "right" : "bottom",
+        calcs: [],
+      },
       tooltip: { mode: "multi", sort: "desc" },
     },
     targets: queries.map(({ expr, legend }, i) => ({

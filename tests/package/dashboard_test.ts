@@ -24,7 +24,9 @@ function knownFamilies(): Map<string, Known> {
     });
   for (const { entity, keys, labels, metrics } of tableDescriptions()) {
     for (const { name, type } of metrics) {
-      add(`gala_gopher_${entity}_${name}`, type, [...keys, ...labels]);
+      const family = `gala_gopher_${entity}_${name}`;
+      if (type === "histogram") add(`${family}_bucket`, "counter", [...keys, ...labels, "le"]);
+      else add(family, type, [...keys, ...labels]);
     }
   }
   for (const { name, labels } of AGENT_METRICS) {
@@ -87,7 +89,7 @@ Deno.test("The dashboard is what its script writes, and asks for what there is",
   await withFolder(async (folder) => {
     const rules = exprs.map((expr, i) => ({
       record: `panel_${i}`,
-      expr: expr.replaceAll("$__rate_interval", "5m"),
+      expr: expr.replaceAll("$__rate_interval", "5m").replaceAll("$__range", "1h"),
     }));
     await Deno.writeTextFile(
       `${folder}/panels.yaml`,
