@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { dashboard } from "../../scripts/dashboard.ts";
 import { firstLine, hasHierarchies, TestContainer } from "../cgroups.ts";
-import { ROOT, until, withAgent, withFolder } from "./run_agent.ts";
+import { until, withAgent, withFolder } from "./run_agent.ts";
 import { type Sample, withPrometheus } from "./run_prometheus.ts";
 
 interface Asked {
