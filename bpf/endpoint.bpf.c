@@ -186,17 +186,24 @@ static __always_inline void count_server(struct sock_common *skc, struct endpoin
 		note_latency(peer, (u64)(tp->srtt_us >> 3) * 1000);
 }
 
+/* To try, to listen, and what becomes of those that tried; who succeeds to connect counts for a peer only. */
+static __always_inline bool is_counted(int oldstate, int newstate)
+{
+	return newstate == TCP_SYN_SENT || newstate == TCP_LISTEN || oldstate == TCP_SYN_RECV ||
+	       (oldstate == TCP_SYN_SENT && (want_peers || newstate == TCP_CLOSE));
+}
+
 /* `missed`: only what the first program was not run for. */
 static __always_inline void count_state(struct sock *sk, int oldstate, int newstate, bool missed)
 {
+	/* In its own system call, so never within another program of ours. */
+	const bool by_process = newstate == TCP_LISTEN || newstate == TCP_SYN_SENT;
 	struct endpoint_memory *memory;
 	struct sock_common *skc;
 	struct tcp_sock *tp;
 
-	if (sk->sk_protocol != IPPROTO_TCP)
-		return;
-	if (newstate != TCP_SYN_SENT && newstate != TCP_LISTEN && oldstate != TCP_SYN_SENT &&
-	    oldstate != TCP_SYN_RECV)
+	if (sk->sk_protocol != IPPROTO_TCP || !is_counted(oldstate, newstate) ||
+	    (missed && by_process))
 		return;
 	tp = bpf_skc_to_tcp_sock(sk);
 	if (!tp)
@@ -208,9 +215,9 @@ static __always_inline void count_state(struct sock *sk, int oldstate, int newst
 	memory->state = newstate;
 	if (skc->skc_num)
 		memory->port = skc->skc_num;
-	if (newstate == TCP_LISTEN || newstate == TCP_SYN_SENT) {
+	if (by_process) {
 		own(memory);
-		memory->since = bpf_ktime_get_ns();
+		memory->since = want_peers ? bpf_ktime_get_ns() : 0;
 	}
 	if (want_peers && newstate == TCP_LISTEN)
 		note_listening(skc, memory);

@@ -107,7 +107,7 @@ static __always_inline void count_living(struct sock_memory *memory, struct sock
 	    is_still_there(
 		    tp,
 		    memory)) /* it closed meanwhile, and what was counted there may have been newer */
-		count_last(tp, memory, false);
+		count_last(tp, memory, ENDED);
 }
 
 static __always_inline bool is_listener(struct sock *sk)
@@ -167,7 +167,13 @@ static __always_inline void begin_again(struct sock_memory *memory)
 		*memory = nothing;
 }
 
-/* A state is left or entered in the process's own system call, but for ESTABLISHED and CLOSE. */
+/* Entered in the process's own system call, so never within another program of ours. */
+static __always_inline bool is_of_process(int state)
+{
+	return state != TCP_ESTABLISHED && state != TCP_CLOSE;
+}
+
+/* Of what is_of_process(). */
 static __always_inline void remember(struct sock_memory *memory, int state, struct sock_common *skc)
 {
 	switch (state) {
@@ -222,9 +228,9 @@ static __always_inline void close_link(struct sock_memory *memory, struct tcp_so
 	if (memory->role == ROLE_UNKNOWN)
 		memory->role = role_of(&tp->inet_conn.icsk_inet.sk, memory->local_port);
 	if (oldstate != TCP_SYN_SENT)
-		count_last(tp, memory, true);
-	if (want_service)
-		add_end(skc, memory, oldstate == TCP_SYN_SENT || oldstate == TCP_SYN_RECV);
+		count_last(tp, memory, oldstate == TCP_SYN_RECV ? FAILS : ENDS);
+	else if (want_service)
+		count_refused(skc, memory);
 }
 
 /* States of which nothing is to be remembered: half of those of a connection. */
@@ -240,7 +246,8 @@ static __always_inline void take_state(struct sock *sk, int oldstate, int newsta
 	struct sock_memory *memory;
 	struct tcp_sock *tp;
 
-	if (sk->sk_protocol != IPPROTO_TCP || is_passing(newstate))
+	if (sk->sk_protocol != IPPROTO_TCP || is_passing(newstate) ||
+	    (missed && is_of_process(newstate)))
 		return;
 	memory = memory_of(sk);
 	if (!memory || (missed && memory->state == newstate))

@@ -489,15 +489,33 @@ static __always_inline void observe_time(u64 *slots, u64 *sum, u64 value)
 	__sync_fetch_and_add(sum, value);
 }
 
-static __noinline void add_service(const struct tcp_link_key *link, struct sock_memory *memory,
-				   const struct gain *gain, bool living)
+/* How a connection stands when it is added to its service. */
+enum standing { LIVES, ENDS, FAILS, ENDED };
+
+static __always_inline void add_end(struct tcp_service_val *val, const struct sock_memory *memory)
+{
+	u64 life;
+
+	__sync_fetch_and_add(&val->closed, 1);
+	if (!memory->since)
+		return;
+	life = (bpf_ktime_get_ns() - memory->since) / 1000000;
+	observe_time(val->life_slots, &val->life_ms, life);
+}
+
+static __noinline void add_service(const struct tcp_link_key *link,
+				   const struct sock_memory *memory, const struct gain *gain,
+				   enum standing standing)
 {
 	struct tcp_service_val *val = service_row(link, memory);
-	bool first;
 
 	if (!val)
 		return;
-	first = val->reading != reading;
+	if (val->reading != reading)
+		val->open = standing == LIVES;
+	else if (standing == LIVES)
+		val->open++;
+	val->reading = reading;
 	add(&val->segs_out, gain->segs_out);
 	add(&val->retrans, gain->retrans);
 	if (gain->rwnd_limited) {
@@ -511,36 +529,10 @@ static __noinline void add_service(const struct tcp_link_key *link, struct sock_
 		if (memory->setup_us)
 			observe_time(val->setup_slots, &val->setup_us, memory->setup_us);
 	}
-	if (first)
-		val->open = living;
-	else if (living)
-		val->open++;
-	val->reading = reading;
-}
-
-static __noinline void add_end(struct sock_common *skc, const struct sock_memory *memory,
-			       bool failed)
-{
-	struct tcp_link_key link = {};
-	struct tcp_service_val *val;
-	u64 life;
-
-	fill_key(&link, skc, memory);
-	val = service_row(&link, memory);
-	if (!val)
-		return;
-	if (val->reading != reading)
-		val->open = 0;
-	val->reading = reading;
-	if (failed) {
+	if (standing == ENDS)
+		add_end(val, memory);
+	else if (standing == FAILS)
 		__sync_fetch_and_add(&val->failed, 1);
-		return;
-	}
-	__sync_fetch_and_add(&val->closed, 1);
-	if (!memory->since)
-		return;
-	life = (bpf_ktime_get_ns() - memory->since) / 1000000;
-	observe_time(val->life_slots, &val->life_ms, life);
 }
 
 /* Puts the new total in its place and gives what it has gained. Two CPUs may do so at once: all gains together are right. */
@@ -617,27 +609,43 @@ static __always_inline void gather(struct tcp_sock *tp, struct sock_memory *memo
 		observe6(&rows->metric->syn_srtt, memory->syn_srtt_us, TIME_BOUNDS);
 }
 
-/* The last word of a socket that closes, and of one that was closed before: `first` is constant. A connection that no
- * reading saw is measured now. */
-static __noinline void count_last(struct tcp_sock *tp, struct sock_memory *memory, bool first)
+static __always_inline void take_last(struct tcp_sock *tp, struct sock_memory *memory,
+				      const struct rows *rows, struct gain *gain, bool measured)
+{
+	gather(tp, memory, rows, gain);
+	if (rows->link) {
+		rows->link->reading = reading;
+		if (!measured)
+			measure(rows->link, rows->metric, tp, memory);
+		rows->link->fell = reading; /* the next reading shows those that are left */
+		note_change(rows->link);
+	}
+	if (rows->metric)
+		add_ratios(rows->metric);
+}
+
+/* The last word of a socket that closes, and of one that was closed before: A connection that no
+ * reading saw is measured now. What has no room for now stays in the socket's memory. */
+static __noinline void count_last(struct tcp_sock *tp, struct sock_memory *memory,
+				  enum standing standing)
 {
 	struct sock_common *skc = &tp->inet_conn.icsk_inet.sk.__sk_common;
 	struct rows rows = rows_of(skc, memory);
 	struct gain gain = {};
 
 	memory->closed = true;
-	if (are_lost(&rows))
-		return; /* for now: the socket's memory stays as it was */
-	gather(tp, memory, &rows, &gain);
-	if (rows.link) {
-		rows.link->reading = reading;
-		if (first && !memory->measured)
-			measure(rows.link, rows.metric, tp, memory);
-		rows.link->fell = reading; /* the next reading shows those that are left */
-		note_change(rows.link);
-	}
-	if (rows.metric)
-		add_ratios(rows.metric);
+	if (!are_lost(&rows))
+		take_last(tp, memory, &rows, &gain, standing == ENDED || memory->measured);
 	if (want_service)
-		add_service(&rows.key, memory, &gain, false);
+		add_service(&rows.key, memory, &gain, standing);
+}
+
+/* It never opened, so there is nothing else to count. */
+static __noinline void count_refused(struct sock_common *skc, const struct sock_memory *memory)
+{
+	struct tcp_link_key key = {};
+	struct gain nothing = {};
+
+	fill_key(&key, skc, memory);
+	add_service(&key, memory, &nothing, FAILS);
 }

@@ -109,7 +109,7 @@ static __noinline void look(struct sock *sk, struct sock_memory *memory)
 	if (rows.metric)
 		add_ratios(rows.metric);
 	if (want_service)
-		add_service(&rows.key, memory, &gain, true);
+		add_service(&rows.key, memory, &gain, LIVES);
 }
 
 /* The second time in a reading. */

@@ -64,7 +64,7 @@ static __always_inline void note_event(struct sock *sk, u32 event)
 	__sync_fetch_and_add(&memory->events[event], 1);
 	memory->restless = true;
 	if (sk->__sk_common.skc_state == TCP_CLOSE) /* it was counted for the last time */
-		count_last(tp, memory, false);
+		count_last(tp, memory, ENDED);
 }
 
 static __always_inline void add_reset(const struct tcp_reset_key *key)

@@ -5,6 +5,7 @@
  */
 export const ABI = {
   MADV_DONTNEED: 4,
+  MADV_DONTDUMP: 16,
   M_MMAP_THRESHOLD: -3,
   M_TRIM_THRESHOLD: -1,
   M_ARENA_MAX: -8,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MulanPSL-2.0
 import assert from "node:assert/strict";
 import { installedLibrary, openLibbpf } from "./libbpf.ts";
-import { cleanFileMappings, IdleMemory } from "./resident_memory.ts";
+import { cleanFileMappings, IdleMemory, stripes } from "./resident_memory.ts";
 
 interface Made {
   rss?: number;
@@ -24,14 +24,16 @@ VmFlags: rd ex mr mw me
 `;
 }
 
+const sum = (numbers: readonly number[]) => numbers.reduce((total, one) => total + one, 0);
+
 const TEXT = "00400000-00c00000 r-xp 00001000 fe:00 1234                       /opt/gala-gopher";
 const RODATA = "00c00000-01400000 r--p 00000000 fe:00 1234                       /opt/gala-gopher";
 const HEAP = mapping("02000000-02800000 rw-p 00000000 00:00 0                          [heap]");
 
 Deno.test("cleanFileMappings chooses large read-only mappings of files", () => {
   assert.deepEqual(cleanFileMappings(mapping(TEXT) + mapping(RODATA, { rss: 512 }) + HEAP), [
-    { start: 0x400000n, bytes: 0x800000n },
-    { start: 0xc00000n, bytes: 0x800000n },
+    { start: 0x400000n, bytes: 0x800000n, code: true },
+    { start: 0xc00000n, bytes: 0x800000n, code: false },
   ]);
 });
 
@@ -65,6 +67,33 @@ Deno.test("cleanFileMappings chooses nothing where it is not told what is in the
   for (const told of ["Rss: 4096 kB\n", "Anonymous: 0 kB\nPrivate_Dirty: 0 kB\n"]) {
     assert.deepEqual(cleanFileMappings(`${TEXT}\n${told}${HEAP}`), []);
   }
+});
+
+Deno.test("stripes are every second four pages, the last one cut at the end", () => {
+  assert.deepEqual([...stripes({ start: 0x401000n, bytes: 0xc000n })], [
+    { start: 0x404000n, bytes: 0x4000n },
+    { start: 0x40c000n, bytes: 0x1000n },
+  ]);
+  assert.deepEqual([...stripes({ start: 0x401000n, bytes: 0x3000n })], []);
+});
+
+Deno.test("IdleMemory cuts the code of the executable into mappings of four pages, once", () => {
+  using libbpf = openLibbpf(installedLibrary);
+  const code = () => {
+    const maps = Deno.readTextFileSync("/proc/self/maps").split(" [heap]")[0]!;
+    return [...maps.matchAll(/^([0-9a-f]+)-([0-9a-f]+) r-xp/gm)].map(([, start, end]) =>
+      parseInt(end!, 16) - parseInt(start!, 16)
+    );
+  };
+  const whole = code();
+  const idle = new IdleMemory(libbpf);
+  idle.giveBack(0);
+  const cut = code();
+  assert.ok(Math.max(...whole) > 1e6, String(whole));
+  assert.equal(Math.max(...cut), 16_384);
+  assert.equal(sum(cut), sum(whole));
+  idle.giveBack(60_000);
+  assert.deepEqual(code(), cut);
 });
 
 Deno.test("IdleMemory takes pages from the resident memory, and the process goes on", () => {
