@@ -6,6 +6,8 @@ const HOST = 'hostname=~"$hostname"';
 const DATASOURCE = { type: "prometheus", uid: "$datasource" };
 const COLUMNS = 24;
 const HEIGHT = 7;
+/** Has room for ten names. */
+const HIGH = 8;
 
 function panelsOf(sections: readonly Section[]): unknown[] {
   const panels: unknown[] = [];
@@ -21,11 +23,12 @@ function panelsOf(sections: readonly Section[]): unknown[] {
     });
     for (const row of rows) {
       const w = COLUMNS / row.length;
+      const h = row.some(({ manyLines }) => manyLines) ? HIGH : HEIGHT;
       row.forEach((panel, i) => {
-        const gridPos = { x: i * w, y, w, h: HEIGHT };
+        const gridPos = { x: i * w, y, w, h };
         panels.push({ id: panels.length + 1, gridPos, ...timeSeries(panel) });
       });
-      y += HEIGHT;
+      y += h;
     }
   }
   return panels;

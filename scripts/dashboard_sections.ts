@@ -114,7 +114,7 @@ export const SECTIONS: readonly Section[] = [
     title: "Processes, the ten with most",
     rows: [[
       {
-        title: "CPU (100 % is one)",
+        title: "CPU (100 % is one core)",
         unit: "percent",
         manyLines: true,
         queries: one(topValues("proc_cpu_util", "tgid, comm"), PROCESS),

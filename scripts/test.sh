@@ -65,7 +65,7 @@ stage_spdx() {
 			status=1
 		fi
 	done < <(find bpf scripts src tests probes .ci main.ts -type f \
-		\( -name '*.ts' -o -name '*.sh' -o -name '*.[ch]' -o -name '*.py' -o -name '*.java' -o -path .ci/run \) | sort)
+		\( -name '*.ts' -o -name '*.tsx' -o -name '*.sh' -o -name '*.[ch]' -o -name '*.py' -o -name '*.java' -o -path .ci/run \) | sort)
 	return "$status"
 }
 
